@@ -1,1 +1,10 @@
-//! x
+//! The pure core of Tutti: logs, rosters, sealing, referrals, and the exchange between nodes.
+//!
+//! Time, randomness and storage are arguments; what comes back are values and effects. The same
+//! code runs in the node, in the simulator and in the auditor's verifier. The bytes that it reads
+//! and writes are described in `docs/protocol.md`.
+
+#![forbid(unsafe_code)]
+
+pub mod limits;
+pub mod society;

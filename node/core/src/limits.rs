@@ -1,0 +1,35 @@
+//! Every limit on what is accepted from outside, in one place, each with its reason.
+
+/// The encoded header of one entry, bytes. A header with eight tags and two commitments is 330.
+pub const ENTRY_BYTES_MAX: usize = 512;
+
+/// Routing tags in one entry.
+pub const TAGS_MAX: usize = 8;
+
+/// One stored body (sealed record or content), bytes. Attachments travel apart.
+pub const BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// One signed note (head or roster), bytes. A roster member takes about 5 KiB, most of it its two
+/// post-quantum keys; 191 members fit.
+pub const NOTE_BYTES_MAX: usize = 1024 * 1024;
+
+/// One signed head with its cosignatures, bytes: 100 signatures of about 150 bytes.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Entries in one log. Far above what a society can write, far below where index arithmetic ends.
+pub const LOG_SIZE_MAX: u64 = 1 << 40;
+
+/// One frame between nodes, bytes encoded (4 MiB of empty submessages would decode to 275 MiB).
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
+
+/// Entry bytes in one batch. Leaves room in the frame for the head and the proof.
+pub const BATCH_BYTES_MAX: usize = 128 * 1024;
+
+/// Data bytes in one body chunk.
+pub const CHUNK_BYTES_MAX: usize = 48 * 1024;
+
+/// Heads in one frame.
+pub const HEADS_MAX: usize = 512;
+
+/// Members of one federation.
+pub const MEMBERS_MAX: usize = 512;
