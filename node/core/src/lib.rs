@@ -7,4 +7,5 @@
 #![forbid(unsafe_code)]
 
 pub mod limits;
+pub mod sealing;
 pub mod society;
