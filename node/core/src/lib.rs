@@ -6,5 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod entry;
+pub mod keys;
 pub mod limits;
 pub mod society;
+pub mod tree;
