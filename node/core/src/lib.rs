@@ -6,7 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod batch;
 pub mod entry;
+pub mod head;
 pub mod keys;
 pub mod limits;
 pub mod society;
