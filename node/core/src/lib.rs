@@ -12,4 +12,5 @@ pub mod head;
 pub mod keys;
 pub mod limits;
 pub mod society;
+pub mod store;
 pub mod tree;
