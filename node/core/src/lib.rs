@@ -6,6 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod batch;
+pub mod entry;
+pub mod head;
+pub mod keys;
 pub mod limits;
 pub mod sealing;
 pub mod society;
+pub mod store;
+pub mod tree;

@@ -1,0 +1,190 @@
+//! A store that keeps everything in memory: for tests and the simulator. Durable as long as it lives.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use tlog_tiles::{Hash, HashReader};
+
+use super::{BodyState, Reader, Store, StoreError};
+use crate::{
+    batch::VerifiedBatch, entry::EntryBytes, head::SignedHead, society::Origin, tree::Tree,
+};
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    logs: BTreeMap<Origin, Log>,
+    /// `None`: erased.
+    bodies: BTreeMap<[u8; 32], Option<Vec<u8>>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Log {
+    entries: Vec<EntryBytes>,
+    tree: Tree,
+    stored: Stored,
+    head: Option<SignedHead>,
+    evidence: Option<(SignedHead, SignedHead)>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Stored(Vec<Hash>);
+
+impl HashReader for Stored {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
+        indexes
+            .iter()
+            .map(|index| usize::try_from(*index).ok().and_then(|index| self.0.get(index)).copied())
+            .collect::<Option<_>>()
+            .ok_or(tlog_tiles::Error::IndexesNotInTree)
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn log(&self, origin: &Origin, size: u64) -> Result<&Log, StoreError> {
+        self.logs
+            .get(origin)
+            .filter(|log| size <= log.tree.size())
+            .ok_or(StoreError::OutOfRange(size))
+    }
+}
+
+fn proof_failed(error: tlog_tiles::Error) -> StoreError {
+    StoreError::Damaged { place: "memory".into(), problem: error.to_string() }
+}
+
+impl Reader for MemoryStore {
+    fn logs(&self) -> Vec<Origin> {
+        self.logs.keys().cloned().collect()
+    }
+
+    fn tree(&self, origin: &Origin) -> Tree {
+        self.logs.get(origin).map(|log| log.tree.clone()).unwrap_or_default()
+    }
+
+    fn head(&self, origin: &Origin) -> Option<SignedHead> {
+        self.logs.get(origin)?.head.clone()
+    }
+
+    fn entries(
+        &self,
+        origin: &Origin,
+        start: u64,
+        count: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<EntryBytes>, StoreError> {
+        let entries = self.logs.get(origin).map(|log| log.entries.as_slice()).unwrap_or_default();
+        let rest = usize::try_from(start).ok().and_then(|start| entries.get(start..));
+        let mut bytes = 0;
+        let taken = rest.unwrap_or_default().iter().enumerate().take_while(|(n, entry)| {
+            bytes += entry.as_slice().len();
+            (*n as u64) < count && (*n == 0 || bytes <= max_bytes)
+        });
+        Ok(taken.map(|(_, entry)| entry.clone()).collect())
+    }
+
+    fn root_at(&self, origin: &Origin, size: u64) -> Result<Hash, StoreError> {
+        if size == 0 {
+            return Ok(Tree::default().root());
+        }
+        tlog_tiles::tree_hash(size, &self.log(origin, size)?.stored).map_err(proof_failed)
+    }
+
+    fn consistency(&self, origin: &Origin, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
+        if from == 0 || from == to {
+            return Ok(Vec::new());
+        }
+        tlog_tiles::prove_tree(to, from, &self.log(origin, to)?.stored).map_err(proof_failed)
+    }
+
+    fn inclusion(&self, origin: &Origin, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+        tlog_tiles::prove_record(size, index, &self.log(origin, size)?.stored)
+            .map_err(|_| StoreError::OutOfRange(index))
+    }
+
+    fn body_state(&self, digest: &[u8; 32]) -> BodyState {
+        match self.bodies.get(digest) {
+            Some(Some(_)) => BodyState::Present,
+            Some(None) => BodyState::Erased,
+            None => BodyState::Absent,
+        }
+    }
+
+    fn body(
+        &self,
+        digest: &[u8; 32],
+        offset: u64,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(Some(body)) = self.bodies.get(digest) else {
+            return Ok(None);
+        };
+        let rest = usize::try_from(offset).ok().and_then(|offset| body.get(offset..));
+        Ok(Some(rest.unwrap_or_default().iter().take(max_bytes).copied().collect()))
+    }
+
+    fn evidence(&self, origin: &Origin) -> Option<(SignedHead, SignedHead)> {
+        self.logs.get(origin)?.evidence.clone()
+    }
+}
+
+impl Store for MemoryStore {
+    fn append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError> {
+        let held = self.tree(batch.origin()).size();
+        if held != batch.start() {
+            return Err(StoreError::Conflict {
+                origin: batch.origin().clone(),
+                held,
+                start: batch.start(),
+            });
+        }
+        self.put_bodies(bodies)?;
+        let log = self.logs.entry(batch.origin().clone()).or_default();
+        for entry in batch.entries() {
+            log.tree.push(entry.leaf_hash(), |hash| log.stored.0.push(hash));
+            log.entries.push(entry.clone());
+        }
+        log.head = Some(batch.head().clone());
+        Ok(())
+    }
+
+    fn put_bodies(&mut self, bodies: &[&[u8]]) -> Result<(), StoreError> {
+        let digest = |body: &[u8]| <[u8; 32]>::from(Sha256::digest(body));
+        if bodies.iter().any(|body| self.body_state(&digest(body)) == BodyState::Erased) {
+            return Err(StoreError::Erased);
+        }
+        for body in bodies {
+            self.bodies.insert(digest(body), Some(body.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn put_head(&mut self, head: &SignedHead) -> Result<(), StoreError> {
+        if let Some(log) = self.logs.get_mut(head.origin())
+            && let Some(own) = &mut log.head
+            && !own.merge(head)
+            && own.size() > log.tree.size()
+            && head.size() == log.tree.size()
+            && head.root() == log.tree.root()
+        {
+            *own = head.clone();
+        }
+        Ok(())
+    }
+
+    fn erase_body(&mut self, digest: &[u8; 32]) -> Result<(), StoreError> {
+        self.bodies.insert(*digest, None);
+        Ok(())
+    }
+
+    fn put_evidence(&mut self, first: &SignedHead, second: &SignedHead) -> Result<(), StoreError> {
+        let log = self.logs.entry(first.origin().clone()).or_default();
+        log.evidence.get_or_insert_with(|| (first.clone(), second.clone()));
+        Ok(())
+    }
+}
