@@ -11,6 +11,7 @@ pub mod entry;
 pub mod head;
 pub mod keys;
 pub mod limits;
+pub mod roster;
 pub mod sealing;
 pub mod society;
 pub mod store;

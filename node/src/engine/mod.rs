@@ -1,0 +1,223 @@
+//! The engine: the one owner of all that is written.
+//!
+//! One thread runs it (see [`runtime`]); commands, questions and frames from peers reach it through
+//! one queue. It decides, seals, appends, exchanges and projects. Invariant: nothing is answered,
+//! pushed to a peer or cosigned before the store has made it durable. It knows no tokio and no
+//! gRPC, so that a simulator can drive the same code.
+
+mod commit;
+mod exchange;
+mod project;
+mod query;
+mod refused;
+pub mod runtime;
+mod watch;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    information, referral,
+    roster::Roster,
+    sealing::PairKey,
+    session::{Exchange, Settings},
+    society::{Origin, Society},
+    store::Store,
+};
+use tutti_proto::node::v1 as api;
+
+pub use commit::{Receipt, Write};
+pub use exchange::PeerStatus;
+pub use refused::Refused;
+pub use watch::{Change, Watcher};
+
+use crate::{keyring::Keyring, peers::Outbox};
+
+/// Whether new entries are signed, and if not, why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// All is well.
+    Writing,
+    /// A larger signed head of our own log is known than what is held: this is an old copy. It
+    /// signs nothing until it has fetched back what it lacks.
+    Fenced {
+        /// How many entries the log is known to have.
+        known: u64,
+    },
+    /// Two of our own heads contradict each other.
+    Forked,
+    /// The last write found no room. Reading goes on; each new write tries again.
+    Full,
+}
+
+/// What stays the same while a node runs.
+pub struct Identity {
+    /// The society.
+    pub society: Society,
+    /// Its name, for people.
+    pub name: String,
+    /// Its log.
+    pub origin: Origin,
+    /// Its keys.
+    pub keyring: Keyring,
+    /// When the process started, milliseconds since the Unix epoch.
+    pub started_at_ms: u64,
+    /// Where other nodes reach it, for people.
+    pub listen: String,
+}
+
+/// See the module.
+pub struct Engine<S, R> {
+    identity: Identity,
+    roster: Roster,
+    store: S,
+    rng: R,
+    exchange: Exchange,
+    routing: Routing,
+    referrals: referral::Book,
+    information: information::Book,
+    projector: project::Projector,
+    links: BTreeMap<u64, exchange::Link>,
+    peers: BTreeMap<Society, PeerStatus>,
+    /// Happenings inside that the exchange is still to be told of.
+    inbox: VecDeque<exchange::Happening>,
+    /// Receipts of writes by idempotency key, of this run; older ones are found by event id.
+    receipts: BTreeMap<[u8; 16], Receipt>,
+    watch: watch::Hub,
+    mode: Mode,
+    /// The highest size at which our own log was ever signed, as a file outside backups tells.
+    highwater: u64,
+    /// Set where the store said that nothing it wrote last can be believed.
+    fatal: Option<String>,
+}
+
+/// Recognises what is addressed to this society: one pair key a member.
+pub(crate) struct Routing {
+    pairs: BTreeMap<Society, PairKey>,
+}
+
+impl Routing {
+    fn new(keyring: &Keyring, roster: &Roster) -> Self {
+        let pairs = roster
+            .members()
+            .iter()
+            .map(|member| (member.society, keyring.routing.pair(&member.routing_key)))
+            .collect();
+        Self { pairs }
+    }
+}
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// Takes the store as it is on the disk and brings every projection up to it.
+    pub fn new(
+        identity: Identity,
+        roster: Roster,
+        store: S,
+        highwater: u64,
+        mut rng: R,
+        now_ms: u64,
+    ) -> Self {
+        let mut incarnation = [0; 16];
+        rng.fill_bytes(&mut incarnation);
+        let settings = Settings::new(
+            identity.society,
+            identity.origin.clone(),
+            roster.version(),
+            roster.hash(),
+            incarnation,
+        );
+        let routing = Routing::new(&identity.keyring, &roster);
+        let mut engine = Self {
+            exchange: Exchange::new(settings),
+            routing,
+            referrals: referral::Book::default(),
+            information: information::Book::default(),
+            projector: project::Projector::default(),
+            links: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            receipts: BTreeMap::new(),
+            watch: watch::Hub::default(),
+            mode: Mode::Writing,
+            highwater,
+            fatal: None,
+            identity,
+            roster,
+            store,
+            rng,
+        };
+        engine.set_mode();
+        engine.project_all(now_ms);
+        engine
+    }
+
+    /// Whether new entries are signed.
+    pub fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// The roster in force.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Why the process must end, where it must.
+    pub fn fatal(&self) -> Option<&str> {
+        self.fatal.as_deref()
+    }
+
+    /// When something is due next, milliseconds since the Unix epoch.
+    pub fn next_timer(&self) -> Option<u64> {
+        self.exchange.next_timer()
+    }
+
+    /// From now on, tells what changes.
+    pub fn watch(&mut self, kinds: Vec<String>) -> Watcher {
+        self.watch.subscribe(kinds)
+    }
+
+    /// Where the own log stands against all that is known of it.
+    fn set_mode(&mut self) {
+        let held = self.store.tree(&self.identity.origin).size();
+        let known = self
+            .store
+            .head(&self.identity.origin)
+            .map_or(0, |head| head.size())
+            .max(self.highwater);
+        self.mode = if self.store.evidence(&self.identity.origin).is_some() {
+            Mode::Forked
+        } else if known > held {
+            Mode::Fenced { known }
+        } else {
+            Mode::Writing
+        };
+    }
+
+    /// What `mode` means, for people.
+    pub fn mode_text(&self) -> &'static str {
+        match self.mode {
+            Mode::Writing => "writing",
+            Mode::Fenced { .. } => "fenced",
+            Mode::Forked => "forked",
+            Mode::Full => "disk_full",
+        }
+    }
+
+    fn changed(&mut self, now_ms: u64, kind: &str, id: String, what: &str) {
+        self.watch.tell(api::WatchEvent {
+            at_ms: now_ms,
+            kind: kind.into(),
+            id,
+            what: what.into(),
+            count: 1,
+        });
+    }
+}
+
+/// How a link is handed to the engine.
+pub type LinkOutbox = Outbox;

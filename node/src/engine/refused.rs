@@ -1,0 +1,49 @@
+//! Why the engine did not do what it was asked: one enum, mapped to a status in one place.
+
+use tutti_core::store::StoreError;
+
+/// Each says what happened, what was kept and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The request itself is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// No such referral, share, log or entry here.
+    #[error("{0}")]
+    NotFound(String),
+    /// The state of things does not allow it.
+    #[error("{0}")]
+    State(String),
+    /// This society may not do that.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The node signs nothing at present.
+    #[error("{0}")]
+    NotWriting(String),
+    /// No room on the disk.
+    #[error("the disk is full; nothing was written and nothing was lost. Free some room and try again")]
+    Full,
+    /// The node is stopping, or had to end.
+    #[error("the node is stopping; nothing was written. Try again when it runs")]
+    Stopping,
+    /// A fault of the node's own.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(_) => Self::Full,
+            StoreError::OutOfRange(index) => Self::NotFound(format!(
+                "entry {index} is not in the log as it is held here. See `tutti log show`"
+            )),
+            StoreError::Erased => {
+                Self::State("the body was erased; it cannot be had again".into())
+            }
+            StoreError::Conflict { .. } | StoreError::Damaged { .. } | StoreError::Fatal(_) => {
+                Self::Internal(format!("{error}. See the node's own log"))
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The engine's thread, its queue, and the handle that everything else holds.
+//!
+//! The queue is bounded: whoever fills it waits. Writes that wait together are committed together
+//! (group commit): one append, one signature, one round of `fdatasync`.
+
+use std::{
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rand_core::CryptoRngCore;
+use tokio::sync::{mpsc, oneshot};
+use tutti_core::store::Store;
+
+use super::{Engine, Receipt, Refused, Write};
+use crate::peers::PeerEvent;
+
+/// Messages that may wait.
+const QUEUE: usize = 1024;
+
+/// Writes in one group commit.
+const GROUP_MAX: usize = 256;
+
+type Question<S, R> = Box<dyn FnOnce(&mut Engine<S, R>, u64) + Send>;
+
+enum Message<S, R> {
+    Write(Box<Write>, oneshot::Sender<Result<Receipt, Refused>>),
+    Ask(Question<S, R>),
+    Peer(PeerEvent),
+    Stop(oneshot::Sender<()>),
+}
+
+/// How everything else speaks to the engine. Cheap to clone.
+pub struct Handle<S, R> {
+    queue: mpsc::Sender<Message<S, R>>,
+}
+
+impl<S, R> Clone for Handle<S, R> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
+}
+
+impl<S: 'static, R: 'static> Handle<S, R> {
+    /// Commits a write; comes back once it is durable.
+    pub async fn write(&self, write: Write) -> Result<Receipt, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Write(Box::new(write), answer)).await?;
+        answered.await.unwrap_or(Err(Refused::Stopping))
+    }
+
+    /// Asks the engine something, between two messages. The clock is in milliseconds since the
+    /// Unix epoch. Keep it short: nothing else happens meanwhile.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Engine<S, R>, u64) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let (answer, answered) = oneshot::channel();
+        let question: Question<S, R> = Box::new(move |engine, now_ms| {
+            // Whoever asked may have gone away.
+            let _ = answer.send(question(engine, now_ms));
+        });
+        self.send(Message::Ask(question)).await?;
+        answered.await.map_err(|_| Refused::Stopping)
+    }
+
+    /// Hands over what a peer did. Waits where the engine is behind: that is the back-pressure.
+    pub async fn peer(&self, event: PeerEvent) -> Result<(), Refused> {
+        self.send(Message::Peer(event)).await
+    }
+
+    /// Stops the engine after what is queued; all that was answered is durable.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.send(Message::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+
+    async fn send(&self, message: Message<S, R>) -> Result<(), Refused> {
+        self.queue.send(message).await.map_err(|_| Refused::Stopping)
+    }
+}
+
+/// Starts the engine's thread. The receiver gets the reason when the engine ended by a fault that
+/// must end the process.
+pub fn start<S, R>(
+    mut engine: Engine<S, R>,
+) -> std::io::Result<(Handle<S, R>, oneshot::Receiver<String>)>
+where
+    S: Store + Send + 'static,
+    R: CryptoRngCore + Send + 'static,
+{
+    let (queue, mut messages) = mpsc::channel(QUEUE);
+    let (fatal, failed) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    thread::Builder::new().name("engine".into()).spawn(move || {
+        runtime.block_on(run(&mut engine, &mut messages));
+        if let Some(reason) = engine.fatal() {
+            let _ = fatal.send(reason.to_string());
+        }
+    })?;
+    Ok((Handle { queue }, failed))
+}
+
+async fn run<S: Store, R: CryptoRngCore>(
+    engine: &mut Engine<S, R>,
+    messages: &mut mpsc::Receiver<Message<S, R>>,
+) {
+    while engine.fatal().is_none() {
+        let wait = engine
+            .next_timer()
+            .map_or(Duration::from_secs(1), |at| Duration::from_millis(at.saturating_sub(now_ms())));
+        let first = tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => Some(message),
+                None => return,
+            },
+            () = tokio::time::sleep(wait.min(Duration::from_secs(1))) => None,
+        };
+        let mut writes = Vec::new();
+        let mut next = first;
+        let mut stop = None;
+        while let Some(message) = next.take() {
+            match message {
+                Message::Write(write, answer) => writes.push((*write, answer)),
+                // In the order of arrival: a question sees the writes that came before it.
+                other => {
+                    commit(engine, &mut writes);
+                    match other {
+                        Message::Ask(question) => question(engine, now_ms()),
+                        Message::Peer(event) => engine.peer(event, now_ms()),
+                        Message::Stop(done) => stop = Some(done),
+                        Message::Write(..) => {}
+                    }
+                }
+            }
+            if stop.is_none() && writes.len() < GROUP_MAX {
+                next = messages.try_recv().ok();
+            }
+        }
+        commit(engine, &mut writes);
+        engine.tick(now_ms());
+        if let Some(done) = stop {
+            let _ = done.send(());
+            return;
+        }
+    }
+}
+
+fn commit<S: Store, R: CryptoRngCore>(
+    engine: &mut Engine<S, R>,
+    writes: &mut Vec<(Write, oneshot::Sender<Result<Receipt, Refused>>)>,
+) {
+    if writes.is_empty() {
+        return;
+    }
+    let (group, answers): (Vec<_>, Vec<_>) = writes.drain(..).unzip();
+    for (result, answer) in engine.write(group, now_ms()).into_iter().zip(answers) {
+        let _ = answer.send(result);
+    }
+}
+
+/// The clock, for display and for retry timers alone.
+pub fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

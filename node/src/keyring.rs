@@ -1,0 +1,267 @@
+//! The keys of one society on the disk: one file a key, one use a key, mode 0600.
+//!
+//! Each file is text: lines of explanation that begin with `#`, then the secret in its public
+//! format (signed-note, age, PKCS#8 PEM, base64). Under a passphrase the same text is inside an
+//! age file with the scrypt recipient, so the `age` command opens it. The root key is a file of
+//! its own, and a node runs without it.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use age::secrecy::SecretString;
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    keys::{KeyKind, NoteSecret},
+    sealing::{Identity, RoutingSecret},
+    society::{Origin, Society},
+};
+use zeroize::Zeroizing;
+
+use crate::peers::TlsKey;
+
+/// The files in `keys/`, and what each is for.
+const FILES: [(&str, &str); 8] = [
+    ("root", "root key: signs rosters and the membership card. Keep it offline."),
+    ("log", "log key: signs the heads of this society's log."),
+    ("witness", "witness key: cosigns the heads of other societies' logs."),
+    ("tls", "TLS key: proves to other nodes who this node is."),
+    ("case", "case key: opens the content of referrals."),
+    ("audit", "audit key: opens records, without personal data, for an auditor."),
+    ("routing", "routing key: recognises what is addressed to this society."),
+    ("local", "local key: never leaves this node; hides case codes and names of users."),
+];
+
+/// Why the keys could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// There are keys already.
+    #[error("{0} exists already; keys are never overwritten. Choose another directory, or move it away")]
+    Exists(PathBuf),
+    /// A key file is missing.
+    #[error("key file {0} is missing. Restore it from your backup of the keys")]
+    Missing(PathBuf),
+    /// Others may read the file.
+    #[error("key file {path} may be read by others (mode {mode:o}). Run: chmod 600 {path}")]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is under a passphrase and none was given.
+    #[error("key file {0} is under a passphrase. Give it in TUTTI_PASSPHRASE_FILE or at the prompt")]
+    Locked(PathBuf),
+    /// The passphrase does not open it.
+    #[error("the passphrase does not open key file {0}")]
+    Passphrase(PathBuf),
+    /// It is not a key of that use.
+    #[error("key file {path} holds no such key: {problem}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Reading or writing failed.
+    #[error("key file {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The keys that a running node needs. The root key is read apart, by [`root_key`].
+pub struct Keyring {
+    /// Signs the heads of the own log.
+    pub log: NoteSecret,
+    /// Cosigns others' heads.
+    pub witness: NoteSecret,
+    /// Proves who the node is.
+    pub tls: TlsKey,
+    /// Opens contents and records.
+    pub case: Identity,
+    /// Opens records.
+    pub audit: Identity,
+    /// Recognises what is addressed to this society.
+    pub routing: RoutingSecret,
+    /// 32 bytes that never leave the node.
+    pub local: Zeroizing<[u8; 32]>,
+}
+
+/// The name of a society's root key.
+pub fn root_name(federation: &str, society: Society) -> String {
+    format!("{federation}/{society}/root")
+}
+
+/// The name of a society's witness key.
+pub fn witness_name(federation: &str, society: Society) -> String {
+    format!("{federation}/{society}/witness")
+}
+
+impl Keyring {
+    /// Draws all keys of a society, root key included, and writes them into `dir`.
+    pub fn create(
+        dir: &Path,
+        origin: &Origin,
+        passphrase: Option<&SecretString>,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), KeyringError> {
+        if dir.exists() {
+            return Err(KeyringError::Exists(dir.into()));
+        }
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(dir)
+            .map_err(|source| KeyringError::Io { path: dir.into(), source })?;
+        let (federation, society) = (origin.federation(), origin.society());
+        let note = |name: &str, kind, rng: &mut _| {
+            NoteSecret::generate(name, kind, rng).map(|key| key.to_secret_string()).map_err(|error| {
+                KeyringError::Malformed { path: dir.into(), problem: error.to_string() }
+            })
+        };
+        for (file, purpose) in FILES {
+            let secret = match file {
+                "root" => note(&root_name(federation, society), KeyKind::Signature, rng)?,
+                "log" => note(origin.as_str(), KeyKind::Signature, rng)?,
+                "witness" => note(&witness_name(federation, society), KeyKind::Cosignature, rng)?,
+                "tls" => {
+                    let key = TlsKey::generate().map_err(|error| KeyringError::Malformed {
+                        path: dir.into(),
+                        problem: error.to_string(),
+                    })?;
+                    Zeroizing::new(key.to_pem().to_string())
+                }
+                "case" | "audit" => Identity::generate(rng).to_secret_string(),
+                "routing" => RoutingSecret::generate(rng).to_secret_string(),
+                _ => {
+                    let mut local = Zeroizing::new([0; 32]);
+                    rng.fill_bytes(&mut *local);
+                    Zeroizing::new(hex::encode(*local))
+                }
+            };
+            let text = Zeroizing::new(format!("# Tutti {society}, {purpose}\n{}\n", secret.trim_end()));
+            write_key(&dir.join(format!("{file}.key")), &text, passphrase)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the keys of a node; the root key is not touched.
+    pub fn open(dir: &Path, passphrase: Option<&SecretString>) -> Result<Self, KeyringError> {
+        let read = |file: &str| read_key(&dir.join(format!("{file}.key")), passphrase);
+        let parse = |file: &str, problem: String| KeyringError::Malformed {
+            path: dir.join(format!("{file}.key")),
+            problem,
+        };
+        let note = |file: &str| -> Result<NoteSecret, KeyringError> {
+            read(file)?.parse().map_err(|error| parse(file, format!("{error}")))
+        };
+        let identity = |file: &str| -> Result<Identity, KeyringError> {
+            read(file)?.parse().map_err(|error| parse(file, format!("{error}")))
+        };
+        let mut local = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(read("local")?.as_bytes(), &mut *local)
+            .map_err(|error| parse("local", error.to_string()))?;
+        Ok(Self {
+            log: note("log")?,
+            witness: note("witness")?,
+            tls: TlsKey::from_pem(&read("tls")?).map_err(|error| parse("tls", error.to_string()))?,
+            case: identity("case")?,
+            audit: identity("audit")?,
+            routing: read("routing")?.parse().map_err(|error| parse("routing", format!("{error}")))?,
+            local,
+        })
+    }
+}
+
+/// Reads the root key, wherever it is kept.
+pub fn root_key(path: &Path, passphrase: Option<&SecretString>) -> Result<NoteSecret, KeyringError> {
+    read_key(path, passphrase)?.parse().map_err(|error| KeyringError::Malformed {
+        path: path.into(),
+        problem: format!("{error}"),
+    })
+}
+
+/// Reads an age identity file, such as an auditor's `audit.key`.
+pub fn identity_file(
+    path: &Path,
+    passphrase: Option<&SecretString>,
+) -> Result<Identity, KeyringError> {
+    read_key(path, passphrase)?.parse().map_err(|error| KeyringError::Malformed {
+        path: path.into(),
+        problem: format!("{error}"),
+    })
+}
+
+/// Whether the key file asks for a passphrase.
+pub fn is_locked(path: &Path) -> bool {
+    let mut start = [0; 21];
+    fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut start))
+        .is_ok_and(|()| &start == b"age-encryption.org/v1")
+}
+
+fn write_key(
+    path: &Path,
+    text: &str,
+    passphrase: Option<&SecretString>,
+) -> Result<(), KeyringError> {
+    let io = |source| KeyringError::Io { path: path.into(), source };
+    let bytes = match passphrase {
+        None => Zeroizing::new(text.as_bytes().to_vec()),
+        Some(passphrase) => {
+            let mut sealed = Zeroizing::new(Vec::new());
+            let mut writer = age::Encryptor::with_user_passphrase(passphrase.clone())
+                .wrap_output(&mut *sealed)
+                .map_err(io)?;
+            writer.write_all(text.as_bytes()).map_err(io)?;
+            writer.finish().map_err(io)?;
+            sealed
+        }
+    };
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+    file.write_all(&bytes).map_err(io)?;
+    file.sync_all().map_err(io)
+}
+
+/// The last line of the file that is neither empty nor a comment, or a whole PEM.
+fn read_key(
+    path: &Path,
+    passphrase: Option<&SecretString>,
+) -> Result<Zeroizing<String>, KeyringError> {
+    let io = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => KeyringError::Missing(path.into()),
+        _ => KeyringError::Io { path: path.into(), source },
+    };
+    let mode = fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyringError::Mode { path: path.into(), mode });
+    }
+    let mut bytes = Zeroizing::new(fs::read(path).map_err(io)?);
+    if is_locked(path) {
+        let passphrase = passphrase.ok_or_else(|| KeyringError::Locked(path.into()))?;
+        let wrong = |_| KeyringError::Passphrase(path.into());
+        let identity = age::scrypt::Identity::new(passphrase.clone());
+        let mut reader = age::Decryptor::new_buffered(&bytes[..])
+            .and_then(|file| file.decrypt(std::iter::once(&identity as &dyn age::Identity)))
+            .map_err(wrong)?;
+        let mut opened = Zeroizing::new(Vec::new());
+        reader.read_to_end(&mut opened).map_err(io)?;
+        drop(reader);
+        bytes = opened;
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| KeyringError::Malformed {
+        path: path.into(),
+        problem: "it is not text".into(),
+    })?;
+    let secret: Vec<&str> =
+        text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).collect();
+    Ok(Zeroizing::new(secret.join("\n")))
+}
