@@ -162,3 +162,9 @@ impl HeadKeys for Roster {
         Some((member.society, &member.witness_key))
     }
 }
+
+impl std::fmt::Debug for TlsSpki {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TlsSpki({})", hex::encode(self.0))
+    }
+}
