@@ -9,9 +9,12 @@ pub const TAGS_MAX: usize = 8;
 /// One stored body (sealed record or content), bytes. Attachments travel apart.
 pub const BODY_BYTES_MAX: u64 = 1024 * 1024;
 
-/// One signed note (head or roster), bytes. A roster member takes about 5 KiB, most of it its two
-/// post-quantum keys; 191 members fit.
-pub const NOTE_BYTES_MAX: usize = 1024 * 1024;
+/// One signed note (roster), bytes: what the Go tools and `signed_note` read too. A roster member
+/// takes about 5 KiB, most of it its two post-quantum keys; 191 members fit.
+pub const NOTE_BYTES_MAX: usize = 1_000_000;
+
+/// One membership card, bytes. Its two post-quantum keys take 4 KiB.
+pub const CARD_BYTES_MAX: usize = 16 * 1024;
 
 /// One signed head with its cosignatures, bytes: 100 signatures of about 150 bytes.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -33,3 +36,13 @@ pub const HEADS_MAX: usize = 512;
 
 /// Members of one federation.
 pub const MEMBERS_MAX: usize = 512;
+
+/// Founders of one federation: a signed note has at most 100 signatures, there and in Go. Others
+/// join by a later roster.
+pub const FOUNDERS_MAX: usize = 100;
+
+/// Endpoints of one member.
+pub const ENDPOINTS_MAX: usize = 4;
+
+/// A member's name, characters.
+pub const NAME_CHARS_MAX: usize = 100;
