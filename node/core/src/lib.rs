@@ -8,11 +8,13 @@
 
 pub mod batch;
 pub mod entry;
+pub mod evidence;
 pub mod head;
 pub mod keys;
 pub mod limits;
 pub mod roster;
 pub mod sealing;
+pub mod session;
 pub mod society;
 pub mod store;
 pub mod tree;

@@ -19,7 +19,8 @@
 use tlog_tiles::Hash;
 
 use crate::{
-    batch::VerifiedBatch, entry::EntryBytes, head::SignedHead, society::Origin, tree::Tree,
+    batch::VerifiedBatch, entry::EntryBytes, evidence::Evidence, head::SignedHead,
+    society::Origin, tree::Tree,
 };
 
 #[doc(hidden)]
@@ -115,8 +116,8 @@ pub trait Reader {
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Two signed heads of this log that contradict each other, where any were found.
-    fn evidence(&self, origin: &Origin) -> Option<(SignedHead, SignedHead)>;
+    /// The proof that this log was forked, where one was found.
+    fn evidence(&self, origin: &Origin) -> Option<Evidence>;
 }
 
 /// Writing. See the contract above.
@@ -137,5 +138,5 @@ pub trait Store: Reader {
     fn erase_body(&mut self, digest: &[u8; 32]) -> Result<(), StoreError>;
 
     /// Keeps the evidence that a log was forked. The first evidence of a log stays.
-    fn put_evidence(&mut self, first: &SignedHead, second: &SignedHead) -> Result<(), StoreError>;
+    fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError>;
 }

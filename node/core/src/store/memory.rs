@@ -7,7 +7,8 @@ use tlog_tiles::{Hash, HashReader};
 
 use super::{BodyState, Reader, Store, StoreError};
 use crate::{
-    batch::VerifiedBatch, entry::EntryBytes, head::SignedHead, society::Origin, tree::Tree,
+    batch::VerifiedBatch, entry::EntryBytes, evidence::Evidence, head::SignedHead,
+    society::Origin, tree::Tree,
 };
 
 /// See the module.
@@ -24,7 +25,7 @@ struct Log {
     tree: Tree,
     stored: Stored,
     head: Option<SignedHead>,
-    evidence: Option<(SignedHead, SignedHead)>,
+    evidence: Option<Evidence>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -128,7 +129,7 @@ impl Reader for MemoryStore {
         Ok(Some(rest.unwrap_or_default().iter().take(max_bytes).copied().collect()))
     }
 
-    fn evidence(&self, origin: &Origin) -> Option<(SignedHead, SignedHead)> {
+    fn evidence(&self, origin: &Origin) -> Option<Evidence> {
         self.logs.get(origin)?.evidence.clone()
     }
 }
@@ -182,9 +183,9 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn put_evidence(&mut self, first: &SignedHead, second: &SignedHead) -> Result<(), StoreError> {
-        let log = self.logs.entry(first.origin().clone()).or_default();
-        log.evidence.get_or_insert_with(|| (first.clone(), second.clone()));
+    fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
+        let log = self.logs.entry(evidence.origin().clone()).or_default();
+        log.evidence.get_or_insert_with(|| evidence.clone());
         Ok(())
     }
 }
