@@ -1,1 +1,5 @@
-//! x
+//! The node: journal, bodies, index, engine, peers, gRPC services.
+
+#![forbid(unsafe_code)]
+
+pub mod store;

@@ -16,17 +16,25 @@
 //! 6. **Bounded reads.** No call returns more than it was asked for; an empty answer is an answer.
 //! 7. **One writer.** A second writer on the same place is refused at opening.
 
+use std::collections::BTreeMap;
+
 use tlog_tiles::Hash;
 
 use crate::{
-    batch::VerifiedBatch, entry::EntryBytes, evidence::Evidence, head::SignedHead,
-    society::Origin, tree::Tree,
+    batch::VerifiedBatch,
+    entry::EntryBytes,
+    evidence::Evidence,
+    head::SignedHead,
+    society::{Origin, Society},
+    tree::Tree,
 };
 
 #[doc(hidden)]
 pub mod contract;
+mod heads;
 mod memory;
 
+pub use heads::Heads;
 pub use memory::MemoryStore;
 
 /// The state of one body at this holder.
@@ -86,6 +94,9 @@ pub trait Reader {
     /// The newest signed head, with its cosignatures; it may be ahead of the entries.
     fn head(&self, origin: &Origin) -> Option<SignedHead>;
 
+    /// For each witness the largest head that it has cosigned, as far as it is known here.
+    fn cosigned(&self, origin: &Origin) -> BTreeMap<Society, SignedHead>;
+
     /// Entries from `start`: at most `count` of them and at most `max_bytes` bytes, but at least
     /// one where there is one. Empty at and after the end.
     fn entries(
@@ -130,8 +141,11 @@ pub trait Store: Reader {
     /// Makes bodies of entries that are held already durable.
     fn put_bodies(&mut self, bodies: &[&[u8]]) -> Result<(), StoreError>;
 
-    /// Keeps a head of the size that is held, or the same as held with more cosignatures. The
-    /// caller has verified it; a head of another size than the tree is ignored.
+    /// Keeps a head of the size that is held, or the same as held with more cosignatures; a
+    /// smaller one with cosignatures is kept for [`Reader::cosigned`] alone.
+    ///
+    /// The caller has verified it, and has compared its root with [`Reader::root_at`] its size. A
+    /// head that is larger than the tree, and not the one that is held, is ignored.
     fn put_head(&mut self, head: &SignedHead) -> Result<(), StoreError>;
 
     /// Overwrites and forgets a body; terminal. Erasing an absent one forbids it for ever.

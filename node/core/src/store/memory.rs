@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 use tlog_tiles::{Hash, HashReader};
 
-use super::{BodyState, Reader, Store, StoreError};
+use super::{BodyState, Heads, Reader, Store, StoreError};
 use crate::{
-    batch::VerifiedBatch, entry::EntryBytes, evidence::Evidence, head::SignedHead,
-    society::Origin, tree::Tree,
+    batch::VerifiedBatch,
+    entry::EntryBytes,
+    evidence::Evidence,
+    head::SignedHead,
+    society::{Origin, Society},
+    tree::Tree,
 };
 
 /// See the module.
@@ -24,7 +28,7 @@ struct Log {
     entries: Vec<EntryBytes>,
     tree: Tree,
     stored: Stored,
-    head: Option<SignedHead>,
+    heads: Heads,
     evidence: Option<Evidence>,
 }
 
@@ -69,7 +73,11 @@ impl Reader for MemoryStore {
     }
 
     fn head(&self, origin: &Origin) -> Option<SignedHead> {
-        self.logs.get(origin)?.head.clone()
+        self.logs.get(origin)?.heads.newest().cloned()
+    }
+
+    fn cosigned(&self, origin: &Origin) -> BTreeMap<Society, SignedHead> {
+        self.logs.get(origin).map(|log| log.heads.cosigned().clone()).unwrap_or_default()
     }
 
     fn entries(
@@ -150,7 +158,7 @@ impl Store for MemoryStore {
             log.tree.push(entry.leaf_hash(), |hash| log.stored.0.push(hash));
             log.entries.push(entry.clone());
         }
-        log.head = Some(batch.head().clone());
+        log.heads.vouch(batch.head());
         Ok(())
     }
 
@@ -166,14 +174,8 @@ impl Store for MemoryStore {
     }
 
     fn put_head(&mut self, head: &SignedHead) -> Result<(), StoreError> {
-        if let Some(log) = self.logs.get_mut(head.origin())
-            && let Some(own) = &mut log.head
-            && !own.merge(head)
-            && own.size() > log.tree.size()
-            && head.size() == log.tree.size()
-            && head.root() == log.tree.root()
-        {
-            *own = head.clone();
+        if let Some(log) = self.logs.get_mut(head.origin()) {
+            log.heads.offer(head, &log.tree);
         }
         Ok(())
     }
