@@ -39,7 +39,9 @@ const FILES: [(&str, &str); 8] = [
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// There are keys already.
-    #[error("{0} exists already; keys are never overwritten. Choose another directory, or move it away")]
+    #[error(
+        "{0} exists already; keys are never overwritten. Choose another directory, or move it away"
+    )]
     Exists(PathBuf),
     /// A key file is missing.
     #[error("key file {0} is missing. Restore it from your backup of the keys")]
@@ -53,7 +55,9 @@ pub enum KeyringError {
         mode: u32,
     },
     /// The file is under a passphrase and none was given.
-    #[error("key file {0} is under a passphrase. Give it in TUTTI_PASSPHRASE_FILE or at the prompt")]
+    #[error(
+        "key file {0} is under a passphrase. Give it in TUTTI_PASSPHRASE_FILE or at the prompt"
+    )]
     Locked(PathBuf),
     /// The passphrase does not open it.
     #[error("the passphrase does not open key file {0}")]
@@ -122,9 +126,9 @@ impl Keyring {
             .map_err(|source| KeyringError::Io { path: dir.into(), source })?;
         let (federation, society) = (origin.federation(), origin.society());
         let note = |name: &str, kind, rng: &mut _| {
-            NoteSecret::generate(name, kind, rng).map(|key| key.to_secret_string()).map_err(|error| {
-                KeyringError::Malformed { path: dir.into(), problem: error.to_string() }
-            })
+            NoteSecret::generate(name, kind, rng).map(|key| key.to_secret_string()).map_err(
+                |error| KeyringError::Malformed { path: dir.into(), problem: error.to_string() },
+            )
         };
         for (file, purpose) in FILES {
             let secret = match file {
@@ -146,7 +150,8 @@ impl Keyring {
                     Zeroizing::new(hex::encode(*local))
                 }
             };
-            let text = Zeroizing::new(format!("# Tutti {society}, {purpose}\n{}\n", secret.trim_end()));
+            let text =
+                Zeroizing::new(format!("# Tutti {society}, {purpose}\n{}\n", secret.trim_end()));
             write_key(&dir.join(format!("{file}.key")), &text, passphrase)?;
         }
         Ok(())
@@ -171,21 +176,26 @@ impl Keyring {
         Ok(Self {
             log: note("log")?,
             witness: note("witness")?,
-            tls: TlsKey::from_pem(&read("tls")?).map_err(|error| parse("tls", error.to_string()))?,
+            tls: TlsKey::from_pem(&read("tls")?)
+                .map_err(|error| parse("tls", error.to_string()))?,
             case: identity("case")?,
             audit: identity("audit")?,
-            routing: read("routing")?.parse().map_err(|error| parse("routing", format!("{error}")))?,
+            routing: read("routing")?
+                .parse()
+                .map_err(|error| parse("routing", format!("{error}")))?,
             local,
         })
     }
 }
 
 /// Reads the root key, wherever it is kept.
-pub fn root_key(path: &Path, passphrase: Option<&SecretString>) -> Result<NoteSecret, KeyringError> {
-    read_key(path, passphrase)?.parse().map_err(|error| KeyringError::Malformed {
-        path: path.into(),
-        problem: format!("{error}"),
-    })
+pub fn root_key(
+    path: &Path,
+    passphrase: Option<&SecretString>,
+) -> Result<NoteSecret, KeyringError> {
+    read_key(path, passphrase)?
+        .parse()
+        .map_err(|error| KeyringError::Malformed { path: path.into(), problem: format!("{error}") })
 }
 
 /// Reads an age identity file, such as an auditor's `audit.key`.
@@ -193,10 +203,9 @@ pub fn identity_file(
     path: &Path,
     passphrase: Option<&SecretString>,
 ) -> Result<Identity, KeyringError> {
-    read_key(path, passphrase)?.parse().map_err(|error| KeyringError::Malformed {
-        path: path.into(),
-        problem: format!("{error}"),
-    })
+    read_key(path, passphrase)?
+        .parse()
+        .map_err(|error| KeyringError::Malformed { path: path.into(), problem: format!("{error}") })
 }
 
 /// Whether the key file asks for a passphrase.

@@ -1,5 +1,15 @@
-//! The node: journal, bodies, index, engine, peers, gRPC services.
+//! A node of Tutti: the disk, the engine, the wire to other nodes, and the API for its own society.
+//!
+//! The map of the code and its invariants are in `docs/architecture.md`; how a node is run is in
+//! `docs/operating.md`.
 
 #![forbid(unsafe_code)]
 
+pub mod client;
+pub mod config;
+pub mod exit;
+pub mod keyring;
+pub mod peers;
+pub mod rosters;
+pub mod serve;
 pub mod store;

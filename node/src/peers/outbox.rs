@@ -1,0 +1,152 @@
+//! What waits to be sent on one link: bounded in frames and in bytes.
+//!
+//! Sending never waits. An outbox that is full means a peer that does not read: the link is closed
+//! by whoever was told so, and the peer catches up over the next one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prost::Message as _;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tutti_proto::v1;
+
+use super::traffic::Traffic;
+
+/// Frames that may wait on one link.
+const FRAMES_MAX: usize = 256;
+
+/// Bytes that may wait on one link.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The frame was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// The peer does not read as fast as we write.
+    #[error("too much is waiting to be sent")]
+    Behind,
+    /// The link is closed already.
+    #[error("the link is closed")]
+    Closed,
+}
+
+/// The engine's end of a link. Dropping the last copy closes the link.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    frames: mpsc::Sender<(v1::Frame, OwnedSemaphorePermit)>,
+    bytes: Arc<Semaphore>,
+    closing: Arc<Closing>,
+    traffic: Arc<Traffic>,
+}
+
+/// The link's end: gives the frames in order.
+#[derive(Debug)]
+pub struct Inbox {
+    frames: mpsc::Receiver<(v1::Frame, OwnedSemaphorePermit)>,
+    closing: Arc<Closing>,
+}
+
+#[derive(Debug, Default)]
+struct Closing {
+    why: Mutex<Option<String>>,
+    told: Notify,
+}
+
+impl Outbox {
+    /// An outbox and where its frames come out. `traffic` counts the link's bytes.
+    pub(crate) fn new(traffic: Arc<Traffic>) -> (Self, Inbox) {
+        let (sender, receiver) = mpsc::channel(FRAMES_MAX);
+        let closing = Arc::<Closing>::default();
+        let inbox = Inbox { frames: receiver, closing: closing.clone() };
+        let bytes = Arc::new(Semaphore::new(BYTES_MAX));
+        (Self { frames: sender, bytes, closing, traffic }, inbox)
+    }
+
+    /// An outbox that belongs to no wire: for tests of the engine.
+    pub fn detached() -> (Self, Inbox) {
+        Self::new(Arc::default())
+    }
+
+    /// Queues a frame, or refuses at once.
+    pub fn try_send(&self, frame: v1::Frame) -> Result<(), Full> {
+        let size = u32::try_from(frame.encoded_len().max(1)).map_err(|_| Full::Behind)?;
+        let permit = self.bytes.clone().try_acquire_many_owned(size).map_err(|_| Full::Behind)?;
+        self.frames.try_send((frame, permit)).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Full::Behind,
+            mpsc::error::TrySendError::Closed(_) => Full::Closed,
+        })
+    }
+
+    /// Closes the link. The first reason stays; it is shown to people here, not sent to the peer.
+    pub fn close(&self, why: impl Into<String>) {
+        let mut said = self.closing.why.lock().unwrap_or_else(PoisonError::into_inner);
+        said.get_or_insert_with(|| why.into());
+        drop(said);
+        self.closing.told.notify_one();
+    }
+
+    /// What the link has carried so far.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+}
+
+impl Inbox {
+    /// The next frame; its bytes no longer count. `Err` with the reason once the engine has closed
+    /// the link.
+    pub async fn next(&mut self) -> Result<v1::Frame, String> {
+        let closing = self.closing.clone();
+        tokio::select! {
+            biased;
+            () = closing.told.notified() => Err(self.why()),
+            next = self.frames.recv() => match next {
+                Some((frame, _)) => Ok(frame),
+                None => Err(self.why()),
+            },
+        }
+    }
+
+    fn why(&self) -> String {
+        let said = self.closing.why.lock().unwrap_or_else(PoisonError::into_inner);
+        said.clone().unwrap_or_else(|| "this node closed the link".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn frame(bytes: usize) -> v1::Frame {
+        let chunk = v1::BodyChunk { data: vec![0; bytes], ..Default::default() };
+        v1::Frame { frame: Some(v1::frame::Frame::BodyChunk(chunk)) }
+    }
+
+    #[tokio::test]
+    async fn both_limits_hold_and_taking_frees_room() {
+        let (outbox, mut inbox) = Outbox::detached();
+        for _ in 0..FRAMES_MAX {
+            outbox.try_send(frame(1)).unwrap();
+        }
+        assert_eq!(outbox.try_send(frame(1)), Err(Full::Behind));
+        inbox.next().await.unwrap();
+        outbox.try_send(frame(1)).unwrap();
+
+        let (outbox, mut inbox) = Outbox::detached();
+        outbox.try_send(frame(BYTES_MAX - 1000)).unwrap();
+        assert_eq!(outbox.try_send(frame(1000)), Err(Full::Behind));
+        inbox.next().await.unwrap();
+        outbox.try_send(frame(1000)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn closing_tells_the_first_reason() {
+        let (outbox, mut inbox) = Outbox::detached();
+        outbox.close("forged entry");
+        outbox.close("second");
+        assert_eq!(inbox.next().await, Err("forged entry".into()));
+        drop(inbox);
+        assert_eq!(outbox.try_send(frame(1)), Err(Full::Closed));
+        let (outbox, mut inbox) = Outbox::detached();
+        drop(outbox);
+        assert!(inbox.next().await.is_err());
+    }
+}
