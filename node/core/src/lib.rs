@@ -9,12 +9,15 @@
 pub mod batch;
 pub mod entry;
 pub mod evidence;
+pub mod export;
 pub mod head;
 pub mod keys;
 pub mod limits;
+pub mod proof;
 pub mod roster;
 pub mod sealing;
 pub mod session;
 pub mod society;
 pub mod store;
+pub mod tiles;
 pub mod tree;
