@@ -95,11 +95,8 @@ fn the_core_is_pure() {
 /// proto ← core ← node ← cli, and never back.
 #[test]
 fn dependencies_point_one_way() {
-    let allowed: [(&str, &[&str]); 3] = [
-        ("proto", &[]),
-        ("node/core", &["tutti-proto"]),
-        ("node", &["tutti-proto", "tutti-core"]),
-    ];
+    let allowed: [(&str, &[&str]); 3] =
+        [("proto", &[]), ("node/core", &["tutti-proto"]), ("node", &["tutti-proto", "tutti-core"])];
     let mut broken = Vec::new();
     for (package, may) in allowed {
         let manifest = read(&root().join(package).join("Cargo.toml"));
@@ -155,7 +152,8 @@ fn no_source_file_is_an_orphan() {
                 stem
             };
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let named = all.contains(&format!("mod {name};")) || all.contains(&format!("{file}\"]"));
+            let named =
+                all.contains(&format!("mod {name};")) || all.contains(&format!("{file}\"]"));
             if !matches!(name.as_str(), "lib" | "main") && !named {
                 broken.push(shown(path));
             }

@@ -138,3 +138,46 @@ fn unsealed_bodies_are_salted() {
     assert_eq!(unsalt(&body[..32]), Ok(&b""[..]));
     assert_eq!(unsalt(&body[..31]), Err(SaltError));
 }
+
+/// Made by `tests/interop/age/make-vector.mjs` with typage, an implementation that is not ours.
+const BY_TYPAGE: &str = include_str!("../../../../tests/conformance/sealed-by-typage.json");
+
+#[test]
+fn what_another_implementation_sealed_opens_or_is_refused() {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let vector: serde_json::Value = serde_json::from_str(BY_TYPAGE).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let bytes = |value: &serde_json::Value| BASE64_STANDARD.decode(text(value)).unwrap();
+    let identities: Vec<Identity> = vector["identities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pair| {
+            let identity: Identity = text(&pair["secret"]).parse().unwrap();
+            assert_eq!(identity.recipient().to_string(), text(&pair["recipient"]));
+            identity
+        })
+        .collect();
+    let mut tried = 0;
+    for (case, opens) in ["opens", "refused"]
+        .iter()
+        .flat_map(|kind| vector[*kind].as_array().unwrap().iter().map(move |case| (case, *kind)))
+    {
+        let meant: Vec<u64> =
+            case["for"].as_array().unwrap().iter().map(|at| at.as_u64().unwrap()).collect();
+        let sealed = bytes(&case["sealed"]);
+        for (at, identity) in (0..).zip(&identities) {
+            let opened = open(&sealed, &[identity]);
+            let what = &case["what"];
+            match (meant.contains(&at), opens) {
+                (true, "opens") => {
+                    assert_eq!(opened.unwrap()[..], bytes(&case["message"]), "{what}")
+                }
+                (true, _) => assert!(matches!(opened, Err(OpenError::Padding(_))), "{what}"),
+                (false, _) => assert_eq!(opened, Err(OpenError::NotForUs), "{what}"),
+            }
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 18);
+}
