@@ -33,6 +33,17 @@ pub struct Head {
     pub root: Hash,
 }
 
+impl Head {
+    /// What an unverified note claims. For an auditor, who goes on where a signature is not sound;
+    /// nothing else may act on it.
+    pub fn claimed(bytes: &[u8]) -> Result<Self, HeadError> {
+        if bytes.len() > HEAD_BYTES_MAX {
+            return Err(HeadError::Size(bytes.len()));
+        }
+        parse_text(Note::from_bytes(bytes).map_err(|_| HeadError::Note)?.text())
+    }
+}
+
 /// A witness's word that it has checked a head.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cosignature {

@@ -1,0 +1,185 @@
+//! What an audit found: a stable code, how bad it is, where, and a sentence.
+//!
+//! Invariant: a code, once released, keeps its meaning; `docs/auditing.md` has a row for each. A
+//! text never holds anything out of a body.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::Serialize;
+
+/// Findings of one code that are listed one by one; the rest are counted.
+const LISTED_MAX: u64 = 1_000;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// To know; nothing is wrong.
+    Note,
+    /// Sound, but a person should look at it.
+    Warning,
+    /// Something is not what it must be.
+    Error,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident, $text:literal, $severity:ident;)*) => {
+        /// What was found. Its text is stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable text.
+            pub fn as_str(&self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// How bad it is.
+            pub fn severity(&self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A roster does not keep a rule, or does not follow the one before.
+    RosterInvalid, "roster-invalid", Error;
+    /// Versions of the roster are missing between others.
+    RosterGap, "roster-gap", Error;
+    /// The founding roster is not the one that the auditor holds.
+    RosterOther, "roster-other", Error;
+    /// `checkpoint` is not a signed head.
+    CheckpointMalformed, "checkpoint-malformed", Error;
+    /// No roster has a key for this log.
+    CheckpointUnknownLog, "checkpoint-unknown-log", Error;
+    /// The log has not signed its head.
+    CheckpointUnsigned, "checkpoint-unsigned", Error;
+    /// The log's signature does not verify.
+    CheckpointSignature, "checkpoint-signature", Error;
+    /// A witness's cosignature does not verify.
+    CosignatureInvalid, "cosignature-invalid", Error;
+    /// A signature line is by nobody whom the rosters know.
+    SignatureUnknown, "signature-unknown", Note;
+    /// A file in `heads/` is not a signed head of this log.
+    HeadInvalid, "head-invalid", Error;
+    /// A file in `heads/` lacks the cosignature of the society that it is named after.
+    HeadNotCosigned, "head-not-cosigned", Error;
+    /// A witness has seen more entries than the checkpoint has.
+    HeadBeyond, "head-beyond-checkpoint", Error;
+    /// A witness has seen another history.
+    HeadFork, "head-fork", Error;
+    /// No other society has cosigned any head.
+    Unwitnessed, "unwitnessed", Warning;
+    /// An active member has not cosigned any head.
+    NotWitnessed, "not-witnessed-by", Note;
+    /// An entry bundle is missing.
+    BundleMissing, "bundle-missing", Error;
+    /// An entry bundle cannot be taken apart.
+    BundleMalformed, "bundle-malformed", Error;
+    /// A hash tile is missing.
+    TileMissing, "tile-missing", Error;
+    /// A hash tile does not have the size that its place says.
+    TileMalformed, "tile-malformed", Error;
+    /// A hash tile does not say what follows from what is below it.
+    TileMismatch, "tile-mismatch", Error;
+    /// The entries do not give the root that was signed.
+    RootMismatch, "root-mismatch", Error;
+    /// Too much is missing to know the root.
+    TreeIncomplete, "tree-incomplete", Error;
+    /// An entry is not one.
+    EntryMalformed, "entry-malformed", Error;
+    /// An entry says that it stands elsewhere.
+    EntryMisplaced, "entry-misplaced", Error;
+    /// An entry of a version that this program does not know.
+    EntryUnknownVersion, "entry-unknown-version", Note;
+    /// A body is not what its entry commits to.
+    BodyAltered, "body-altered", Error;
+    /// A body has another size than its entry says.
+    BodySize, "body-size", Error;
+    /// A body is listed as erased and is there.
+    ErasedPresent, "erased-present", Error;
+    /// A list of erased bodies is not one.
+    ErasedMalformed, "erased-malformed", Error;
+    /// A body is listed as erased that no entry there commits to.
+    ErasedUnknown, "erased-unknown", Warning;
+    /// There are bodies that no entry commits to.
+    BodyUnknown, "body-unknown", Warning;
+    /// There are files that no export has.
+    FileUnknown, "file-unknown", Note;
+    /// A record is sealed, padded or encoded as no record is.
+    RecordMalformed, "record-malformed", Error;
+    /// A record is another author's word.
+    RecordOrigin, "record-origin", Error;
+    /// An entry carries fewer tags than its record has addressees, or none for some.
+    RecordAddressees, "record-addressees", Error;
+    /// The same event stands in the log twice.
+    EventTwice, "event-twice", Warning;
+    /// A step that this society may not take, or not then.
+    WorkflowIllegal, "workflow-illegal", Error;
+    /// A step that another one overtook: a race, which ended as it must.
+    WorkflowOvertaken, "workflow-overtaken", Note;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.as_str())
+    }
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// Where: a path in the export, and within it.
+    pub place: String,
+    /// In a sentence.
+    pub text: String,
+}
+
+/// All that was found so far: in full up to a limit a code, counted beyond.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    listed: Vec<Finding>,
+    counts: BTreeMap<Code, u64>,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, code: Code, place: impl ToString, text: impl ToString) {
+        let count = self.counts.entry(code).or_default();
+        *count += 1;
+        if *count <= LISTED_MAX {
+            let (place, text) = (place.to_string(), text.to_string());
+            self.listed.push(Finding { code, severity: code.severity(), place, text });
+        }
+    }
+
+    /// The worst first, then in the order in which they were found; and how many of each there
+    /// are in all.
+    pub(super) fn end(mut self) -> (Vec<Finding>, BTreeMap<&'static str, u64>) {
+        for (code, count) in &self.counts {
+            if let Some(more) = count.checked_sub(LISTED_MAX).filter(|more| *more > 0) {
+                self.listed.push(Finding {
+                    code: *code,
+                    severity: code.severity(),
+                    place: String::new(),
+                    text: format!("and {more} more of this kind, which are not listed"),
+                });
+            }
+        }
+        self.listed.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        (self.listed, self.counts.iter().map(|(code, count)| (code.as_str(), *count)).collect())
+    }
+}

@@ -1,0 +1,341 @@
+//! The walk along the log: one bundle at a time, everything that hangs on it, then the next.
+//!
+//! Two trees grow side by side, one from the entries and one from the hash tiles as they were
+//! given; which of the two has the signed root tells which was altered. Memory: one bundle, one
+//! tile a level, two right edges.
+
+use std::collections::BTreeMap;
+
+use tlog_tiles::Hash;
+
+use super::{
+    Bodies, Code, Files, Findings, Records, Unreadable, bodies, heads::Heads, records::Reading,
+};
+use crate::{
+    entry::{Entry, EntryBytes, EntryError, Header},
+    head::Head,
+    roster::Roster,
+    sealing::Identity,
+    society::Society,
+    tiles::{
+        BUNDLE_BYTES_MAX, Layer, Place, TILE_BYTES_MAX, TILE_WIDTH, Tiler, parse_bundle,
+        tile_hashes,
+    },
+    tree::Tree,
+};
+
+/// What the walk saw.
+#[derive(Default)]
+pub(super) struct Walked {
+    pub(super) entries: u64,
+    pub(super) entries_unknown: u64,
+    pub(super) bodies: Bodies,
+    pub(super) records: Records,
+    /// Steps of referrals whose other side was not seen.
+    pub(super) one_sided: u64,
+}
+
+/// A tree that grows until a leaf is missing.
+struct Growing(Option<Tree>);
+
+impl Growing {
+    fn push(&mut self, leaf: Option<Hash>) {
+        match (&mut self.0, leaf) {
+            (Some(tree), Some(leaf)) => tree.push(leaf, |_| ()),
+            _ => self.0 = None,
+        }
+    }
+
+    fn root(&self) -> Option<Hash> {
+        self.0.as_ref().map(Tree::root)
+    }
+}
+
+struct Walk<'a, F> {
+    files: &'a F,
+    head: &'a Head,
+    /// By size: what witnesses say that the root was.
+    wanted: BTreeMap<u64, Vec<(Society, Hash)>>,
+    by_entries: Growing,
+    by_tiles: Growing,
+    /// Hash tiles above level 0, from those of level 0; none once one is missing.
+    tiler: Option<Tiler>,
+    reading: Reading<'a>,
+    walked: Walked,
+    findings: &'a mut Findings,
+}
+
+/// Walks all entries that the head speaks of.
+pub(super) fn walk<F: Files>(
+    files: &F,
+    chain: &[Roster],
+    heads: &Heads,
+    audit_key: Option<&Identity>,
+    findings: &mut Findings,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Walked, Unreadable> {
+    let Some(head) = &heads.head else { return Ok(Walked::default()) };
+    let mut wanted: BTreeMap<u64, Vec<(Society, Hash)>> = BTreeMap::new();
+    for (society, seen) in &heads.cosigned {
+        wanted.entry(seen.size).or_default().push((*society, seen.root));
+    }
+    let mut walk = Walk {
+        files,
+        head,
+        wanted,
+        by_entries: Growing(Some(Tree::default())),
+        by_tiles: Growing(Some(Tree::default())),
+        tiler: Some(Tiler::default()),
+        reading: Reading::new(head.origin.clone(), audit_key, chain),
+        walked: Walked::default(),
+        findings,
+    };
+    walk.compare_witnesses(0);
+    progress(0, head.size);
+    for number in 0..head.size.div_ceil(u64::from(TILE_WIDTH)) {
+        walk.bundle(number)?;
+        progress(head.size.min((number + 1) * u64::from(TILE_WIDTH)), head.size);
+    }
+    walk.end()
+}
+
+impl<F: Files> Walk<'_, F> {
+    fn bundle(&mut self, number: u64) -> Result<(), Unreadable> {
+        let (Some(place), Some(tile)) = (
+            Place::new(Layer::Entries, number, self.head.size),
+            Place::new(Layer::Hashes(0), number, self.head.size),
+        ) else {
+            return Ok(());
+        };
+        let entries = self.read_entries(place)?;
+        let hashes = self.read_tile(tile)?;
+        let leaf = |at: usize| entries.as_ref()?.get(at).map(EntryBytes::leaf_hash);
+        for (at, index) in (place.start()..).take(usize::from(place.width())).enumerate() {
+            let given = hashes.as_ref().and_then(|hashes| hashes.get(at).copied());
+            let derived = leaf(at);
+            if let (Some(derived), Some(given)) = (derived, given)
+                && derived != given
+            {
+                self.findings.add(
+                    Code::TileMismatch,
+                    format!("{tile} hash {at}"),
+                    format!("entry {index} hashes to {derived}, the tile says {given}"),
+                );
+            }
+            self.by_entries.push(derived);
+            self.by_tiles.push(given);
+            self.grow_tiles(given.or(derived))?;
+            self.compare_witnesses(index + 1);
+        }
+        self.check_entries(number, place, entries.as_deref())
+    }
+
+    fn read_entries(&mut self, place: Place) -> Result<Option<Vec<EntryBytes>>, Unreadable> {
+        let Some(bytes) = self.files.read(&place.to_string(), BUNDLE_BYTES_MAX + 1)? else {
+            let last = place.start() + u64::from(place.width()) - 1;
+            self.findings.add(
+                Code::BundleMissing,
+                place,
+                format!("entries {} to {last} were not seen", place.start()),
+            );
+            return Ok(None);
+        };
+        match parse_bundle(&bytes, place.width()) {
+            Ok(entries) => Ok(Some(entries)),
+            Err(error) => {
+                self.findings.add(Code::BundleMalformed, place, error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn read_tile(&mut self, place: Place) -> Result<Option<Vec<Hash>>, Unreadable> {
+        let Some(bytes) = self.files.read(&place.to_string(), TILE_BYTES_MAX + 1)? else {
+            self.findings.add(Code::TileMissing, place, "the hash tile is not there");
+            return Ok(None);
+        };
+        let hashes = tile_hashes(&bytes, place.width());
+        if hashes.is_none() {
+            self.findings.add(
+                Code::TileMalformed,
+                place,
+                format!("{} bytes, not {} hashes", bytes.len(), place.width()),
+            );
+        }
+        Ok(hashes)
+    }
+
+    /// Checks the tiles above level 0 that the next leaf completes.
+    fn grow_tiles(&mut self, leaf: Option<Hash>) -> Result<(), Unreadable> {
+        let (Some(tiler), Some(leaf)) = (&mut self.tiler, leaf) else {
+            self.tiler = None;
+            return Ok(());
+        };
+        let mut full = Vec::new();
+        tiler.push(leaf, |place, bytes| full.push((place, bytes)));
+        full.into_iter().try_for_each(|(place, bytes)| self.compare_tile(place, &bytes))
+    }
+
+    fn compare_tile(&mut self, place: Place, expected: &[u8]) -> Result<(), Unreadable> {
+        if place.layer() == Layer::Hashes(0) {
+            return Ok(());
+        }
+        let Some(given) = self.read_tile(place)? else { return Ok(()) };
+        let expected = tile_hashes(expected, place.width()).unwrap_or_default();
+        for (at, (given, expected)) in given.iter().zip(&expected).enumerate() {
+            if given != expected {
+                self.findings.add(
+                    Code::TileMismatch,
+                    format!("{place} hash {at}"),
+                    format!("the tiles below give {expected}, the tile says {given}"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the root at this size with what witnesses cosigned there.
+    fn compare_witnesses(&mut self, size: u64) {
+        let Some(words) = self.wanted.remove(&size) else { return };
+        let root = self.by_entries.root();
+        for (society, seen) in words {
+            let place = format!("heads/{society}");
+            match root {
+                Some(root) if root == seen => {}
+                Some(root) => self.findings.add(
+                    Code::HeadFork,
+                    place,
+                    format!(
+                        "{society} cosigned root {seen} at {size} entries, these entries give \
+                         {root}: the log showed two histories, or was altered here"
+                    ),
+                ),
+                None => self.findings.add(
+                    Code::TreeIncomplete,
+                    place,
+                    format!("entries before {size} are missing; the head could not be compared"),
+                ),
+            }
+        }
+    }
+
+    /// Headers, bodies and records of a bundle, and its list of erased bodies.
+    fn check_entries(
+        &mut self,
+        number: u64,
+        place: Place,
+        entries: Option<&[EntryBytes]>,
+    ) -> Result<(), Unreadable> {
+        let Some(entries) = entries else { return Ok(()) };
+        let mut erased = bodies::Erased::read(self.files, number, self.findings)?;
+        for (index, entry) in (place.start()..).zip(entries) {
+            self.walked.entries += 1;
+            match Entry::parse_at(entry.as_slice(), &self.head.origin, index) {
+                Ok(Entry::V1(header)) => self.header(&header, &mut erased)?,
+                Ok(Entry::Unknown { version }) => {
+                    self.walked.entries_unknown += 1;
+                    self.findings.add(
+                        Code::EntryUnknownVersion,
+                        format!("entry {index}"),
+                        format!("version {version} is kept and not interpreted"),
+                    );
+                }
+                Err(error) => {
+                    let code = match error {
+                        EntryError::Misplaced { .. } => Code::EntryMisplaced,
+                        EntryError::Size(_)
+                        | EntryError::Version
+                        | EntryError::Decode
+                        | EntryError::NotCanonical
+                        | EntryError::Field(_) => Code::EntryMalformed,
+                    };
+                    self.findings.add(code, format!("entry {index}"), error);
+                }
+            }
+        }
+        erased.end(self.findings);
+        Ok(())
+    }
+
+    fn header(&mut self, header: &Header, erased: &mut bodies::Erased) -> Result<(), Unreadable> {
+        let counts = &mut self.walked.bodies;
+        let record = bodies::check(
+            self.files,
+            &format!("entry {} record", header.index),
+            &header.record,
+            erased,
+            counts,
+            self.findings,
+        )?;
+        if let Some(content) = &header.content {
+            let place = format!("entry {} content", header.index);
+            bodies::check(self.files, &place, content, erased, counts, self.findings)?;
+        }
+        if let Some(record) = record {
+            self.reading.read(header, &record, self.findings);
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Walked, Unreadable> {
+        let partial = self.tiler.as_ref().map(Tiler::partial).unwrap_or_default();
+        for (place, bytes) in partial {
+            self.compare_tile(place, &bytes)?;
+        }
+        let signed = Some(self.head.root);
+        let (entries, tiles) = (self.by_entries.root(), self.by_tiles.root());
+        if entries.is_none() {
+            self.findings.add(
+                Code::TreeIncomplete,
+                "checkpoint",
+                if tiles == signed {
+                    "entries are missing; the hash tiles do give the signed root"
+                } else {
+                    "entries are missing, and the hash tiles do not give the signed root"
+                },
+            );
+        } else if entries != signed {
+            self.findings.add(
+                Code::RootMismatch,
+                "checkpoint",
+                if tiles == signed {
+                    "the hash tiles give the signed root and the entries do not: the entries that \
+                     differ from their tile were altered"
+                } else {
+                    "neither the entries nor the hash tiles give the signed root"
+                },
+            );
+        }
+        bodies::count_unknown(self.files, &self.walked.bodies, self.findings)?;
+        self.reading.end(&mut self.walked, self.findings);
+        Ok(self.walked)
+    }
+}
+
+impl Walked {
+    /// What could not be seen, in sentences.
+    pub(super) fn unseen(&self, with_key: bool) -> Vec<String> {
+        let mut unseen = Vec::new();
+        let mut say = |count: u64, what: &str| {
+            if count > 0 {
+                unseen.push(format!("{count} {what}"));
+            }
+        };
+        say(self.entries_unknown, "entries of a version that this program does not know");
+        say(self.bodies.absent, "bodies that this export does not hold");
+        say(self.bodies.erased, "bodies that were erased");
+        say(self.records.sealed, "sealed records: give an audit key to check their workflow");
+        say(self.records.not_for_key, "records that are sealed to other keys than the one given");
+        say(self.records.unknown, "records of something that this program does not know");
+        say(
+            self.one_sided,
+            "referrals of which the other society's log is needed to judge every step",
+        );
+        if with_key {
+            unseen.push("the contents: no auditor can, they are sealed to the case keys".into());
+        } else {
+            unseen.push("who the parties of sealed entries are, and what they did".into());
+        }
+        unseen
+    }
+}
