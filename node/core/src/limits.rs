@@ -46,3 +46,16 @@ pub const ENDPOINTS_MAX: usize = 4;
 
 /// A member's name, characters.
 pub const NAME_CHARS_MAX: usize = 100;
+
+/// Events of one author that are kept of one referral or information share. A long case has some
+/// twenty.
+pub const REFERRAL_EVENTS_MAX: usize = 64;
+
+/// One short free text (a name, a place, a contact), characters.
+pub const LINE_CHARS_MAX: usize = 200;
+
+/// One long free text (a reason, a note, an article), characters.
+pub const TEXT_CHARS_MAX: usize = 20_000;
+
+/// Items in one list (services, languages, countries, fields).
+pub const LIST_MAX: usize = 50;

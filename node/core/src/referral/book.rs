@@ -1,0 +1,239 @@
+//! [`Book`]: every referral that the events fed to it tell of.
+//!
+//! Invariant: what it says depends on the set of events alone, not on their order or on how often
+//! each came. It keeps every event, also those that do not count, up to a limit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost::Message as _;
+use tutti_proto::v1::{self, referral_event::Transition};
+
+use super::{
+    Event, EventRef, Outcome, ReferralId, Side, State, Why,
+    judge::{self, Events},
+};
+use crate::{limits::REFERRAL_EVENTS_MAX, roster::DataProtection, society::Society};
+
+/// A referral as the events that are known tell it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Referral {
+    /// Its id.
+    pub id: ReferralId,
+    /// Who sent it.
+    pub sender: Society,
+    /// To whom.
+    pub receiver: Society,
+    /// As it was sent.
+    pub sent: v1::Sent,
+    /// Where it stands.
+    pub state: State,
+    /// Every event that names it, in one order everywhere, and what became of each.
+    pub outcomes: Vec<Outcome>,
+    /// When it was sent, by the sender's clock, milliseconds since the Unix epoch.
+    pub sent_at_ms: u64,
+    /// When the last event that counts was recorded, by its author's clock.
+    pub changed_at_ms: u64,
+}
+
+impl Referral {
+    /// The side that `society` is on.
+    pub fn side_of(&self, society: Society) -> Option<Side> {
+        match society {
+            society if society == self.sender => Some(Side::Sender),
+            society if society == self.receiver => Some(Side::Receiver),
+            _ => None,
+        }
+    }
+
+    /// The society on that side.
+    pub fn society(&self, side: Side) -> Society {
+        match side {
+            Side::Sender => self.sender,
+            Side::Receiver => self.receiver,
+        }
+    }
+
+    /// The place of that side's latest event, whatever became of it.
+    pub fn latest_of(&self, side: Side) -> Option<&EventRef> {
+        let society = self.society(side);
+        self.outcomes.iter().map(|o| &o.event).filter(|e| e.society == society).map(|e| &e.at).max()
+    }
+
+    /// Who has to answer now, and since when (milliseconds since the Unix epoch, by the clock of
+    /// the side that waits). `None` where nobody has to.
+    pub fn waits_for(&self) -> Option<(Side, u64)> {
+        let side = match self.state {
+            State::Sent | State::Acknowledged => Side::Receiver,
+            State::InformationRequested => Side::Sender,
+            State::Accepted
+            | State::Declined
+            | State::Withdrawn
+            | State::Completed
+            | State::Closed => return None,
+        };
+        let waiting = self.society(side.other());
+        let since = self.outcomes.iter().filter(|o| o.effective && o.event.society == waiting);
+        Some((side, since.last()?.event.recorded_at_ms))
+    }
+
+    /// When an answer is due, milliseconds since the Unix epoch; `None` where none is.
+    pub fn due_at_ms(&self, deadlines: &DataProtection) -> Option<u64> {
+        let hours = match v1::Priority::try_from(self.sent.priority) {
+            Ok(v1::Priority::Emergency) => deadlines.emergency_hours,
+            Ok(v1::Priority::Urgent) => deadlines.urgent_hours,
+            Ok(v1::Priority::Normal | v1::Priority::Unspecified) | Err(_) => deadlines.normal_hours,
+        };
+        let (_, since_ms) = self.waits_for()?;
+        Some(since_ms.saturating_add(u64::from(hours).saturating_mul(3_600_000)))
+    }
+
+    /// Whether an answer was due before `now_ms`. Derived, never written.
+    pub fn overdue(&self, now_ms: u64, deadlines: &DataProtection) -> bool {
+        self.due_at_ms(deadlines).is_some_and(|due| due < now_ms)
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Book {
+    kept: BTreeMap<ReferralId, Kept>,
+    /// Referrals by the sender's digest of the case.
+    cases: BTreeMap<(Society, Vec<u8>), BTreeSet<ReferralId>>,
+    /// Events that name no referral, for their ids have another size.
+    unfiled: Events,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    events: Events,
+    referral: Option<Referral>,
+    /// Where there is no referral: what became of the events.
+    waiting: Vec<Outcome>,
+}
+
+impl Book {
+    /// Takes an event; gives the referral that it names. The same again changes nothing.
+    pub fn apply(&mut self, event: Event) -> Option<ReferralId> {
+        let Some(id) = event.referral_id() else {
+            keep(&mut self.unfiled, event);
+            return None;
+        };
+        let kept = self.kept.entry(id).or_default();
+        if !keep(&mut kept.events, event) {
+            return Some(id);
+        }
+        kept.judge(id);
+        if let Some(referral) = &kept.referral
+            && !referral.sent.case_digest.is_empty()
+        {
+            let case = (referral.sender, referral.sent.case_digest.clone());
+            self.cases.entry(case).or_default().insert(id);
+        }
+        Some(id)
+    }
+
+    /// The referral `id`, once what sent it is known.
+    pub fn get(&self, id: &ReferralId) -> Option<&Referral> {
+        self.kept.get(id)?.referral.as_ref()
+    }
+
+    /// Every referral, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Referral> {
+        self.kept.values().filter_map(|kept| kept.referral.as_ref())
+    }
+
+    /// How many referrals are in each state.
+    pub fn counts(&self) -> BTreeMap<State, u64> {
+        let mut counts = BTreeMap::new();
+        for referral in self.iter() {
+            *counts.entry(referral.state).or_default() += 1;
+        }
+        counts
+    }
+
+    /// What became of every event of the referral `id`, also where what sent it is not known.
+    pub fn outcomes(&self, id: &ReferralId) -> &[Outcome] {
+        let Some(kept) = self.kept.get(id) else { return &[] };
+        kept.referral.as_ref().map_or(kept.waiting.as_slice(), |referral| &referral.outcomes)
+    }
+
+    /// Events of referrals that are not known to have been sent, and those that name none.
+    pub fn strays(&self) -> impl Iterator<Item = Outcome> {
+        let why = Why::Malformed("the referral's id is not 16 bytes");
+        let unfiled = self.unfiled.values().flat_map(BTreeMap::values).map(move |event| Outcome {
+            event: event.clone(),
+            effective: false,
+            why: Some(why.clone()),
+        });
+        self.kept.values().flat_map(|kept| kept.waiting.iter().cloned()).chain(unfiled)
+    }
+
+    /// An open referral by `sender` of the same case and to the same receiver that shares a
+    /// service with `sent`.
+    pub fn open_like(&self, sender: Society, sent: &v1::Sent) -> Option<&Referral> {
+        let same = self.cases.get(&(sender, sent.case_digest.clone()))?;
+        same.iter().filter_map(|id| self.get(id)).find(|referral| {
+            referral.state.is_open()
+                && referral.sent.receiver == sent.receiver
+                && referral
+                    .sent
+                    .services_requested
+                    .iter()
+                    .any(|service| sent.services_requested.contains(service))
+        })
+    }
+
+    /// Takes over from `other` all that is known of `id`: to try out events without telling
+    /// anybody.
+    pub fn adopt(&mut self, other: &Self, id: &ReferralId) {
+        let Some(kept) = other.kept.get(id) else { return };
+        for event in kept.events.values().flat_map(BTreeMap::values) {
+            self.apply(event.clone());
+        }
+    }
+}
+
+impl Kept {
+    fn judge(&mut self, id: ReferralId) {
+        let verdict = judge::judge(id, &self.events);
+        self.referral = None;
+        self.waiting = Vec::new();
+        let (Some(sent), Some(state)) = (verdict.sent, verdict.state) else {
+            self.waiting = verdict.outcomes;
+            return;
+        };
+        let (event, receiver) = sent;
+        let Some(Transition::Sent(sent)) = event.body.transition else { return };
+        let last = verdict.outcomes.iter().rfind(|outcome| outcome.effective);
+        self.referral = Some(Referral {
+            id,
+            sender: event.society,
+            receiver,
+            sent,
+            state,
+            sent_at_ms: event.recorded_at_ms,
+            changed_at_ms: last.map_or(event.recorded_at_ms, |last| last.event.recorded_at_ms),
+            outcomes: verdict.outcomes,
+        });
+    }
+}
+
+/// Keeps `event`, and of each author's events the first ones in its log, so that the same are kept
+/// whatever the order of arrival. Says whether anything changed.
+fn keep(events: &mut Events, event: Event) -> bool {
+    let own = events.entry(event.society).or_default();
+    let at = event.at.clone();
+    match own.get(&at) {
+        // A log has one event at one place. Should two be offered, every node keeps the same one.
+        Some(known) if order(known) <= order(&event) => return false,
+        _ => own.insert(at.clone(), event),
+    };
+    if own.len() > REFERRAL_EVENTS_MAX {
+        return own.pop_last().is_some_and(|(last, _)| last != at);
+    }
+    true
+}
+
+fn order(event: &Event) -> (Vec<u8>, [u8; 16], u64, &[Society]) {
+    (event.body.encode_to_vec(), event.event_id, event.recorded_at_ms, &event.addressees)
+}

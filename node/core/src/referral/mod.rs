@@ -1,0 +1,31 @@
+//! Referrals: one society asks another to help a person.
+//!
+//! [`decide`] says what a society may write; [`Book`] says what became of all that societies have
+//! written. What a peer has signed is a fact: an event that is malformed, out of order, by the
+//! wrong side or overtaken gets an outcome and a reason, never an error. Each side writes only its
+//! own events, so that each is totally ordered by its own log, and the whole comes out the same on
+//! every node in whatever order it arrives. Nothing here opens, seals or knows a key.
+//!
+//! Source: `docs/protocol.md`, "The referral".
+
+mod book;
+mod check;
+pub mod codes;
+mod decide;
+mod event;
+pub mod form;
+mod ids;
+mod judge;
+mod state;
+mod validate;
+
+pub use book::{Book, Referral};
+pub use decide::{Command, Context, Refusal, decide};
+pub use event::{Event, Outcome, Why};
+pub use ids::{EventRef, IdError, ReferralId, Side};
+pub(crate) use ids::{derive, parse_id};
+pub use state::{Kind, State, transition};
+pub use validate::{CONTENT_FIELDS, disclosed};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! What a sender must heed: checked before anything is written, and every fault named at once.
+
+use tutti_proto::v1;
+
+use crate::{
+    fields::{FieldError, Fields, Need},
+    referral::codes,
+    society::Society,
+};
+
+/// The fields of a content, by the names that records use for what is disclosed and withheld.
+pub const CONTENT_FIELDS: [&str; 17] = [
+    "case_code",
+    "person.name",
+    "person.sex",
+    "person.age",
+    "person.nationality",
+    "person.languages",
+    "person.interpreter_needed",
+    "person.disability",
+    "person.safe_contact",
+    "person.safe_contact_times",
+    "person.caregiver",
+    "person.separated_or_unaccompanied",
+    "person.dependants",
+    "reason",
+    "risk",
+    "services_already_provided",
+    "focal_point",
+];
+
+/// Of these no person has to agree to: they are the society's own.
+const NOT_PERSONAL: [&str; 2] = ["case_code", "focal_point"];
+
+/// The names of the fields of `content` that hold something, in the order of [`CONTENT_FIELDS`].
+pub fn disclosed(content: &v1::ReferralContent) -> Vec<String> {
+    let person = content.person.clone().unwrap_or_default();
+    let focal_point = content.focal_point.clone().unwrap_or_default();
+    let holds = |name: &str| match name {
+        "case_code" => !content.case_code.is_empty(),
+        "person.name" => !person.name.is_empty(),
+        "person.sex" => person.sex != 0,
+        "person.age" => person.age != 0,
+        "person.nationality" => !person.nationality.is_empty(),
+        "person.languages" => !person.languages.is_empty(),
+        "person.interpreter_needed" => person.interpreter_needed,
+        "person.disability" => !person.disability.is_empty(),
+        "person.safe_contact" => !person.safe_contact.is_empty(),
+        "person.safe_contact_times" => !person.safe_contact_times.is_empty(),
+        "person.caregiver" => !person.caregiver.is_empty(),
+        "person.separated_or_unaccompanied" => person.separated_or_unaccompanied,
+        "person.dependants" => !person.dependants.is_empty(),
+        "reason" => !content.reason.is_empty(),
+        "risk" => !content.risk.is_empty(),
+        "services_already_provided" => !content.services_already_provided.is_empty(),
+        "focal_point" => !focal_point.name.is_empty() || !focal_point.contact.is_empty(),
+        _ => false,
+    };
+    CONTENT_FIELDS.into_iter().filter(|name| holds(name)).map(String::from).collect()
+}
+
+/// Checks a referral that `by` is about to send.
+pub(super) fn sent(
+    by: Society,
+    sent: &v1::Sent,
+    content: &v1::ReferralContent,
+    now_ms: u64,
+) -> Result<(), Vec<FieldError>> {
+    use Need::{Optional, Required};
+    let mut fields = Fields::default();
+    match sent.receiver.parse::<Society>() {
+        Ok(receiver) => fields.check(receiver != by, "receiver", "is this society itself"),
+        Err(_) => fields.wrong(
+            "receiver",
+            "is not a society: the two letters of its country in lower case, ifrc or icrc",
+        ),
+    }
+    fields.code::<v1::Priority>("priority", sent.priority, Required);
+    fields.code::<v1::JourneyStage>("stage", sent.stage, Optional);
+    fields.country("country_of_origin", &sent.country_of_origin, Optional);
+    fields.country("country_of_stay", &sent.country_of_stay, Optional);
+    fields.country("country_of_destination", &sent.country_of_destination, Optional);
+    let services = "services_requested";
+    fields.codes::<v1::ServiceCategory>(services, &sent.services_requested, Required);
+    let provided = "services_provided";
+    fields.codes::<v1::ServiceCategory>(provided, &sent.services_provided, Optional);
+    fields.codes::<v1::Vulnerability>("vulnerabilities", &sent.vulnerabilities, Optional);
+    fields.code::<v1::LegalBasis>("legal_basis", sent.legal_basis, Required);
+    fields.code::<v1::Purpose>("purpose", sent.purpose, Required);
+    fields.codes::<v1::Restriction>("restrictions", &sent.restrictions, Optional);
+    fields.code::<v1::AgeBand>("age_band", sent.age_band, Optional);
+    fields.code::<v1::Sex>("sex", sent.sex, Optional);
+    content_fields(&mut fields, "information_withheld", &sent.information_withheld);
+    let disclosed = disclosed(content);
+    if sent.information_withheld.iter().any(|withheld| disclosed.contains(withheld)) {
+        fields.wrong("information_withheld", "names a field that is filled in");
+    }
+    let now_s = now_ms / 1000;
+    fields.check(
+        sent.retain_until == 0 || sent.retain_until > now_s,
+        "retain_until",
+        "lies in the past",
+    );
+    let by_consent = sent.legal_basis == v1::LegalBasis::Consent as i32;
+    match &sent.consent {
+        Some(given) => consent(&mut fields, given, sent, &disclosed, by_consent, now_s),
+        None if by_consent => {
+            fields.wrong("consent", "is missing, and the legal basis is consent");
+        }
+        None => {}
+    }
+    content_texts(&mut fields, content);
+    fields.finish()
+}
+
+fn consent(
+    fields: &mut Fields,
+    consent: &v1::Consent,
+    sent: &v1::Sent,
+    disclosed: &[String],
+    by_consent: bool,
+    now_s: u64,
+) {
+    let need = if by_consent { Need::Required } else { Need::Optional };
+    fields.code::<v1::ConsentStatus>("consent.status", consent.status, need);
+    fields.code::<v1::ConsentForm>("consent.form", consent.form, need);
+    fields.code::<v1::ConsentGiver>("consent.given_by", consent.given_by, need);
+    fields.language("consent.language", &consent.language, Need::Optional);
+    fields.list("consent.recipients", &consent.recipients, Need::Optional, &[]);
+    if consent.recipients.iter().any(|code| code.parse::<Society>().is_err()) {
+        fields.wrong("consent.recipients", "holds something that is not a society");
+    }
+    content_fields(fields, "consent.fields", &consent.fields);
+    fields.codes::<v1::Purpose>("consent.purposes", &consent.purposes, Need::Optional);
+    // A day is left for clocks that differ and for zones.
+    fields.check(
+        consent.explained_at <= now_s.saturating_add(86_400),
+        "consent.explained_at",
+        "lies in the future",
+    );
+    if !by_consent {
+        return;
+    }
+    let given = [v1::ConsentStatus::Given as i32, v1::ConsentStatus::Renewed as i32];
+    if codes::is_known::<v1::ConsentStatus>(consent.status) && !given.contains(&consent.status) {
+        fields.allowed(
+            "consent.status",
+            "does not allow to send on the basis of consent",
+            &["given", "renewed"],
+        );
+    }
+    fields.check(
+        consent.expires_at == 0 || consent.expires_at > now_s,
+        "consent.expires_at",
+        "lies in the past: ask the person again",
+    );
+    fields.check(
+        consent.recipients.contains(&sent.receiver),
+        "consent.recipients",
+        "does not name the receiver: the person has not agreed to that society",
+    );
+    let uncovered = disclosed
+        .iter()
+        .any(|field| !NOT_PERSONAL.contains(&field.as_str()) && !consent.fields.contains(field));
+    fields.check(
+        consent.fields.is_empty() || !uncovered,
+        "consent.fields",
+        "does not cover every field that is filled in: leave those out, or ask the person",
+    );
+    fields.check(
+        sent.purpose == 0 || consent.purposes.contains(&sent.purpose),
+        "consent.purposes",
+        "does not name the purpose: the person has not agreed to that use",
+    );
+}
+
+/// Names out of [`CONTENT_FIELDS`], each once: a record has no room for free text.
+pub(super) fn content_fields(fields: &mut Fields, field: &str, names: &[String]) {
+    fields.list(field, names, Need::Optional, &[]);
+    if names.iter().any(|name| !CONTENT_FIELDS.contains(&name.as_str())) {
+        fields.allowed(field, "holds something that is not a field", &CONTENT_FIELDS);
+    }
+}
+
+fn content_texts(fields: &mut Fields, content: &v1::ReferralContent) {
+    use Need::Optional;
+    let person = content.person.clone().unwrap_or_default();
+    let focal_point = content.focal_point.clone().unwrap_or_default();
+    for (field, line) in [
+        ("content.case_code", &content.case_code),
+        ("content.person.name", &person.name),
+        ("content.person.safe_contact_times", &person.safe_contact_times),
+        ("content.focal_point.name", &focal_point.name),
+        ("content.focal_point.contact", &focal_point.contact),
+    ] {
+        fields.line(field, line, Optional);
+    }
+    for (field, text) in [
+        ("content.reason", &content.reason),
+        ("content.risk", &content.risk),
+        ("content.services_already_provided", &content.services_already_provided),
+        ("content.person.disability", &person.disability),
+        ("content.person.safe_contact", &person.safe_contact),
+        ("content.person.caregiver", &person.caregiver),
+        ("content.person.dependants", &person.dependants),
+    ] {
+        fields.text(field, text, Optional);
+    }
+    fields.code::<v1::Sex>("content.person.sex", person.sex, Optional);
+    fields.check(person.age <= 130, "content.person.age", "is more than 130 years");
+    fields.country("content.person.nationality", &person.nationality, Optional);
+    fields.list("content.person.languages", &person.languages, Optional, &[]);
+    for language in &person.languages {
+        fields.language("content.person.languages", language, Need::Required);
+    }
+}
