@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+mod clock;
+
 pub mod config;
 pub mod exit;
 pub mod keyring;
@@ -13,3 +15,5 @@ pub mod peers;
 pub mod rosters;
 pub mod serve;
 pub mod store;
+#[cfg(test)]
+mod testing;

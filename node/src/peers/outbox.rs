@@ -3,10 +3,10 @@
 //! Sending never waits. An outbox that is full means a peer that does not read: the link is closed
 //! by whoever was told so, and the peer catches up over the next one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use prost::Message as _;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tutti_proto::v1;
 
 use super::traffic::Traffic;
@@ -33,7 +33,7 @@ pub enum Full {
 pub struct Outbox {
     frames: mpsc::Sender<(v1::Frame, OwnedSemaphorePermit)>,
     bytes: Arc<Semaphore>,
-    closing: Arc<Closing>,
+    closing: Arc<watch::Sender<Option<String>>>,
     traffic: Arc<Traffic>,
 }
 
@@ -41,23 +41,17 @@ pub struct Outbox {
 #[derive(Debug)]
 pub struct Inbox {
     frames: mpsc::Receiver<(v1::Frame, OwnedSemaphorePermit)>,
-    closing: Arc<Closing>,
-}
-
-#[derive(Debug, Default)]
-struct Closing {
-    why: Mutex<Option<String>>,
-    told: Notify,
+    closing: watch::Receiver<Option<String>>,
 }
 
 impl Outbox {
     /// An outbox and where its frames come out. `traffic` counts the link's bytes.
     pub(crate) fn new(traffic: Arc<Traffic>) -> (Self, Inbox) {
         let (sender, receiver) = mpsc::channel(FRAMES_MAX);
-        let closing = Arc::<Closing>::default();
-        let inbox = Inbox { frames: receiver, closing: closing.clone() };
+        let (closing, closed) = watch::channel(None);
         let bytes = Arc::new(Semaphore::new(BYTES_MAX));
-        (Self { frames: sender, bytes, closing, traffic }, inbox)
+        let outbox = Self { frames: sender, bytes, closing: Arc::new(closing), traffic };
+        (outbox, Inbox { frames: receiver, closing: closed })
     }
 
     /// An outbox that belongs to no wire: for tests of the engine.
@@ -77,10 +71,11 @@ impl Outbox {
 
     /// Closes the link. The first reason stays; it is shown to people here, not sent to the peer.
     pub fn close(&self, why: impl Into<String>) {
-        let mut said = self.closing.why.lock().unwrap_or_else(PoisonError::into_inner);
-        said.get_or_insert_with(|| why.into());
-        drop(said);
-        self.closing.told.notify_one();
+        self.closing.send_if_modified(|said| {
+            let first = said.is_none();
+            said.get_or_insert_with(|| why.into());
+            first
+        });
     }
 
     /// What the link has carried so far.
@@ -93,20 +88,23 @@ impl Inbox {
     /// The next frame; its bytes no longer count. `Err` with the reason once the engine has closed
     /// the link.
     pub async fn next(&mut self) -> Result<v1::Frame, String> {
-        let closing = self.closing.clone();
         tokio::select! {
             biased;
-            () = closing.told.notified() => Err(self.why()),
-            next = self.frames.recv() => match next {
-                Some((frame, _)) => Ok(frame),
-                None => Err(self.why()),
-            },
+            why = closed(&mut self.closing) => Err(why),
+            Some((frame, _)) = self.frames.recv() => Ok(frame),
         }
     }
 
-    fn why(&self) -> String {
-        let said = self.closing.why.lock().unwrap_or_else(PoisonError::into_inner);
-        said.clone().unwrap_or_else(|| "this node closed the link".into())
+    /// Comes back with the reason once the engine has closed the link.
+    pub(super) async fn closed(&mut self) -> String {
+        closed(&mut self.closing).await
+    }
+}
+
+async fn closed(closing: &mut watch::Receiver<Option<String>>) -> String {
+    match closing.wait_for(Option::is_some).await {
+        Ok(why) => why.clone().unwrap_or_default(),
+        Err(_) => "this node let go of the link".into(),
     }
 }
 

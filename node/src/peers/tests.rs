@@ -1,0 +1,238 @@
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::*;
+use crate::testing::{Federation, society};
+
+const SOON: Duration = Duration::from_secs(10);
+
+struct Node {
+    peers: Peers,
+    events: mpsc::Receiver<Incoming>,
+    _other_roster: Arc<Roster>,
+}
+
+fn start(federation: &Federation, code: &str) -> Node {
+    start_with(federation, code, federation.roster.clone(), federation.keyring(code).tls)
+}
+
+fn start_with(federation: &Federation, code: &str, roster: Arc<Roster>, key: TlsKey) -> Node {
+    let listener = TcpListener::from_std(federation.listener(code)).unwrap();
+    let (peers, events) = Peers::start(society(code), roster.clone(), key, Some(listener)).unwrap();
+    Node { peers, events, _other_roster: roster }
+}
+
+impl Node {
+    async fn event(&mut self) -> PeerEvent {
+        timeout(SOON, self.events.recv()).await.expect("an event in time").unwrap().event
+    }
+
+    /// Waits for a link, skipping the ends of replaced ones.
+    async fn connected(&mut self) -> (u64, Society, Outbox) {
+        loop {
+            if let PeerEvent::Connected { link, society, outbox, .. } = self.event().await {
+                return (link, society, outbox);
+            }
+        }
+    }
+
+    async fn closed(&mut self) -> String {
+        loop {
+            if let PeerEvent::Closed { why, .. } = self.event().await {
+                return why;
+            }
+        }
+    }
+}
+
+fn chunk(bytes: usize) -> v1::Frame {
+    let chunk = v1::BodyChunk { data: vec![7; bytes], ..Default::default() };
+    v1::Frame { frame: Some(v1::frame::Frame::BodyChunk(chunk)) }
+}
+
+#[tokio::test]
+async fn frames_travel_both_ways_and_are_counted() {
+    let federation = Federation::found(&["ph", "sg"], &["ph"]);
+    let (mut ph, mut sg) = (start(&federation, "ph"), start(&federation, "sg"));
+    let (_, at_ph, to_sg) = ph.connected().await;
+    let (link, at_sg, to_ph) = sg.connected().await;
+    assert_eq!((at_ph, at_sg), (society("sg"), society("ph")));
+    to_sg.try_send(chunk(40_000)).unwrap();
+    to_ph.try_send(chunk(1)).unwrap();
+    match sg.event().await {
+        PeerEvent::Frame { link: on, frame } => assert_eq!((on, frame), (link, chunk(40_000))),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(ph.event().await, PeerEvent::Frame { frame, .. } if frame == chunk(1)));
+    let state = ph.peers.view().states().remove(&society("sg")).unwrap();
+    assert!(state.bytes_out() > 40_000 && state.bytes_in() > 500 && state.heard_ms() > 0);
+    let up = state.link.unwrap();
+    assert!(up.dialled && up.round_trip_us > 0 && up.since_ms > 0);
+    // Stopping one ends the link at the other, which says why.
+    sg.peers.stop().await;
+    ph.closed().await;
+    assert_ne!(ph.peers.view().states()[&society("sg")].last_error, "");
+}
+
+#[tokio::test]
+async fn both_dial_and_one_link_stays_without_flapping() {
+    let federation = Federation::found(&["ph", "sg"], &[]);
+    let (mut ph, mut sg) = (start(&federation, "ph"), start(&federation, "sg"));
+    // Held, for a link whose outbox is dropped is closed.
+    let mut held = vec![ph.connected().await, sg.connected().await];
+    // Long enough for several attempts of either side.
+    let settling = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < settling {
+        for node in [&mut ph, &mut sg] {
+            if let Ok(next) = timeout(Duration::from_millis(50), node.connected()).await {
+                held.push(next);
+            }
+        }
+    }
+    let link = |node: &Node| node.peers.view().states().into_values().next().unwrap().link;
+    let (at_ph, at_sg) = (link(&ph).unwrap(), link(&sg).unwrap());
+    assert_ne!(at_ph.dialled, at_sg.dialled, "the same link at both ends");
+    assert!(at_ph.link <= 2 && at_sg.link <= 2, "{} {}", at_ph.link, at_sg.link);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(ph.events.try_recv().is_err() && sg.events.try_recv().is_err(), "all is quiet");
+}
+
+#[tokio::test]
+async fn a_peer_that_restarts_is_linked_again() {
+    let federation = Federation::found(&["ph", "sg"], &["ph"]);
+    let (mut ph, mut sg) = (start(&federation, "ph"), start(&federation, "sg"));
+    let _held = (ph.connected().await, sg.connected().await);
+    sg.peers.stop().await;
+    ph.closed().await;
+    let mut sg = start(&federation, "sg");
+    let _held = (ph.connected().await, sg.connected().await);
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_in_tls() {
+    let federation = Federation::found(&["ph", "sg"], &["ph"]);
+    let mut sg = start(&federation, "sg");
+    // In its own eyes it is ph; its key is another.
+    let stranger =
+        start_with(&federation, "ph", federation.roster.clone(), TlsKey::generate().unwrap());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let state = stranger.peers.view().states().remove(&society("sg")).unwrap();
+    assert!(state.link.is_none() && !state.last_error.is_empty(), "{state:?}");
+    assert!(sg.events.try_recv().is_err(), "sg has heard of nobody");
+    // And a server with another key is refused by whoever dials it.
+    sg.peers.stop().await;
+    let _impostor =
+        start_with(&federation, "sg", federation.roster.clone(), TlsKey::generate().unwrap());
+    let ph = start(&federation, "ph");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let state = ph.peers.view().states().remove(&society("sg")).unwrap();
+    assert!(state.link.is_none() && state.last_error.contains("certificate"), "{state:?}");
+}
+
+#[tokio::test]
+async fn four_kinds_of_stall_are_closed_in_time_while_honest_links_work() {
+    let federation = Federation::found(&["ph", "qa", "sg"], &["ph", "qa"]);
+    let mut sg = start(&federation, "sg");
+    let address = federation.address("sg");
+    let tls =
+        tls::MemberTls::new(federation.keyring("ph").tls, society("ph"), federation.roster.clone())
+            .unwrap();
+    let key = federation.roster.member(society("sg")).unwrap().tls_key;
+    let begun = Instant::now();
+    let mut stalls = JoinSet::new();
+    for _ in 0..100 {
+        // Nothing at all; half a handshake.
+        for first in [&[][..], &[22, 3, 1, 2, 0][..]] {
+            // The system's own queue of connections is short.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            stalls.spawn(async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(first).await.unwrap();
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            });
+        }
+    }
+    // A member that says nothing after TLS, and one that stops after the preface. More than a few
+    // are refused at once.
+    for n in 0..200 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let connector = TlsConnector::from(Arc::new(tls.client(&key).unwrap()));
+        stalls.spawn(async move {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let Ok(mut stream) = connector.connect(tls::nameless(), stream).await else {
+                return;
+            };
+            if n % 2 == 0 {
+                let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+                let _ = stream.write_all(preface).await;
+            }
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+    }
+    // An honest member is let in meanwhile, and its frames arrive.
+    let honest = Instant::now();
+    let mut qa = start(&federation, "qa");
+    let (_, _, to_sg) = qa.connected().await;
+    let _held = sg.connected().await;
+    to_sg.try_send(chunk(100_000)).unwrap();
+    assert!(matches!(sg.event().await, PeerEvent::Frame { .. }));
+    assert!(honest.elapsed() < Duration::from_secs(3), "{:?}", honest.elapsed());
+    while timeout(Duration::from_secs(15), stalls.join_next()).await.expect("closed").is_some() {}
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(sg.peers.view().states()[&society("qa")].link.is_some());
+}
+
+#[tokio::test]
+async fn an_oversize_message_ends_the_link_with_the_reason() {
+    let federation = Federation::found(&["ph", "sg"], &["ph"]);
+    let mut sg = start(&federation, "sg");
+    let tls =
+        tls::MemberTls::new(federation.keyring("ph").tls, society("ph"), federation.roster.clone())
+            .unwrap();
+    let key = federation.roster.member(society("sg")).unwrap().tls_key;
+    // A client without our limits.
+    let config = Arc::new(tls.client(&key).unwrap());
+    let address = federation.address("sg");
+    let channel = tonic::transport::Endpoint::from_static("http://peer")
+        .connect_with_connector(tower::service_fn(move |_: tonic::transport::Uri| {
+            let connector = TlsConnector::from(config.clone());
+            async move {
+                let stream = TcpStream::connect(address).await?;
+                connector.connect(tls::nameless(), stream).await.map(hyper_util::rt::TokioIo::new)
+            }
+        }))
+        .await
+        .unwrap();
+    let frames = tokio_stream::iter([chunk(10), chunk(300_000)]);
+    let mut stream = v1::federation_client::FederationClient::new(channel)
+        .session(frames)
+        .await
+        .unwrap()
+        .into_inner();
+    let _held = sg.connected().await;
+    assert!(matches!(sg.event().await, PeerEvent::Frame { .. }));
+    let why = sg.closed().await;
+    assert!(why.contains("too large"), "{why}");
+    assert!(!matches!(stream.message().await, Ok(Some(_))), "the stream has ended");
+}
+
+#[tokio::test]
+async fn a_link_that_the_engine_closes_keeps_its_reason_and_comes_back() {
+    let federation = Federation::found(&["ph", "sg"], &["ph"]);
+    let (mut ph, mut sg) = (start(&federation, "ph"), start(&federation, "sg"));
+    let _held = ph.connected().await;
+    let (_, _, outbox) = sg.connected().await;
+    outbox.close("too much is waiting to be sent");
+    assert_eq!(sg.closed().await, "too much is waiting to be sent");
+    ph.closed().await;
+    ph.connected().await;
+    sg.connected().await;
+}

@@ -1,0 +1,128 @@
+//! A federation for tests: directories with keys, cards and a roster, and ports on loopback.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use rand_core::OsRng;
+use tempfile::TempDir;
+use tutti_core::{
+    roster::{Card, DataProtection, Draft, Member, Role, Roster, Status},
+    society::Society,
+};
+
+use crate::{
+    config::{Config, NewNode},
+    keyring::{Keyring, root_key},
+    rosters,
+};
+
+pub(crate) const FEDERATION: &str = "migrants.example.org";
+
+pub(crate) struct Federation {
+    pub(crate) dir: TempDir,
+    pub(crate) roster: Arc<Roster>,
+    listeners: BTreeMap<Society, TcpListener>,
+}
+
+/// The code as a type.
+pub(crate) fn society(code: &str) -> Society {
+    code.parse().unwrap()
+}
+
+impl Federation {
+    /// Makes a node for each code, all in roster version 1. Those in `silent` have no endpoint.
+    pub(crate) fn found(codes: &[&str], silent: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut cards, mut listeners) = (Vec::new(), BTreeMap::new());
+        for code in codes {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let listen = (!silent.contains(code)).then(|| listener.local_addr().unwrap());
+            cards.push(create(dir.path().join(code), code, listen));
+            listeners.insert(society(code), listener);
+        }
+        let protection = DataProtection {
+            emergency_hours: 24,
+            urgent_hours: 72,
+            normal_hours: 336,
+            retention_days: 365,
+        };
+        let mut draft = Draft::found(&cards, 1, "2030-01-01", protection).unwrap();
+        for code in codes {
+            let root = dir.path().join(code).join("keys/root.key");
+            draft.sign(&root_key(&root, None).unwrap()).unwrap();
+        }
+        let bytes = draft.to_bytes();
+        for code in codes {
+            rosters::install(&dir.path().join(code), &bytes).unwrap();
+        }
+        let roster = Arc::new(Roster::open_first(&bytes).unwrap());
+        Self { dir, roster, listeners }
+    }
+
+    pub(crate) fn home(&self, code: &str) -> PathBuf {
+        self.dir.path().join(code)
+    }
+
+    pub(crate) fn keyring(&self, code: &str) -> Keyring {
+        Keyring::open(&self.home(code).join("keys"), None).unwrap()
+    }
+
+    /// The listener whose address is in the roster.
+    pub(crate) fn listener(&self, code: &str) -> TcpListener {
+        self.listeners[&society(code)].try_clone().unwrap()
+    }
+
+    pub(crate) fn address(&self, code: &str) -> SocketAddr {
+        self.listeners[&society(code)].local_addr().unwrap()
+    }
+
+    /// Frees the port for a node that binds it by itself.
+    pub(crate) fn release(&mut self, code: &str) {
+        self.listeners.remove(&society(code));
+    }
+}
+
+fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>) -> Card {
+    let society = society(code);
+    let config = Config::create(
+        &home,
+        &NewNode {
+            society,
+            name: format!("Society of {code}"),
+            federation: FEDERATION.into(),
+            listen,
+            endpoints: listen.iter().map(ToString::to_string).collect(),
+            api_listen: None,
+            metrics_listen: None,
+        },
+    )
+    .unwrap();
+    Keyring::create(&config.keys(), &config.origin, None, &mut OsRng).unwrap();
+    let keyring = Keyring::open(&config.keys(), None).unwrap();
+    let root = root_key(&config.keys().join("root.key"), None).unwrap();
+    let member = Member {
+        society,
+        name: config.name.clone(),
+        endpoints: config.endpoints.clone(),
+        role: Role::Member,
+        status: Status::Active,
+        root_key: root.public().clone(),
+        log_key: keyring.log.public().clone(),
+        witness_key: keyring.witness.public().clone(),
+        tls_key: keyring.tls.spki().unwrap(),
+        case_key: keyring.case.recipient(),
+        audit_key: keyring.audit.recipient(),
+        routing_key: keyring.routing.public(),
+    };
+    let card = Card::sign(FEDERATION, member, &root).unwrap();
+    fs::write(config.card(), &card).unwrap();
+    Card::open(&card).unwrap()
+}
