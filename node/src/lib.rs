@@ -9,6 +9,7 @@ pub mod client;
 mod clock;
 
 pub mod config;
+pub mod engine;
 pub mod exit;
 pub mod keyring;
 pub mod peers;

@@ -7,6 +7,7 @@
 
 mod commit;
 mod exchange;
+mod fence;
 mod project;
 mod query;
 mod refused;
@@ -28,27 +29,11 @@ use tutti_proto::node::v1 as api;
 
 pub use commit::{Receipt, Write};
 pub use exchange::PeerStatus;
+pub use fence::Mode;
 pub use refused::Refused;
 pub use watch::{Change, Watcher};
 
 use crate::{keyring::Keyring, peers::Outbox};
-
-/// Whether new entries are signed, and if not, why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mode {
-    /// All is well.
-    Writing,
-    /// A larger signed head of our own log is known than what is held: this is an old copy. It
-    /// signs nothing until it has fetched back what it lacks.
-    Fenced {
-        /// How many entries the log is known to have.
-        known: u64,
-    },
-    /// Two of our own heads contradict each other.
-    Forked,
-    /// The last write found no room. Reading goes on; each new write tries again.
-    Full,
-}
 
 /// What stays the same while a node runs.
 pub struct Identity {
@@ -86,7 +71,9 @@ pub struct Engine<S, R> {
     watch: watch::Hub,
     mode: Mode,
     /// The highest size at which our own log was ever signed, as a file outside backups tells.
-    highwater: u64,
+    highwater: Option<u64>,
+    /// Whether a peer has told a head of our own log in this run.
+    own_head_told: bool,
     /// Set where the store said that nothing it wrote last can be believed.
     fatal: Option<String>,
 }
@@ -109,11 +96,14 @@ impl Routing {
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Takes the store as it is on the disk and brings every projection up to it.
+    ///
+    /// `highwater` is the highest size at which the own log was ever signed; `None` where that is
+    /// not known: then a log that is not empty is fenced until a peer has told of it.
     pub fn new(
         identity: Identity,
         roster: Roster,
         store: S,
-        highwater: u64,
+        highwater: Option<u64>,
         mut rng: R,
         now_ms: u64,
     ) -> Self {
@@ -140,6 +130,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             watch: watch::Hub::default(),
             mode: Mode::Writing,
             highwater,
+            own_head_told: false,
             fatal: None,
             identity,
             roster,
@@ -149,11 +140,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         engine.set_mode();
         engine.project_all(now_ms);
         engine
-    }
-
-    /// Whether new entries are signed.
-    pub fn mode(&self) -> &Mode {
-        &self.mode
     }
 
     /// The roster in force.
@@ -179,33 +165,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// From now on, tells what changes.
     pub fn watch(&mut self, kinds: Vec<String>) -> Watcher {
         self.watch.subscribe(kinds)
-    }
-
-    /// Where the own log stands against all that is known of it.
-    fn set_mode(&mut self) {
-        let held = self.store.tree(&self.identity.origin).size();
-        let known = self
-            .store
-            .head(&self.identity.origin)
-            .map_or(0, |head| head.size())
-            .max(self.highwater);
-        self.mode = if self.store.evidence(&self.identity.origin).is_some() {
-            Mode::Forked
-        } else if known > held {
-            Mode::Fenced { known }
-        } else {
-            Mode::Writing
-        };
-    }
-
-    /// What `mode` means, for people.
-    pub fn mode_text(&self) -> &'static str {
-        match self.mode {
-            Mode::Writing => "writing",
-            Mode::Fenced { .. } => "fenced",
-            Mode::Forked => "forked",
-            Mode::Full => "disk_full",
-        }
     }
 
     fn changed(&mut self, now_ms: u64, kind: &str, id: String, what: &str) {

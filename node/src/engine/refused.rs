@@ -21,7 +21,9 @@ pub enum Refused {
     #[error("{0}")]
     NotWriting(String),
     /// No room on the disk.
-    #[error("the disk is full; nothing was written and nothing was lost. Free some room and try again")]
+    #[error(
+        "the disk is full; nothing was written and nothing was lost. Free some room and try again"
+    )]
     Full,
     /// The node is stopping, or had to end.
     #[error("the node is stopping; nothing was written. Try again when it runs")]
@@ -38,9 +40,7 @@ impl From<StoreError> for Refused {
             StoreError::OutOfRange(index) => Self::NotFound(format!(
                 "entry {index} is not in the log as it is held here. See `tutti log show`"
             )),
-            StoreError::Erased => {
-                Self::State("the body was erased; it cannot be had again".into())
-            }
+            StoreError::Erased => Self::State("the body was erased; it cannot be had again".into()),
             StoreError::Conflict { .. } | StoreError::Damaged { .. } | StoreError::Fatal(_) => {
                 Self::Internal(format!("{error}. See the node's own log"))
             }

@@ -3,17 +3,14 @@
 //! The queue is bounded: whoever fills it waits. Writes that wait together are committed together
 //! (group commit): one append, one signature, one round of `fdatasync`.
 
-use std::{
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{thread, time::Duration};
 
 use rand_core::CryptoRngCore;
 use tokio::sync::{mpsc, oneshot};
 use tutti_core::store::Store;
 
 use super::{Engine, Receipt, Refused, Write};
-use crate::peers::PeerEvent;
+use crate::{clock::now_ms, peers::Incoming};
 
 /// Messages that may wait.
 const QUEUE: usize = 1024;
@@ -26,7 +23,7 @@ type Question<S, R> = Box<dyn FnOnce(&mut Engine<S, R>, u64) + Send>;
 enum Message<S, R> {
     Write(Box<Write>, oneshot::Sender<Result<Receipt, Refused>>),
     Ask(Question<S, R>),
-    Peer(PeerEvent),
+    Peer(Incoming),
     Stop(oneshot::Sender<()>),
 }
 
@@ -65,8 +62,8 @@ impl<S: 'static, R: 'static> Handle<S, R> {
     }
 
     /// Hands over what a peer did. Waits where the engine is behind: that is the back-pressure.
-    pub async fn peer(&self, event: PeerEvent) -> Result<(), Refused> {
-        self.send(Message::Peer(event)).await
+    pub async fn peer(&self, incoming: Incoming) -> Result<(), Refused> {
+        self.send(Message::Peer(incoming)).await
     }
 
     /// Stops the engine after what is queued; all that was answered is durable.
@@ -108,9 +105,9 @@ async fn run<S: Store, R: CryptoRngCore>(
     messages: &mut mpsc::Receiver<Message<S, R>>,
 ) {
     while engine.fatal().is_none() {
-        let wait = engine
-            .next_timer()
-            .map_or(Duration::from_secs(1), |at| Duration::from_millis(at.saturating_sub(now_ms())));
+        let wait = engine.next_timer().map_or(Duration::from_secs(1), |at| {
+            Duration::from_millis(at.saturating_sub(now_ms()))
+        });
         let first = tokio::select! {
             message = messages.recv() => match message {
                 Some(message) => Some(message),
@@ -129,7 +126,10 @@ async fn run<S: Store, R: CryptoRngCore>(
                     commit(engine, &mut writes);
                     match other {
                         Message::Ask(question) => question(engine, now_ms()),
-                        Message::Peer(event) => engine.peer(event, now_ms()),
+                        Message::Peer(incoming) => {
+                            let (event, _waiting) = incoming.into_parts();
+                            engine.peer(event, now_ms());
+                        }
                         Message::Stop(done) => stop = Some(done),
                         Message::Write(..) => {}
                     }
@@ -159,11 +159,4 @@ fn commit<S: Store, R: CryptoRngCore>(
     for (result, answer) in engine.write(group, now_ms()).into_iter().zip(answers) {
         let _ = answer.send(result);
     }
-}
-
-/// The clock, for display and for retry timers alone.
-pub fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
