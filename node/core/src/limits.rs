@@ -19,6 +19,10 @@ pub const CARD_BYTES_MAX: usize = 16 * 1024;
 /// One signed head with its cosignatures, bytes: 100 signatures of about 150 bytes.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 
+/// Cosignatures that are kept beside one head: with the log's own signature a note has at most
+/// 100 lines, as many as the C2SP implementations read.
+pub const COSIGNATURES_MAX: usize = 99;
+
 /// Entries in one log. Far above what a society can write, far below where index arithmetic ends.
 pub const LOG_SIZE_MAX: u64 = 1 << 40;
 
@@ -59,3 +63,22 @@ pub const TEXT_CHARS_MAX: usize = 20_000;
 
 /// Items in one list (services, languages, countries, fields).
 pub const LIST_MAX: usize = 50;
+
+/// Entries in one batch: a batch of the smallest ones would else be decoded to thirty times its size.
+pub const BATCH_ENTRIES_MAX: usize = 4096;
+
+/// Bytes of heads in one frame.
+pub const HEADS_BYTES_MAX: usize = 128 * 1024;
+
+/// Wants for entries that may be open on one link. Times a batch, this is what an answer may
+/// put into the peer's outbox at once.
+pub const WANTS_PER_LINK: usize = 4;
+
+/// Bodies that are pulled at one time, over all links; each takes up to [`BODY_BYTES_MAX`].
+pub const PULLS_MAX: usize = 8;
+
+/// Bodies that are pulled at one time over one link.
+pub const PULLS_PER_LINK: usize = 2;
+
+/// Chunks of one body that may be asked for and not yet there.
+pub const CHUNKS_AHEAD: u64 = 4;

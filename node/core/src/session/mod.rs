@@ -10,19 +10,39 @@
 //!
 //! Source: `docs/protocol.md`, "The session"; C2SP tlog-witness for cosigning.
 
+mod bodies;
+mod clock;
+mod entries;
+mod forks;
+mod heads;
+mod hello;
+mod link;
+mod log;
 mod misbehaved;
+mod neighbours;
+mod serving;
+mod status;
+mod witness;
+
+use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
-use tutti_proto::v1;
+use tutti_proto::v1::{self, frame::Frame as FrameKind};
 
-pub use misbehaved::Misbehaved;
+use self::{bodies::Bodies, clock::Clock, link::Link, log::Log, neighbours::Graph};
+pub use self::{
+    link::Greeting,
+    misbehaved::Misbehaved,
+    neighbours::{MESH_MAX, neighbours},
+    status::{LinkStatus, LogStatus, Tally},
+};
 
 use crate::{
     batch::VerifiedBatch,
     entry::Commitment,
     evidence::Evidence,
     head::SignedHead,
-    roster::Roster,
+    roster::{Roster, Status},
     sealing::routing::Token,
     society::{Origin, Society},
     store::Reader,
@@ -165,12 +185,58 @@ pub enum Effect {
 #[derive(Debug)]
 pub struct Exchange {
     settings: Settings,
+    clock: Clock,
+    loaded: bool,
+    graph: Graph,
+    links: BTreeMap<LinkId, Link>,
+    logs: BTreeMap<Origin, Log>,
+    bodies: Bodies,
+    /// The largest head of our own log that was told of in an [`Effect::OwnLogAhead`].
+    own_known: u64,
+    tally: Tally,
+}
+
+/// What one call to [`Exchange::handle`] works with.
+struct Step<'a, S, R> {
+    /// By the exchange's own clock.
+    now_ms: u64,
+    store: &'a S,
+    roster: &'a Roster,
+    rng: &'a mut R,
+    effects: Vec<Effect>,
+}
+
+impl<S, R: CryptoRngCore> Step<'_, S, R> {
+    fn send(&mut self, link: LinkId, frame: FrameKind) {
+        self.effects.push(Effect::Send { link, frame: v1::Frame { frame: Some(frame) } });
+    }
+
+    /// A number below `bound`; 0 where that is 0.
+    fn random(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64().checked_rem(bound).unwrap_or_default()
+    }
+
+    /// Now, and `wait_ms`, and up to `spread_ms` more.
+    fn after(&mut self, wait_ms: u64, spread_ms: u64) -> u64 {
+        let spread = self.random(spread_ms);
+        self.now_ms.saturating_add(wait_ms).saturating_add(spread)
+    }
 }
 
 impl Exchange {
     /// Nothing is known yet; the first input reads the store.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            settings,
+            clock: Clock::default(),
+            loaded: false,
+            graph: Graph::default(),
+            links: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            bodies: Bodies::default(),
+            own_known: 0,
+            tally: Tally::default(),
+        }
     }
 
     /// Takes one input. `now_ms` is by any clock that mostly goes forward.
@@ -182,12 +248,161 @@ impl Exchange {
         roster: &Roster,
         rng: &mut impl CryptoRngCore,
     ) -> Vec<Effect> {
-        let _ = (input, now_ms, store, roster, rng, &self.settings);
-        Vec::new()
+        let now_ms = self.clock.at(now_ms);
+        let mut step = Step { now_ms, store, roster, rng, effects: Vec::new() };
+        self.follow_roster(&mut step);
+        self.load(&mut step);
+        match input {
+            Input::Connected { link, society } => self.connected(&mut step, link, society),
+            Input::Closed { link } => self.forget(&mut step, link),
+            Input::Frame { link, frame } => {
+                if let Err(why) = self.frame(&mut step, link, frame) {
+                    self.close(&mut step, link, why);
+                }
+            }
+            Input::Grew { origin } => self.grew(&mut step, &origin),
+            Input::Want(want) => self.want_body(&mut step, want),
+            Input::Tick => self.tick(&mut step),
+        }
+        step.effects
     }
 
-    /// When the next timer is due; [`Input::Tick`] then.
+    /// When the next timer is due, by the caller's clock; [`Input::Tick`] then.
     pub fn next_timer(&self) -> Option<u64> {
-        None
+        let links = self
+            .links
+            .values()
+            .map(|link| if link.is_ready() { link.frontier_at_ms } else { link.hello_due_ms });
+        let logs = self.logs.values().filter_map(Log::next_timer);
+        links.chain(logs).chain(self.bodies.next_timer()).min().map(|at| self.clock.outside(at))
+    }
+
+    /// Reads the logs that the store holds, once.
+    fn load<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
+        if std::mem::replace(&mut self.loaded, true) {
+            return;
+        }
+        for origin in step.store.logs() {
+            self.log(step, &origin);
+            self.consider_cosigning(step, &origin);
+        }
+    }
+
+    /// The log, read from the store where it is new here. Call it only for an origin that the
+    /// roster or the store knows: their number is bounded, a peer's imagination is not.
+    fn log<S: Reader, R>(&mut self, step: &Step<'_, S, R>, origin: &Origin) -> &mut Log {
+        self.logs.entry(origin.clone()).or_insert_with(|| {
+            let place = self.graph.place(origin, self.settings.society);
+            Log { place, ..Log::load(step.store, origin) }
+        })
+    }
+
+    /// Where the roster changed: new neighbours, new trees, and no link to who is no longer let in.
+    fn follow_roster<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
+        if self.graph.roster == step.roster.hash() {
+            return;
+        }
+        self.graph = Graph::new(step.roster);
+        for (origin, log) in &mut self.logs {
+            log.place = self.graph.place(origin, self.settings.society);
+        }
+        let out: Vec<(LinkId, Society)> = self
+            .links
+            .iter()
+            .filter(|(_, link)| !is_active(step.roster, link.society))
+            .map(|(id, link)| (*id, link.society))
+            .collect();
+        for (link, society) in out {
+            self.close(step, link, Misbehaved::NotAMember(society));
+        }
+    }
+
+    fn frame<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        id: LinkId,
+        frame: v1::Frame,
+    ) -> Result<(), Misbehaved> {
+        // A frame of a kind that a later version has, or of a link that was closed a moment ago.
+        let (Some(frame), Some(link)) = (frame.frame, self.links.get(&id)) else {
+            return Ok(());
+        };
+        let from = Sender { link: id, society: link.society };
+        if !link.is_ready() && !matches!(frame, FrameKind::Hello(_)) {
+            return Err(Misbehaved::NoHello(from.society));
+        }
+        match frame {
+            FrameKind::Hello(hello) => self.hello(step, from, &hello),
+            FrameKind::Heads(heads) => self.heads(step, from, &heads),
+            FrameKind::Want(want) => self.wanted(step, from, &want),
+            FrameKind::Batch(batch) => self.batch(step, from, batch),
+            FrameKind::WantBody(want) => self.body_wanted(step, from, &want),
+            FrameKind::BodyChunk(chunk) => self.body_chunk(step, from, &chunk),
+            FrameKind::BodyUnavailable(answer) => self.body_unavailable(step, from, &answer),
+            FrameKind::Evidence(evidence) => self.evidence(step, from, &evidence),
+        }
+    }
+
+    fn tick<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
+        self.tick_links(step);
+        let due: Vec<Origin> = self
+            .logs
+            .iter()
+            .filter(|(_, log)| log.next_timer().is_some_and(|at| at <= step.now_ms))
+            .map(|(origin, _)| origin.clone())
+            .collect();
+        for origin in &due {
+            self.tick_entries(step, origin);
+            self.tick_cosigning(step, origin);
+        }
+        self.tick_heads(step, &due);
+        self.pull_bodies(step);
+    }
+
+    fn close<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        link: LinkId,
+        why: Misbehaved,
+    ) {
+        step.effects.push(Effect::Close { link, why });
+        self.forget(step, link);
+    }
+
+    /// Forgets a link and all that was said on it, and asks elsewhere for what it still owed.
+    fn forget<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>, id: LinkId) {
+        self.links.remove(&id);
+        let mut owed = Vec::new();
+        for (origin, log) in &mut self.logs {
+            log.grafted.remove(&id);
+            log.brought_by.take_if(|link| *link == id);
+            if log.asked.take_if(|asked| asked.link == id).is_some() {
+                owed.push(origin.clone());
+            }
+        }
+        for origin in owed {
+            self.ask(step, &origin, None);
+        }
+        self.bodies_lost(step, id);
     }
 }
+
+/// Who sent a frame.
+#[derive(Debug, Clone, Copy)]
+struct Sender {
+    link: LinkId,
+    society: Society,
+}
+
+impl Sender {
+    fn wrong(self, field: &'static str) -> Misbehaved {
+        Misbehaved::Frame { society: self.society, field }
+    }
+}
+
+fn is_active(roster: &Roster, society: Society) -> bool {
+    roster.member(society).is_some_and(|member| member.status == Status::Active)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! Entries: pushed along the log's tree as they are written, pulled where they are missing.
+//!
+//! One want is open for a log at a time. What does not come in time, or was cut off, is asked from
+//! another link. A batch changes the log only as a [`VerifiedBatch`].
+
+use std::collections::BTreeSet;
+
+use rand_core::CryptoRngCore;
+use tutti_proto::v1;
+
+use super::{
+    Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step,
+    log::{Asked, no_later},
+};
+use crate::{
+    batch::{BatchError, VerifiedBatch},
+    entry::EntryBytes,
+    head::HeadKeys as _,
+    limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, LOG_SIZE_MAX, WANTS_PER_LINK},
+    society::Origin,
+    store::Reader,
+    tree::hashes,
+};
+
+/// How long an answer to a want may take, milliseconds.
+pub(super) const WANT_MS: u64 = 5_000;
+
+/// How long a peer that had to ask is pushed to, milliseconds.
+const GRAFTED_MS: u64 = 300_000;
+
+/// A link that is up for less is still catching up, milliseconds.
+const SETTLED_MS: u64 = 5_000;
+
+/// Peers that a log is pushed to besides the tree's.
+const GRAFTED_MAX: usize = 2;
+
+impl Exchange {
+    /// Asks for what is missing of a log, from `prefer` where that is known to hold it, else from
+    /// towards the author, else from anyone.
+    pub(super) fn ask<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        origin: &Origin,
+        prefer: Option<LinkId>,
+    ) {
+        let log = self.log(step, origin);
+        if log.frozen.is_some() || log.asked.is_some() || log.ahead.is_none() {
+            return;
+        }
+        let size = log.size;
+        let holders: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.is_ready() && link.holds(origin) > size)
+            .filter(|(_, link)| !link.doubted.contains(origin))
+            .map(|(id, _)| *id)
+            .filter(|id| self.open_wants(*id) < WANTS_PER_LINK)
+            .collect();
+        let near = self.towards(origin);
+        let chosen = [prefer, near].into_iter().flatten().find(|id| holders.contains(id));
+        let at = step.random(holders.len() as u64);
+        let any = usize::try_from(at).ok().and_then(|at| holders.get(at).copied());
+        let Some(link) = chosen.or(any) else { return };
+        let now_ms = step.now_ms;
+        let log = self.log(step, origin);
+        log.graft_at_ms = None;
+        log.asked = Some(Asked { link, at_ms: now_ms, due_ms: now_ms.saturating_add(WANT_MS) });
+        self.tally.wants += 1;
+        step.send(
+            link,
+            FrameKind::Want(v1::Want {
+                origin: origin.to_string(),
+                start: size,
+                max_bytes: u32::try_from(BATCH_BYTES_MAX).unwrap_or(u32::MAX),
+            }),
+        );
+    }
+
+    fn open_wants(&self, link: LinkId) -> usize {
+        self.logs.values().filter(|log| log.asked.is_some_and(|asked| asked.link == link)).count()
+    }
+
+    /// Answers a want; with no entries where there is nothing to give.
+    pub(super) fn wanted<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        from: Sender,
+        want: &v1::Want,
+    ) -> Result<(), Misbehaved> {
+        let origin: Origin = want.origin.parse().map_err(|_| from.wrong("origin"))?;
+        if want.start > LOG_SIZE_MAX {
+            return Err(from.wrong("start"));
+        }
+        if self.logs.get(&origin).is_some_and(|log| log.frozen.is_some()) {
+            self.tell_evidence(step, from.link, &origin);
+        }
+        let max_bytes = usize::try_from(want.max_bytes).unwrap_or(usize::MAX);
+        let batch = self.batch_from(step.store, &origin, want.start, max_bytes);
+        if let Some(batch) = batch {
+            self.graft(step, from, &origin);
+            if let Some(link) = self.links.get_mut(&from.link) {
+                let end = batch.start.saturating_add(batch.entries.len() as u64);
+                // It said itself where it stands; then it is given these.
+                link.standing(&origin).holds = end;
+                if let Some(head) = self.logs.get(&origin).and_then(|log| log.whole()) {
+                    link.standing(&origin).saw(head);
+                }
+            }
+            step.send(from.link, FrameKind::Batch(batch));
+        } else {
+            let nothing = v1::Batch {
+                origin: want.origin.clone(),
+                start: want.start,
+                ..v1::Batch::default()
+            };
+            step.send(from.link, FrameKind::Batch(nothing));
+        }
+        Ok(())
+    }
+
+    /// A peer had to ask: the tree does not reach it, so it is pushed to for a while.
+    fn graft<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &Step<'_, S, R>,
+        from: Sender,
+        origin: &Origin,
+    ) {
+        let until_ms = step.now_ms.saturating_add(GRAFTED_MS);
+        let up_ms = self.links.get(&from.link).map_or(step.now_ms, |link| link.connected_at_ms);
+        // One that has just come catches up; that says nothing of the tree.
+        if step.now_ms.saturating_sub(up_ms) < SETTLED_MS {
+            return;
+        }
+        let log = self.log(step, origin);
+        log.grafted.retain(|_, until| *until > step.now_ms);
+        let in_tree = log.place.children.contains(&from.society);
+        if !in_tree && (log.grafted.len() < GRAFTED_MAX || log.grafted.contains_key(&from.link)) {
+            log.grafted.insert(from.link, until_ms);
+        }
+    }
+
+    /// Entries of a log that is held whole, with their head and proof.
+    fn batch_from(
+        &self,
+        store: &impl Reader,
+        origin: &Origin,
+        start: u64,
+        max_bytes: usize,
+    ) -> Option<v1::Batch> {
+        let head = self.logs.get(origin)?.whole()?;
+        if start >= head.size() {
+            return None;
+        }
+        let max_bytes = max_bytes.min(BATCH_BYTES_MAX);
+        let entries = store.entries(origin, start, BATCH_ENTRIES_MAX as u64, max_bytes).ok()?;
+        let end = start.checked_add(entries.len() as u64)?;
+        let proof = store.consistency(origin, end, head.size()).ok()?;
+        (end > start).then(|| v1::Batch {
+            origin: origin.to_string(),
+            start,
+            entries: entries.iter().map(|entry| entry.as_slice().to_vec()).collect(),
+            checkpoint: head.to_bytes(),
+            consistency: proof.iter().map(|hash| hash.0.to_vec()).collect(),
+        })
+    }
+
+    /// Takes a batch, asked for or pushed.
+    pub(super) fn batch<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        from: Sender,
+        batch: v1::Batch,
+    ) -> Result<(), Misbehaved> {
+        let origin: Origin = batch.origin.parse().map_err(|_| from.wrong("origin"))?;
+        if batch.entries.len() > BATCH_ENTRIES_MAX {
+            return Err(Misbehaved::TooMuch { society: from.society, what: "entries" });
+        }
+        if step.roster.log_key(&origin).is_none() {
+            return Ok(());
+        }
+        let log = self.log(step, &origin);
+        let answered = log.asked.take_if(|asked| asked.link == from.link);
+        if let (Some(asked), Some(link)) = (answered, self.links.get_mut(&from.link)) {
+            link.measured(step.now_ms.saturating_sub(asked.at_ms));
+        }
+        if batch.entries.is_empty() {
+            if let Some(link) = self.links.get_mut(&from.link) {
+                link.standing(&origin).holds = 0;
+            }
+            self.ask(step, &origin, None);
+            return Ok(());
+        }
+        let Some(head) = self.open(step, from, &batch.checkpoint)? else { return Ok(()) };
+        if *head.origin() != origin {
+            return Err(from.wrong("checkpoint"));
+        }
+        let consistency = hashes(&batch.consistency).ok_or_else(|| from.wrong("consistency"))?;
+        self.show_holding(from.link, &head);
+        // A fork, a larger head of our own log, news of cosignatures.
+        self.consider(step, from, head.clone(), false);
+        if self.log(step, &origin).frozen.is_some() {
+            return Ok(());
+        }
+        let entries: Vec<EntryBytes> =
+            batch.entries.iter().map(|entry| EntryBytes::new(entry)).collect();
+        let held = step.store.tree(&origin);
+        match VerifiedBatch::verify(&held, batch.start, &entries, head, consistency) {
+            Ok(verified) => {
+                self.tally.batches += 1;
+                self.tally.entries += verified.entries().len() as u64;
+                self.log(step, &origin).brought_by = Some(from.link);
+                step.effects.push(Effect::Append(verified));
+            }
+            Err(BatchError::Nothing) => {
+                self.tally.batches_redundant += 1;
+                self.ask(step, &origin, Some(from.link));
+            }
+            Err(BatchError::Gap { .. }) => {
+                self.tally.batches_redundant += 1;
+                self.ask(step, &origin, Some(from.link));
+            }
+            Err(source @ BatchError::Proof(_)) => {
+                self.doubt(step, from, &origin, source)?;
+            }
+            Err(source @ (BatchError::Head | BatchError::Entry { .. })) => {
+                return Err(Misbehaved::Batch { society: from.society, origin, source });
+            }
+        }
+        self.ask_waiting(step);
+        Ok(())
+    }
+
+    /// A want was answered: there is room for the next.
+    fn ask_waiting<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
+        let waiting: Vec<Origin> = self
+            .logs
+            .iter()
+            .filter(|(_, log)| {
+                let coming = log.asked.is_some() || log.brought_by.is_some();
+                log.ahead.is_some() && !coming && log.graft_at_ms.is_none()
+            })
+            .map(|(origin, _)| origin.clone())
+            .collect();
+        for origin in waiting {
+            self.ask(step, &origin, None);
+        }
+    }
+
+    /// The log grew from `size_before`: push what is new down the tree, tell the others.
+    pub(super) fn push<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        origin: &Origin,
+        size_before: u64,
+    ) {
+        let own = *origin == self.settings.origin;
+        let children = self.children(step.now_ms, origin);
+        let Some(head) = self.logs.get(origin).and_then(|log| log.whole()).cloned() else { return };
+        let batch = self
+            .batch_from(step.store, origin, size_before, BATCH_BYTES_MAX)
+            .filter(|batch| size_before + batch.entries.len() as u64 == head.size());
+        let links: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.is_ready()).map(|(id, _)| *id).collect();
+        for id in links {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            let standing = link.standing(origin);
+            if standing.holds >= head.size() {
+                continue;
+            }
+            match &batch {
+                Some(batch) if children.contains(&id) => {
+                    standing.holds = head.size();
+                    standing.saw(&head);
+                    self.tally.pushes += 1;
+                    step.send(id, FrameKind::Batch(batch.clone()));
+                }
+                // The author tells everyone at once; others leave it time to be told.
+                _ if own => self.tell_head(step, id, &head),
+                _ => {}
+            }
+        }
+        if !own {
+            let at_ms = step.after(50, 100);
+            no_later(&mut self.log(step, origin).announce_at_ms, at_ms);
+        }
+    }
+
+    /// Links down the tree, and those that had to ask.
+    fn children(&mut self, now_ms: u64, origin: &Origin) -> BTreeSet<LinkId> {
+        let Some(log) = self.logs.get_mut(origin) else { return BTreeSet::new() };
+        log.grafted.retain(|_, until| *until > now_ms);
+        let in_tree =
+            self.links.iter().filter(|(_, link)| log.place.children.contains(&link.society));
+        in_tree.map(|(id, _)| *id).chain(log.grafted.keys().copied()).collect()
+    }
+
+    /// The link one step nearer to the author: the tree's, or the nearest that is up.
+    pub(super) fn towards(&self, origin: &Origin) -> Option<LinkId> {
+        let place = &self.logs.get(origin)?.place;
+        let author = origin.society();
+        place.parent.iter().chain([&author]).chain(&place.nearer).find_map(|society| {
+            self.links
+                .iter()
+                .find(|(_, link)| link.society == *society && link.is_ready())
+                .map(|(id, _)| *id)
+        })
+    }
+
+    /// The links of the log's tree, up and down; every link where there is none nearer to the
+    /// author, so that those of one cut-off part reach each other.
+    pub(super) fn along_the_tree(&mut self, origin: &Origin) -> BTreeSet<LinkId> {
+        let mut along = self.children(0, origin);
+        let is_author = origin.society() == self.settings.society;
+        match self.towards(origin) {
+            Some(up) => {
+                along.insert(up);
+            }
+            None if is_author => {}
+            None => along.extend(self.links.keys().copied()),
+        }
+        along
+    }
+
+    /// Asks elsewhere for what did not come, and for what was announced and was not pushed.
+    pub(super) fn tick_entries<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        origin: &Origin,
+    ) {
+        let now_ms = step.now_ms;
+        let log = self.log(step, origin);
+        if let Some(late) = log.asked.take_if(|asked| asked.due_ms <= now_ms) {
+            if let Some(link) = self.links.get_mut(&late.link) {
+                link.standing(origin).holds = 0;
+            }
+            self.ask(step, origin, None);
+        }
+        let log = self.log(step, origin);
+        if log.graft_at_ms.take_if(|at| *at <= now_ms).is_some() {
+            self.ask(step, origin, None);
+        }
+    }
+}

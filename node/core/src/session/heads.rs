@@ -1,0 +1,296 @@
+//! Heads: what each side holds. Shown whole on connection and every 30 to 60 s, and passed on when
+//! one grows or gains cosignatures.
+
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRngCore;
+use tutti_proto::v1;
+
+use super::{Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step, log::no_later};
+use crate::{
+    evidence::Evidence,
+    head::{HeadError, SignedHead},
+    limits::{HEADS_BYTES_MAX, HEADS_MAX},
+    society::Origin,
+    store::Reader,
+};
+
+/// Between two frontiers on one link, milliseconds: this, and up to as much again.
+pub(super) const FRONTIER_MS: u64 = 30_000;
+
+impl Exchange {
+    /// Shows every whole log, and the evidence on every forked one.
+    pub(super) fn show_frontier<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        id: LinkId,
+    ) {
+        let next_ms = step.after(FRONTIER_MS, FRONTIER_MS);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.frontier_at_ms = next_ms;
+        let mut notes = Vec::new();
+        for (origin, log) in &self.logs {
+            if let Some(evidence) = &log.frozen {
+                if link.told.insert(origin.clone()) {
+                    step.send(id, FrameKind::Evidence(evidence.to_message()));
+                }
+            } else if let Some(head) = log.whole() {
+                let standing = link.standing(origin);
+                notes.push(match standing.lacks_cosignatures(head) {
+                    true => head.to_bytes(),
+                    false => head.to_bytes_bare(),
+                });
+                standing.told = standing.told.max(head.size());
+                standing.saw(head);
+            }
+        }
+        send_heads(step, id, notes, true);
+        let origins: Vec<Origin> = self.logs.keys().cloned().collect();
+        for origin in origins {
+            self.consider_cosigning(step, &origin);
+        }
+    }
+
+    pub(super) fn heads<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        from: Sender,
+        heads: &v1::Heads,
+    ) -> Result<(), Misbehaved> {
+        if heads.checkpoints.len() > HEADS_MAX {
+            return Err(Misbehaved::TooMuch { society: from.society, what: "heads" });
+        }
+        self.tally.heads_frames += 1;
+        for bytes in &heads.checkpoints {
+            if let Some(head) = self.open(step, from, bytes)? {
+                self.show_holding(from.link, &head);
+                self.consider(step, from, head, heads.frontier);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a head. `None` for a log that this roster does not know: the peer's may be newer.
+    pub(super) fn open<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &Step<'_, S, R>,
+        from: Sender,
+        bytes: &[u8],
+    ) -> Result<Option<SignedHead>, Misbehaved> {
+        let known = |head: &crate::head::Head| self.logs.get(&head.origin)?.known(head.size);
+        match SignedHead::open_beside(bytes, step.roster, known) {
+            Ok(head) => Ok(Some(head)),
+            Err(HeadError::UnknownLog(_)) => Ok(None),
+            Err(source) => Err(Misbehaved::Head { society: from.society, source }),
+        }
+    }
+
+    /// The peer holds this log whole up to `head` and knows its cosignatures.
+    pub(super) fn show_holding(&mut self, id: LinkId, head: &SignedHead) {
+        if let Some(link) = self.links.get_mut(&id) {
+            let standing = link.standing(head.origin());
+            standing.holds = standing.holds.max(head.size());
+            standing.saw(head);
+        }
+    }
+
+    /// Takes in what a signed head says: a fork, news of cosignatures, or entries to be had.
+    /// `at_once`: no push of them is to be waited for.
+    pub(super) fn consider<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        from: Sender,
+        head: SignedHead,
+        at_once: bool,
+    ) {
+        let origin = head.origin().clone();
+        let log = self.log(step, &origin);
+        if log.frozen.is_some() {
+            return self.tell_evidence(step, from.link, &origin);
+        }
+        let news = log.note_witnesses(&head);
+        if head.size() > log.size {
+            return self.beyond(step, from, head, at_once);
+        }
+        let Ok(root) = step.store.root_at(&origin, head.size()) else { return };
+        if root != head.root() {
+            return self.contradicted(step, head);
+        }
+        let log = self.log(step, &origin);
+        match &log.head {
+            Some(own) if own.size() == head.size() => {
+                let mut merged = own.clone();
+                if merged.merge(&head) {
+                    step.effects.push(Effect::Head(merged));
+                }
+            }
+            // It completes a log that was being fetched towards a larger one, or a witness never
+            // cosigned one as large.
+            Some(own) if head.size() == log.size && own.size() > log.size => {
+                step.effects.push(Effect::Head(head));
+            }
+            _ if news => step.effects.push(Effect::Head(head)),
+            _ => {}
+        }
+    }
+
+    /// A head beyond the entries that are held.
+    fn beyond<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        from: Sender,
+        head: SignedHead,
+        at_once: bool,
+    ) {
+        let origin = head.origin().clone();
+        if origin == self.settings.origin && head.size() > self.own_known {
+            self.own_known = head.size();
+            step.effects.push(Effect::OwnLogAhead { size: head.size() });
+        }
+        let round_trip_ms = self.links.get(&from.link).map_or(0, |link| link.round_trip_ms);
+        let log = self.log(step, &origin);
+        let contradiction = [&log.ahead, &log.head]
+            .into_iter()
+            .flatten()
+            .find(|known| known.contradicts(&head))
+            .and_then(|known| Evidence::of_one_size(known.clone(), head.clone()).ok());
+        if let Some(evidence) = contradiction {
+            return self.freeze(step, evidence);
+        }
+        match &mut log.ahead {
+            Some(ahead) if ahead.size() == head.size() => {
+                ahead.merge(&head);
+            }
+            Some(ahead) if ahead.size() > head.size() => {}
+            _ => log.ahead = Some(head),
+        }
+        if at_once {
+            return self.ask(step, &origin, Some(from.link));
+        }
+        // Two round trips: by then the tree has brought the entries, or it will not.
+        let graft_at_ms = step.after(round_trip_ms.saturating_mul(2).clamp(50, 2_000), 50);
+        let log = self.log(step, &origin);
+        if log.asked.is_none() && log.graft_at_ms.is_none() {
+            log.graft_at_ms = Some(graft_at_ms);
+        }
+    }
+
+    /// The log grew or its head gained cosignatures: pass it on.
+    pub(super) fn grew<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        origin: &Origin,
+    ) {
+        // A log that is new here has grown from nothing.
+        let known = self.logs.contains_key(origin);
+        let log = self.log(step, origin);
+        let size_before = if known { log.size } else { 0 };
+        let cosigned_before = log.whole().map_or(0, |head| head.cosignatures().len());
+        let ahead = log.ahead.clone();
+        log.read(step.store, origin);
+        if log.frozen.is_some() {
+            return;
+        }
+        // What was beyond the entries can be compared with them now.
+        let reached = ahead.filter(|ahead| ahead.size() <= log.size);
+        let contender = log.contender.take();
+        let link = log.brought_by.take();
+        for head in [reached, contender].into_iter().flatten() {
+            if step.store.root_at(origin, head.size()).is_ok_and(|root| root != head.root()) {
+                self.contradicted(step, head);
+            }
+        }
+        let log = self.log(step, origin);
+        if log.frozen.is_some() {
+            return;
+        }
+        let grew = log.size > size_before;
+        let cosigned = log.whole().map_or(0, |head| head.cosignatures().len());
+        let behind = log.ahead.is_some();
+        if grew && !behind {
+            log.graft_at_ms = None;
+        }
+        if grew && behind {
+            self.ask(step, origin, link);
+        } else if grew {
+            self.push(step, origin, size_before);
+        } else if cosigned > cosigned_before {
+            let at_ms = step.after(100, 200);
+            no_later(&mut self.log(step, origin).relay_at_ms, at_ms);
+        }
+        self.consider_cosigning(step, origin);
+    }
+
+    /// Sends the heads of the logs whose timers say so: to everyone who may not know of the new
+    /// size, and along the tree where there are only new cosignatures.
+    pub(super) fn tick_heads<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        due: &[Origin],
+    ) {
+        let mut notes: BTreeMap<LinkId, Vec<Vec<u8>>> = BTreeMap::new();
+        for origin in due {
+            let Some(log) = self.logs.get_mut(origin) else { continue };
+            let announce = log.announce_at_ms.take_if(|at| *at <= step.now_ms).is_some();
+            let relay = log.relay_at_ms.take_if(|at| *at <= step.now_ms).is_some();
+            if !announce && !relay {
+                continue;
+            }
+            let along = self.along_the_tree(origin);
+            let Some(head) = self.logs.get(origin).and_then(|log| log.whole()) else { continue };
+            for (id, link) in self.links.iter_mut().filter(|(_, link)| link.is_ready()) {
+                let standing = link.standing(origin);
+                let new_size = announce && standing.holds.max(standing.told) < head.size();
+                let new_words = relay && along.contains(id) && standing.lacks(head);
+                if new_size || new_words {
+                    standing.told = standing.told.max(head.size());
+                    standing.saw(head);
+                    notes.entry(*id).or_default().push(head.to_bytes());
+                }
+            }
+        }
+        for (link, notes) in notes {
+            send_heads(step, link, notes, false);
+        }
+    }
+
+    /// Tells one link of one head now.
+    pub(super) fn tell_head<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        id: LinkId,
+        head: &SignedHead,
+    ) {
+        if let Some(link) = self.links.get_mut(&id) {
+            let standing = link.standing(head.origin());
+            standing.told = standing.told.max(head.size());
+            standing.saw(head);
+            send_heads(step, id, vec![head.to_bytes()], false);
+        }
+    }
+}
+
+/// As many frames as it takes; none for no heads.
+fn send_heads<S, R: CryptoRngCore>(
+    step: &mut Step<'_, S, R>,
+    link: LinkId,
+    notes: Vec<Vec<u8>>,
+    frontier: bool,
+) {
+    let mut checkpoints: Vec<Vec<u8>> = Vec::new();
+    let mut bytes = 0;
+    for note in notes {
+        if checkpoints.len() == HEADS_MAX || bytes + note.len() > HEADS_BYTES_MAX {
+            let checkpoints = std::mem::take(&mut checkpoints);
+            bytes = 0;
+            if !checkpoints.is_empty() {
+                step.send(link, FrameKind::Heads(v1::Heads { checkpoints, frontier }));
+            }
+        }
+        bytes += note.len();
+        checkpoints.push(note);
+    }
+    if !checkpoints.is_empty() {
+        step.send(link, FrameKind::Heads(v1::Heads { checkpoints, frontier }));
+    }
+}

@@ -1,0 +1,108 @@
+//! One link: what the peer said of itself and what each side knows of the other's logs. All of it
+//! ends with the link.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    head::SignedHead,
+    society::{Origin, Society},
+};
+
+/// What a peer said in its hello.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// Version of the roster that it works by.
+    pub roster_version: u64,
+    /// SHA-256 of that roster's text.
+    pub roster_hash: [u8; 32],
+    /// Drawn when its process started.
+    pub incarnation: [u8; 16],
+}
+
+/// A round trip before any was measured, milliseconds.
+const ROUND_TRIP_MS: u64 = 100;
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) society: Society,
+    /// What it said; nothing but a hello is read before.
+    pub(super) greeting: Option<Greeting>,
+    pub(super) hello_due_ms: u64,
+    pub(super) connected_at_ms: u64,
+    pub(super) frontier_at_ms: u64,
+    pub(super) round_trip_ms: u64,
+    pub(super) standing: BTreeMap<Origin, Standing>,
+    /// Logs whose entries from here did not fit ours once already.
+    pub(super) doubted: BTreeSet<Origin>,
+    /// Forked logs whose evidence this peer has.
+    pub(super) told: BTreeSet<Origin>,
+}
+
+/// How far a peer is known to be in one log.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standing {
+    /// It has shown a head of this size, or was sent entries up to it.
+    pub(super) holds: u64,
+    /// It was told of a head of this size.
+    pub(super) told: u64,
+    /// It knows of these cosignatures on the head of this size.
+    cosigned: (u64, BTreeSet<Society>),
+}
+
+impl Standing {
+    /// A head went over the link, in either direction.
+    pub(super) fn saw(&mut self, head: &SignedHead) {
+        let societies = head.cosignatures().iter().map(|cosignature| cosignature.society);
+        if head.size() > self.cosigned.0 {
+            self.cosigned = (head.size(), societies.collect());
+        } else if head.size() == self.cosigned.0 {
+            self.cosigned.1.extend(societies);
+        }
+    }
+
+    /// Whether the head or a cosignature on it is news to the peer.
+    pub(super) fn lacks(&self, head: &SignedHead) -> bool {
+        self.holds.max(self.told) < head.size() || self.lacks_cosignatures(head)
+    }
+
+    /// Whether a cosignature is news to the peer.
+    pub(super) fn lacks_cosignatures(&self, head: &SignedHead) -> bool {
+        head.size() > self.cosigned.0 && !head.cosignatures().is_empty()
+            || head.size() == self.cosigned.0
+                && head.cosignatures().iter().any(|c| !self.cosigned.1.contains(&c.society))
+    }
+}
+
+impl Link {
+    pub(super) fn new(society: Society, now_ms: u64, hello_due_ms: u64) -> Self {
+        Self {
+            society,
+            greeting: None,
+            hello_due_ms,
+            connected_at_ms: now_ms,
+            frontier_at_ms: u64::MAX,
+            round_trip_ms: ROUND_TRIP_MS,
+            standing: BTreeMap::new(),
+            doubted: BTreeSet::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// Whether both sides have said hello as far as this one knows.
+    pub(super) fn is_ready(&self) -> bool {
+        self.greeting.is_some()
+    }
+
+    pub(super) fn standing(&mut self, origin: &Origin) -> &mut Standing {
+        self.standing.entry(origin.clone()).or_default()
+    }
+
+    pub(super) fn holds(&self, origin: &Origin) -> u64 {
+        self.standing.get(origin).map_or(0, |standing| standing.holds)
+    }
+
+    /// Takes a measured round trip into the average.
+    pub(super) fn measured(&mut self, round_trip_ms: u64) {
+        self.round_trip_ms = (self.round_trip_ms.saturating_mul(3) + round_trip_ms.min(60_000)) / 4;
+    }
+}

@@ -1,0 +1,128 @@
+//! One log as the exchange sees it: what the store holds, what is known to lie beyond, and the
+//! timers for getting and passing it on.
+
+use std::collections::BTreeMap;
+
+use super::{LinkId, neighbours::Place};
+use crate::{
+    evidence::Evidence,
+    head::SignedHead,
+    society::{Origin, Society},
+    store::Reader,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Entries in the store.
+    pub(super) size: u64,
+    /// The store's head; larger than `size` while the log is being fetched.
+    pub(super) head: Option<SignedHead>,
+    /// The largest head beyond `size`. The log has signed it, so it is no mere claim of a peer's.
+    pub(super) ahead: Option<SignedHead>,
+    /// A head that our entries contradict, kept until our own head can prove it.
+    pub(super) contender: Option<SignedHead>,
+    /// The log was forked: it is neither extended nor cosigned.
+    pub(super) frozen: Option<Evidence>,
+    /// For each witness the largest head that it is known to have cosigned.
+    pub(super) witnessed: BTreeMap<Society, u64>,
+    /// Whom entries were asked from.
+    pub(super) asked: Option<Asked>,
+    /// The link that brought what is being appended.
+    pub(super) brought_by: Option<LinkId>,
+    /// Links that this log is pushed to besides the tree's, and until when.
+    pub(super) grafted: BTreeMap<LinkId, u64>,
+    /// When to ask for entries that were announced and did not come.
+    pub(super) graft_at_ms: Option<u64>,
+    /// When to cosign.
+    pub(super) cosign_at_ms: Option<u64>,
+    /// The earliest time to cosign again.
+    pub(super) cosign_next_ms: u64,
+    /// When to tell everyone of the new head.
+    pub(super) announce_at_ms: Option<u64>,
+    /// When to pass new cosignatures along the tree.
+    pub(super) relay_at_ms: Option<u64>,
+    /// Where this node stands in the log's tree.
+    pub(super) place: Place,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) link: LinkId,
+    pub(super) at_ms: u64,
+    pub(super) due_ms: u64,
+}
+
+impl Log {
+    pub(super) fn load(store: &impl Reader, origin: &Origin) -> Self {
+        let mut log = Self { frozen: store.evidence(origin), ..Self::default() };
+        log.read(store, origin);
+        log
+    }
+
+    /// Takes over what the store holds by now.
+    pub(super) fn read(&mut self, store: &impl Reader, origin: &Origin) {
+        self.size = store.tree(origin).size();
+        self.head = store.head(origin);
+        if let Some(head) = self.head.clone() {
+            self.note_witnesses(&head);
+        }
+        if self.ahead.as_ref().is_some_and(|ahead| ahead.size() <= self.size) {
+            self.ahead = None;
+        }
+        // A head that the store holds and the entries do not reach yet.
+        if let Some(head) = &self.head
+            && head.size() > self.size
+            && self.ahead.as_ref().is_none_or(|ahead| ahead.size() < head.size())
+        {
+            self.ahead = Some(head.clone());
+        }
+    }
+
+    /// Remembers who cosigned; says whether any of them never cosigned one as large before.
+    pub(super) fn note_witnesses(&mut self, head: &SignedHead) -> bool {
+        let mut news = false;
+        for cosignature in head.cosignatures() {
+            let known = self.witnessed.entry(cosignature.society).or_default();
+            news |= *known < head.size();
+            *known = head.size().max(*known);
+        }
+        news
+    }
+
+    /// The head, where every entry under it is held: what may be told, pushed and cosigned.
+    pub(super) fn whole(&self) -> Option<&SignedHead> {
+        self.head.as_ref().filter(|head| head.size() == self.size && self.frozen.is_none())
+    }
+
+    /// The same head as it is held, whose signatures need no second look.
+    pub(super) fn known(&self, size: u64) -> Option<&SignedHead> {
+        let mut heads = [&self.head, &self.ahead].into_iter().flatten();
+        heads.find(|head| head.size() == size)
+    }
+
+    /// Stops everything that would extend the log or vouch for it.
+    pub(super) fn freeze(&mut self, evidence: Evidence) {
+        self.frozen = Some(evidence);
+        self.ahead = None;
+        self.contender = None;
+        self.asked = None;
+        self.graft_at_ms = None;
+        self.cosign_at_ms = None;
+        self.announce_at_ms = None;
+        self.relay_at_ms = None;
+    }
+
+    /// The next timer, by the exchange's own clock.
+    pub(super) fn next_timer(&self) -> Option<u64> {
+        let asked = self.asked.map(|asked| asked.due_ms);
+        [asked, self.graft_at_ms, self.cosign_at_ms, self.announce_at_ms, self.relay_at_ms]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// Brings a timer forward, never back.
+pub(super) fn no_later(timer: &mut Option<u64>, at_ms: u64) {
+    *timer = Some(timer.map_or(at_ms, |set| set.min(at_ms)));
+}

@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+mod frames;
+mod rules;
