@@ -1,7 +1,9 @@
 //! Answering for bodies: one chunk, to those who may have it, or the reason why not.
 //!
-//! An addressed body is given for a token alone. Whether it is here or was erased is told only to
-//! those who may have it.
+//! An addressed body is given for a token, and by its author alone: a body is stored by its digest,
+//! which anyone may commit to in a log of its own, with tags of its own. For the same reason a sealed
+//! body is never given as a public one. Whether a body is here or was erased is told only to those
+//! who may have it.
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, body_unavailable::Reason};
@@ -14,6 +16,9 @@ use crate::{
     society::Origin,
     store::{BodyState, Reader},
 };
+
+/// How a sealed body begins, and one that is not sealed never does: its first 32 bytes are random.
+const SEALED: &[u8] = b"age-encryption.org/";
 
 impl Exchange {
     /// Answers with one chunk, or with why not.
@@ -31,7 +36,9 @@ impl Exchange {
         if !want.offset.is_multiple_of(CHUNK_BYTES_MAX as u64) {
             return Err(from.wrong("offset"));
         }
-        let served = serve(step.store, &origin, index, part, token.as_ref(), want.offset);
+        let own = origin == self.settings.origin;
+        let token = token.as_ref().filter(|_| own);
+        let served = serve(step.store, &origin, index, part, token, want.offset);
         step.send(
             from.link,
             match served {
@@ -80,6 +87,10 @@ fn serve(
         BodyState::Erased => return Err(Reason::Erased),
         BodyState::Absent => return Err(Reason::Absent),
         BodyState::Present => {}
+    }
+    let begins = store.body(&commitment.digest, 0, SEALED.len()).map_err(|_| Reason::Absent)?;
+    if header.visibility != Visibility::Addressed && begins.as_deref() == Some(SEALED) {
+        return Err(Reason::Refused);
     }
     match store.body(&commitment.digest, offset, CHUNK_BYTES_MAX) {
         Ok(Some(data)) if !data.is_empty() => Ok(data),

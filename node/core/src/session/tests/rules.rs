@@ -484,3 +484,35 @@ fn two_processes_of_one_society_show() {
     node.frame(2, Kind::Hello(other));
     assert!(node.exchange.twins().contains(&society("sg")));
 }
+
+#[test]
+fn a_body_is_not_had_by_committing_to_its_digest_in_another_log() {
+    use crate::sealing::routing::{tag, token};
+    let federation = Federation::new(&["ph", "sg", "qa"]);
+    let (mut ph, mut sg, mut qa) =
+        (federation.node("ph"), federation.node("sg"), federation.node("qa"));
+    let body = [b"age-encryption.org/v1\n".as_slice(), &[7; 100]].concat();
+    ph.write_body(&body, Visibility::Addressed, vec![[1; 16], [2; 16]]);
+    // qa writes entries of its own that commit to the same bytes, which it does not have.
+    let pair = federation.secrets[&society("qa")]
+        .routing
+        .pair(&federation.roster.member(society("ph")).unwrap().routing_key);
+    let own_token = token(&pair, &origin("qa"), 0, 0);
+    qa.write_body(&body, Visibility::Addressed, vec![tag(&own_token), [2; 16]]);
+    qa.write_body(&body, Visibility::Federation, vec![]);
+    join(&mut ph, &mut qa, 1);
+    join(&mut ph, &mut sg, 2);
+    assert_eq!(ph.store.tree(&origin("qa")).size(), 2);
+    for (index, token) in [(0, own_token.to_vec()), (0, vec![]), (1, vec![])] {
+        for offset in [0, crate::limits::CHUNK_BYTES_MAX as u64] {
+            let origin = origin("qa").to_string();
+            let want = v1::WantBody { origin, index, part: 1, token: token.clone(), offset };
+            ph.frame(1, Kind::WantBody(want));
+            let answer = ph.take();
+            let refused = v1::body_unavailable::Reason::Refused as i32;
+            assert!(
+                matches!(answer.as_slice(), [(1, Kind::BodyUnavailable(u))] if u.reason == refused)
+            );
+        }
+    }
+}
