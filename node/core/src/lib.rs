@@ -17,6 +17,7 @@ pub mod information;
 pub mod keys;
 pub mod limits;
 pub mod proof;
+pub mod record;
 pub mod referral;
 pub mod roster;
 pub mod sealing;

@@ -2,6 +2,7 @@
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    session::BodyWant,
     society::{Origin, Society},
     store::Store,
 };
@@ -26,6 +27,8 @@ pub(super) struct Link {
 pub(super) enum Happening {
     /// A log grew.
     Grew(Origin),
+    /// A body is ours and not here.
+    Want(BodyWant),
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {

@@ -1,24 +1,283 @@
-//! Projections: what people see, derived from the logs, and rebuilt at will.
+//! Projecting: following each log by a cursor, and telling the books what its records say.
+//!
+//! An entry is ours where it stands in our own log, is not addressed, or carries a tag that we can
+//! claim. Its record is opened where the body is here; where not, the body is wanted, and the
+//! record is taken when it comes. Contents are never opened here. Invariants: everything here can
+//! be thrown away and comes back identical from the store; a body that cannot be read is noted and
+//! never an error, for its author has signed it and nobody here is to blame.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
-use tutti_core::{society::Origin, store::Store};
+use tutti_core::{
+    entry::{Commitment, Entry, Header, Visibility},
+    information::{self, InformationId},
+    limits::BODY_BYTES_MAX,
+    record::{self, Unreadable},
+    referral::{self, EventRef, ReferralId},
+    sealing::routing::{self, Token},
+    session::{BodyWant, Part},
+    society::Origin,
+    store::{BodyState, Reader, Store, StoreError},
+};
+use tutti_proto::v1;
 
-use super::Engine;
+use super::{Engine, Receipt, Routing, exchange::Happening};
+use crate::keyring::Keyring;
 
-/// How far each log has been read.
+/// Entries and bytes that are read at a time.
+const PAGE_ENTRIES: u64 = 256;
+const PAGE_BYTES: usize = 128 * 1024;
+
+/// What an entry is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A referral.
+    Referral(ReferralId),
+    /// An information share.
+    Information(InformationId),
+    /// Nothing that can be read, and why.
+    Unreadable(Unreadable),
+    /// A record that is of no kind known here.
+    Unknown,
+}
+
+/// How far each log was followed, and what is still missing.
 #[derive(Debug, Default)]
-pub(super) struct Projector {}
+pub(super) struct Projector {
+    cursors: BTreeMap<Origin, u64>,
+    /// Bodies that are ours and not here, by digest.
+    wanted: BTreeMap<[u8; 32], BTreeSet<Place>>,
+    subjects: BTreeMap<EventRef, Subject>,
+    /// Logs that could not be read further, and why, for people.
+    stuck: BTreeMap<Origin, String>,
+}
+
+type Place = (EventRef, Part);
+
+impl Projector {
+    /// Says that the entries before `index` were projected by other means.
+    pub(super) fn skip_to(&mut self, origin: &Origin, index: u64) {
+        let cursor = self.cursors.entry(origin.clone()).or_default();
+        *cursor = (*cursor).max(index);
+    }
+
+    /// What the entry is about, where it was projected and is ours.
+    pub(super) fn subject(&self, at: &EventRef) -> Option<&Subject> {
+        self.subjects.get(at)
+    }
+
+    /// Logs that could not be read further, in plain sentences.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.stuck.iter().map(|(origin, problem)| {
+            format!("what log {origin} says further on is not shown: {problem}")
+        })
+    }
+
+    /// How many bodies are ours and not here yet.
+    pub(super) fn wanted(&self) -> usize {
+        self.wanted.values().map(BTreeSet::len).sum()
+    }
+}
+
+impl Routing {
+    /// The token that claims the bodies of an addressed entry: of another society's entry that is
+    /// addressed to us, or of our own that is addressed to anyone.
+    fn claim(&self, own: &Origin, header: &Header) -> Option<Token> {
+        let claim = |pair| routing::claim(pair, &header.origin, header.index, &header.tags);
+        let claimed = if header.origin.society() == own.society() {
+            self.pairs.values().find_map(claim)
+        } else {
+            self.pairs.get(&header.origin.society()).and_then(claim)
+        };
+        claimed.map(|(_, token)| token)
+    }
+}
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
-    /// Brings every projection up to the store.
+    /// Brings the projections up to every log that is held.
     pub(super) fn project_all(&mut self, now_ms: u64) {
         for origin in self.store.logs() {
             self.project(&origin, now_ms);
         }
     }
 
-    /// Reads what is new in one log.
+    /// Brings the projections up to the log's end.
     pub(super) fn project(&mut self, origin: &Origin, now_ms: u64) {
-        let _ = (origin, now_ms);
+        let end = self.store.tree(origin).size();
+        self.project_until(origin, end, now_ms);
     }
+
+    /// Brings the projections up to the entry before `end`.
+    pub(super) fn project_until(&mut self, origin: &Origin, end: u64, now_ms: u64) {
+        loop {
+            let cursor = self.projector.cursors.get(origin).copied().unwrap_or(0);
+            let count = end.saturating_sub(cursor).min(PAGE_ENTRIES);
+            if count == 0 {
+                return;
+            }
+            let entries = match self.store.entries(origin, cursor, count, PAGE_BYTES) {
+                Ok(entries) if entries.is_empty() => return,
+                Ok(entries) => entries,
+                Err(error) => return self.could_not_read(origin, error),
+            };
+            for (index, entry) in (cursor..).zip(&entries) {
+                // The store takes only what parses at its place; a later version says nothing yet.
+                if let Ok(Entry::V1(header)) = Entry::parse_at(entry.as_slice(), origin, index)
+                    && let Err(error) = self.project_entry(&header, now_ms)
+                {
+                    return self.could_not_read(origin, error);
+                }
+                self.projector.skip_to(origin, index + 1);
+            }
+            self.projector.stuck.remove(origin);
+        }
+    }
+
+    /// Takes a body that has arrived and is durable: every entry of ours that commits to it.
+    pub(super) fn project_body(&mut self, digest: &[u8; 32], now_ms: u64) {
+        let places = self.projector.wanted.remove(digest).unwrap_or_default();
+        for (at, part) in places {
+            if part == Part::Content {
+                let id = self.id_at(&at).unwrap_or_default();
+                self.changed(now_ms, "referral", id, "content_arrived");
+                continue;
+            }
+            let read = self.header_at(&at).and_then(|header| match header {
+                Some(header) => self.project_record(&header, now_ms),
+                None => Ok(()),
+            });
+            if let Err(error) = read {
+                self.could_not_read(&at.origin, error);
+            }
+        }
+    }
+
+    /// Forgets that a body is wanted: it was erased.
+    pub(super) fn forget_body(&mut self, digest: &[u8; 32]) {
+        self.projector.wanted.remove(digest);
+    }
+
+    fn project_entry(&mut self, header: &Header, now_ms: u64) -> Result<(), StoreError> {
+        let addressed = header.visibility == Visibility::Addressed;
+        let token =
+            if addressed { self.routing.claim(&self.identity.origin, header) } else { None };
+        if addressed && token.is_none() && header.origin != self.identity.origin {
+            return Ok(());
+        }
+        match self.store.body_state(&header.record.digest) {
+            BodyState::Present => self.project_record(header, now_ms)?,
+            BodyState::Absent => self.want(header, Part::Record, header.record, token),
+            BodyState::Erased => {}
+        }
+        if let Some(content) = header.content
+            && self.store.body_state(&content.digest) == BodyState::Absent
+        {
+            self.want(header, Part::Content, content, token);
+        }
+        Ok(())
+    }
+
+    fn want(&mut self, header: &Header, part: Part, commitment: Commitment, token: Option<Token>) {
+        let origin = header.origin.clone();
+        let at = EventRef { origin: origin.clone(), index: header.index };
+        if self.projector.wanted.entry(commitment.digest).or_default().insert((at, part)) {
+            let index = header.index;
+            let want = BodyWant { origin, index, part, commitment, token };
+            self.inbox.push_back(Happening::Want(want));
+        }
+    }
+
+    fn project_record(&mut self, header: &Header, now_ms: u64) -> Result<(), StoreError> {
+        let at = EventRef { origin: header.origin.clone(), index: header.index };
+        let Some(body) = read_body(&self.store, &header.record)? else { return Ok(()) };
+        let Keyring { case, audit, .. } = &self.identity.keyring;
+        match record::open(header, &body, &[case, audit]) {
+            Ok(record) => self.apply(at, header.recorded_at_ms, header.visibility, &record, now_ms),
+            Err(unreadable) => {
+                self.projector.subjects.insert(at, Subject::Unreadable(unreadable));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the books what a record says, and the watchers what came of it.
+    pub(super) fn apply(
+        &mut self,
+        at: EventRef,
+        recorded_at_ms: u64,
+        visibility: Visibility,
+        record: &v1::Record,
+        now_ms: u64,
+    ) {
+        let mut named = None;
+        let mut subject = Subject::Unknown;
+        if let Some(event) = referral::Event::from_record(at.clone(), recorded_at_ms, record) {
+            let what = event.kind().map_or("malformed", referral::Kind::name);
+            if let Some(id) = self.referrals.apply(event) {
+                let outcomes = self.referrals.outcomes(&id);
+                let why = outcomes.iter().find(|o| o.event.at == at).and_then(|o| o.why.as_ref());
+                let what = why.map_or(what, referral::Why::code);
+                self.changed(now_ms, "referral", id.to_string(), what);
+                named = Some(*id.as_bytes());
+                subject = Subject::Referral(id);
+            }
+        } else if let Some(event) =
+            information::Event::from_record(at.clone(), recorded_at_ms, visibility, record)
+        {
+            let what = event.kind().map_or("malformed", information::Kind::name);
+            if let Some(id) = self.information.apply(event) {
+                let outcomes = self.information.outcomes(&id);
+                let why = outcomes.iter().find(|o| o.event.at == at).and_then(|o| o.why.as_ref());
+                let what = why.map_or(what, information::Why::code);
+                self.changed(now_ms, "information", id.to_string(), what);
+                named = Some(*id.as_bytes());
+                subject = Subject::Information(id);
+            }
+        }
+        if at.origin == self.identity.origin
+            && let Some(id) = named
+            && let Ok(key) = <[u8; 16]>::try_from(record.event_id.as_slice())
+        {
+            let (origin, index) = (at.origin.clone(), at.index);
+            self.receipts.entry(key).or_insert(Receipt { id, origin, index, recorded_at_ms });
+        }
+        self.projector.subjects.insert(at, subject);
+    }
+
+    /// The header of an entry that is held; `None` where it is not, or of a later version.
+    pub(super) fn header_at(&self, at: &EventRef) -> Result<Option<Header>, StoreError> {
+        let entries = self.store.entries(&at.origin, at.index, 1, PAGE_BYTES)?;
+        let entry = entries.first().map(|e| Entry::parse_at(e.as_slice(), &at.origin, at.index));
+        Ok(match entry {
+            Some(Ok(Entry::V1(header))) => Some(header),
+            Some(Ok(Entry::Unknown { .. }) | Err(_)) | None => None,
+        })
+    }
+
+    fn id_at(&self, at: &EventRef) -> Option<String> {
+        match self.projector.subject(at)? {
+            Subject::Referral(id) => Some(id.to_string()),
+            Subject::Information(id) => Some(id.to_string()),
+            Subject::Unreadable(_) | Subject::Unknown => None,
+        }
+    }
+
+    /// Reading failed: what is shown stays as it is, and people are told.
+    fn could_not_read(&mut self, origin: &Origin, error: StoreError) {
+        if matches!(error, StoreError::Fatal(_)) {
+            self.fatal = Some(error.to_string());
+        }
+        self.projector.stuck.insert(origin.clone(), error.to_string());
+    }
+}
+
+/// The whole of a body that is present.
+pub(super) fn read_body(
+    store: &impl Reader,
+    commitment: &Commitment,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let size = usize::try_from(commitment.size.min(BODY_BYTES_MAX)).unwrap_or(0);
+    let body = store.body(&commitment.digest, 0, size + 1)?;
+    Ok(body.filter(|body| body.len() == size))
 }

@@ -1,6 +1,6 @@
 //! Why the engine did not do what it was asked: one enum, mapped to a status in one place.
 
-use tutti_core::store::StoreError;
+use tutti_core::{information, referral, store::StoreError};
 
 /// Each says what happened, what was kept and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,32 @@ impl From<StoreError> for Refused {
             StoreError::Conflict { .. } | StoreError::Damaged { .. } | StoreError::Fatal(_) => {
                 Self::Internal(format!("{error}. See the node's own log"))
             }
+        }
+    }
+}
+
+impl From<referral::Refusal> for Refused {
+    fn from(refusal: referral::Refusal) -> Self {
+        use referral::Refusal as R;
+        let text = refusal.to_string();
+        match refusal {
+            R::Fields(_) => Self::Invalid(text),
+            R::NotFound => Self::NotFound(text),
+            R::AlreadySent | R::State { .. } | R::Duplicate { .. } => Self::State(text),
+            R::NotAParty | R::WrongSide { .. } => Self::NotAllowed(text),
+        }
+    }
+}
+
+impl From<information::Refusal> for Refused {
+    fn from(refusal: information::Refusal) -> Self {
+        use information::Refusal as R;
+        let text = refusal.to_string();
+        match refusal {
+            R::Fields(_) => Self::Invalid(text),
+            R::NotFound => Self::NotFound(text),
+            R::AlreadyPublished | R::Retracted => Self::State(text),
+            R::NotTheAuthor(_) => Self::NotAllowed(text),
         }
     }
 }

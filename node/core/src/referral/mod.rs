@@ -22,7 +22,7 @@ mod validate;
 pub use book::{Book, Referral};
 pub use decide::{Command, Context, Refusal, decide};
 pub use event::{Event, Outcome, Why};
-pub use ids::{EventRef, IdError, ReferralId, Side};
+pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
 pub use state::{Kind, State, transition};
 pub use validate::{CONTENT_FIELDS, disclosed};

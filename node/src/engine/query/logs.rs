@@ -1,0 +1,188 @@
+//! Logs, entries, proofs and the node's own state, as the client API shows them.
+
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    entry::{Commitment, Entry, EntryBytes, Header, Visibility},
+    head::SignedHead,
+    proof::Proof,
+    referral::EventRef,
+    society::Origin,
+    store::Store,
+};
+use tutti_proto::node::v1 as api;
+
+use super::state_of_body;
+use crate::engine::{Engine, Mode, Refused, project::Subject};
+
+/// Entries and entry bytes in one answer.
+const ENTRIES_MAX: u64 = 256;
+const ENTRY_BYTES_MAX: usize = 128 * 1024;
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// What a person sees first. Peers are the caller's to fill in.
+    pub fn status(&self, now_ms: u64) -> api::StatusResponse {
+        let counts = self.referral_counts();
+        api::StatusResponse {
+            society: self.identity.society.to_string(),
+            name: self.identity.name.clone(),
+            federation: self.identity.origin.federation().into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at_ms: self.identity.started_at_ms,
+            roster_version: self.roster.version(),
+            roster_expires: self.roster.expires_on().into(),
+            logs: self.logs(),
+            peers: Vec::new(),
+            referrals: counts.into_iter().map(|(name, count)| (name.into(), count)).collect(),
+            overdue: self.overdue(now_ms),
+            warnings: self.warnings(now_ms),
+            mode: self.mode().name().into(),
+            listen: self.identity.listen.clone(),
+        }
+    }
+
+    /// What a person should look at, in plain sentences.
+    fn warnings(&self, now_ms: u64) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if *self.mode() == Mode::Full {
+            warnings.push(Refused::Full.to_string());
+        } else if let Err(refused) = self.check_writing() {
+            warnings.push(refused.to_string());
+        }
+        if self.roster.has_expired(now_ms / 1000) {
+            warnings.push(format!(
+                "the roster expired on {}; service goes on. The societies should sign a new one",
+                self.roster.expires_on()
+            ));
+        }
+        for origin in self.store.logs() {
+            if origin != self.identity.origin && self.store.evidence(&origin).is_some() {
+                warnings.push(format!(
+                    "log {origin} was forked: two of its signed heads contradict each other. It is \
+                     frozen here; call {} and tell the other societies",
+                    origin.society()
+                ));
+            }
+        }
+        warnings.extend(self.projection_warnings());
+        match self.bodies_wanted() {
+            0 => {}
+            1 => warnings.push("1 body for this node is still on its way".into()),
+            count => warnings.push(format!("{count} bodies for this node are still on their way")),
+        }
+        warnings
+    }
+
+    /// Every log that is held.
+    pub fn logs(&self) -> Vec<api::LogStatus> {
+        self.store.logs().iter().map(|origin| self.log(origin)).collect()
+    }
+
+    fn log(&self, origin: &Origin) -> api::LogStatus {
+        let tree = self.store.tree(origin);
+        let head = self.store.head(origin);
+        let cosigned = head.as_ref().map(SignedHead::cosignatures).unwrap_or_default();
+        api::LogStatus {
+            origin: origin.to_string(),
+            society: origin.society().to_string(),
+            size: tree.size(),
+            root: tree.root().0.to_vec(),
+            checkpoint: head.as_ref().map(SignedHead::to_bytes).unwrap_or_default(),
+            witnesses: cosigned.iter().map(|c| c.society.to_string()).collect(),
+            forked: self.store.evidence(origin).is_some(),
+            head_size: head.as_ref().map_or(0, SignedHead::size),
+        }
+    }
+
+    /// Entries of a log from `start`: at most `count` and at most what one answer holds, but at
+    /// least one where there is one. Ask again from the next one for more.
+    pub fn entries(
+        &self,
+        origin: &Origin,
+        start: u64,
+        count: u64,
+    ) -> Result<Vec<api::LogEntry>, Refused> {
+        let count = count.min(ENTRIES_MAX);
+        let entries = self.store.entries(origin, start, count, ENTRY_BYTES_MAX)?;
+        let message = |(index, entry): (u64, &EntryBytes)| {
+            let parsed = Entry::parse_at(entry.as_slice(), origin, index).ok();
+            let header = parsed.as_ref().and_then(Entry::header);
+            let state = |commitment: Option<&Commitment>| {
+                commitment.map_or(api::BodyState::Unspecified, |commitment| {
+                    state_of_body(self.store.body_state(&commitment.digest))
+                })
+            };
+            api::LogEntry {
+                index,
+                entry: entry.as_slice().to_vec(),
+                record_state: state(header.map(|header| &header.record)) as i32,
+                content_state: state(header.and_then(|header| header.content.as_ref())) as i32,
+                summary: self.summary(origin, index, header),
+            }
+        };
+        Ok((start..).zip(&entries).map(message).collect())
+    }
+
+    /// The entry and its C2SP tlog-proof under the newest signed head whose entries are all held.
+    pub fn prove(&self, origin: &Origin, index: u64) -> Result<api::ProveResponse, Refused> {
+        let held = self.store.tree(origin).size();
+        let newest = self.store.head(origin).into_iter();
+        let heads = newest.chain(self.store.cosigned(origin).into_values());
+        let usable = heads.filter(|head| (index.saturating_add(1)..=held).contains(&head.size()));
+        let head = usable.max_by_key(SignedHead::size).ok_or_else(|| {
+            Refused::NotFound(format!(
+                "entry {index} of {origin} is not held here under a signed head yet; {held} \
+                 entries are held. See `tutti log show`"
+            ))
+        })?;
+        let inclusion = self.store.inclusion(origin, index, head.size())?;
+        let entries = self.store.entries(origin, index, 1, ENTRY_BYTES_MAX)?;
+        let entry = entries.into_iter().next().ok_or_else(|| {
+            Refused::NotFound(format!("entry {index} of {origin} is not held here"))
+        })?;
+        let bytes = entry.as_slice().to_vec();
+        let proof = Proof::new(index, entry, inclusion, &head).to_bytes();
+        Ok(api::ProveResponse { proof, entry: bytes })
+    }
+
+    /// How many bodies are for this node and not here yet.
+    pub fn bodies_wanted(&self) -> u64 {
+        self.projector.wanted() as u64
+    }
+
+    /// What keeps the projections from being complete, in plain sentences.
+    pub fn projection_warnings(&self) -> Vec<String> {
+        self.projector.warnings().collect()
+    }
+
+    /// What an entry is, as far as this node may read it; no personal data.
+    fn summary(&self, origin: &Origin, index: u64, header: Option<&Header>) -> String {
+        let at = EventRef { origin: origin.clone(), index };
+        let Some(header) = header else {
+            return "of a later version than this node knows".into();
+        };
+        match self.projector.subject(&at) {
+            Some(Subject::Referral(id)) => {
+                let outcome = self.referrals.outcomes(id).iter().find(|o| o.event.at == at);
+                let what = outcome.and_then(|o| o.event.kind()).map_or("malformed", |k| k.name());
+                let to = outcome.and_then(|o| o.event.addressees.first());
+                let to = to.map_or(String::new(), |society| format!(" to {society}"));
+                match outcome.and_then(|outcome| outcome.why.as_ref()) {
+                    None => format!("referral {id} {what}{to}"),
+                    Some(why) => format!("referral {id} {what}{to}, {}", why.code()),
+                }
+            }
+            Some(Subject::Information(id)) => {
+                let outcome = self.information.outcomes(id).iter().find(|o| o.event.at == at);
+                let what = outcome.and_then(|o| o.event.kind()).map_or("malformed", |k| k.name());
+                match outcome.and_then(|outcome| outcome.why.as_ref()) {
+                    None => format!("information {id} {what}"),
+                    Some(why) => format!("information {id} {what}, {}", why.code()),
+                }
+            }
+            Some(Subject::Unreadable(why)) => format!("unreadable: {why}"),
+            Some(Subject::Unknown) => "of a kind that this node does not know".into(),
+            None if header.visibility == Visibility::Addressed => "sealed for others".into(),
+            None => "on its way".into(),
+        }
+    }
+}

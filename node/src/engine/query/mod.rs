@@ -1,0 +1,21 @@
+//! Asking: every message of the client API about referrals, information shares and logs.
+//!
+//! What is shown is what the books say; contents are opened here, on demand, one by one, and never
+//! kept. Invariants: nothing here writes; every list is bounded and comes in one stable order, the
+//! newest first; no error holds anything out of a body.
+
+mod information;
+mod logs;
+mod page;
+mod referrals;
+
+use tutti_core::store::BodyState;
+use tutti_proto::node::v1 as api;
+
+fn state_of_body(state: BodyState) -> api::BodyState {
+    match state {
+        BodyState::Present => api::BodyState::Present,
+        BodyState::Absent => api::BodyState::Absent,
+        BodyState::Erased => api::BodyState::Erased,
+    }
+}

@@ -1,0 +1,210 @@
+//! Referrals, as the client API shows them.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    entry::Header,
+    record,
+    referral::{self, EventRef, Referral, ReferralId, codes},
+    store::Store,
+};
+use tutti_proto::{
+    node::v1 as api,
+    v1::{self, content::Content, referral_event::Transition},
+};
+
+use super::{page::page, state_of_body};
+use crate::engine::{Engine, Refused, project::read_body};
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// One referral; with the person's case and the notes where `with_content` is set.
+    pub fn referral(
+        &self,
+        request: &api::GetReferralRequest,
+        now_ms: u64,
+    ) -> Result<api::Referral, Refused> {
+        let id: ReferralId = request
+            .id
+            .parse()
+            .map_err(|error| Refused::Invalid(format!("referral id: {error}")))?;
+        let with_content = request.with_content;
+        let referral =
+            self.referrals.get(&id).ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
+        if with_content {
+            tracing::info!(referral = %id, "content opened");
+        }
+        self.referral_message(referral, with_content, now_ms)
+    }
+
+    /// Referrals, the newest first.
+    pub fn referrals(
+        &self,
+        request: &api::ListReferralsRequest,
+        now_ms: u64,
+    ) -> Result<api::ListReferralsResponse, Refused> {
+        use api::ReferralState as S;
+        let own = self.identity.society;
+        let of_direction = |referral: &Referral| match request.direction() {
+            api::Direction::Unspecified => true,
+            api::Direction::Sent => referral.sender == own,
+            api::Direction::Received => referral.receiver == own,
+        };
+        let of_state = |referral: &Referral| {
+            let state: S = state_message(referral.state);
+            request.states.is_empty() || request.states.contains(&(state as i32))
+        };
+        let mut found: Vec<&Referral> =
+            self.referrals.iter().filter(|r| of_direction(r) && of_state(r)).collect();
+        found.sort_by_key(|referral| (Reverse(referral.sent_at_ms), referral.id));
+        let key = |referral: &&Referral| (referral.sent_at_ms, *referral.id.as_bytes());
+        let (page, next_page_token) = page(found, key, request.page_size, &request.page_token)?;
+        let referrals = page
+            .into_iter()
+            .map(|referral| self.referral_message(referral, false, now_ms))
+            .collect::<Result<_, _>>()?;
+        Ok(api::ListReferralsResponse { referrals, next_page_token })
+    }
+
+    /// How many referrals are in each state.
+    pub fn referral_counts(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        let counts = self.referrals.counts();
+        referral::State::ALL
+            .into_iter()
+            .map(|state| (state.name(), counts.get(&state).copied().unwrap_or(0)))
+            .collect()
+    }
+
+    /// How many referrals wait for an answer that was due, of either side.
+    pub fn overdue(&self, now_ms: u64) -> u64 {
+        let deadlines = self.roster.data_protection();
+        self.referrals.iter().filter(|r| r.overdue(now_ms, deadlines)).count() as u64
+    }
+
+    fn referral_message(
+        &self,
+        referral: &Referral,
+        with_content: bool,
+        now_ms: u64,
+    ) -> Result<api::Referral, Refused> {
+        let deadlines = self.roster.data_protection();
+        let sent = referral.outcomes.iter().find(|outcome| {
+            outcome.effective && outcome.event.kind() == Some(referral::Kind::Sent)
+        });
+        let sent_event = sent.map(|outcome| &outcome.event);
+        let content_state = match sent_event.map(|event| self.header_at(&event.at)).transpose()? {
+            Some(Some(Header { content: Some(content), .. })) => {
+                state_of_body(self.store.body_state(&content.digest))
+            }
+            Some(_) | None => api::BodyState::Unspecified,
+        };
+        let content = match sent_event.filter(|_| with_content) {
+            Some(event) => match self.open_content(&event.at, &event.event_id)? {
+                Some(Content::Referral(content)) => Some(content),
+                Some(Content::Note(_)) | None => None,
+            },
+            None => None,
+        };
+        let mut witnessed = BTreeMap::new();
+        let mut events = Vec::with_capacity(referral.outcomes.len());
+        for outcome in &referral.outcomes {
+            let sizes = witnessed.entry(outcome.event.at.origin.clone()).or_insert_with_key(|o| {
+                self.store.cosigned(o).values().map(|head| head.size()).collect::<Vec<u64>>()
+            });
+            let witnesses = sizes.iter().filter(|size| **size > outcome.event.at.index).count();
+            events.push(self.event_message(outcome, with_content, witnesses)?);
+        }
+        Ok(api::Referral {
+            id: referral.id.to_string(),
+            sender: referral.sender.to_string(),
+            receiver: referral.receiver.to_string(),
+            state: state_message(referral.state) as i32,
+            sent: Some(referral.sent.clone()),
+            events,
+            content,
+            sent_at_ms: referral.sent_at_ms,
+            changed_at_ms: referral.changed_at_ms,
+            due_at_ms: referral.due_at_ms(deadlines).unwrap_or(0),
+            overdue: referral.overdue(now_ms, deadlines),
+            content_state: content_state as i32,
+        })
+    }
+
+    fn event_message(
+        &self,
+        outcome: &referral::Outcome,
+        with_content: bool,
+        witnesses: usize,
+    ) -> Result<api::ReferralEventView, Refused> {
+        let event = &outcome.event;
+        let note = if with_content && event.kind() != Some(referral::Kind::Sent) {
+            match self.open_content(&event.at, &event.event_id)? {
+                Some(Content::Note(note)) => note.text,
+                Some(Content::Referral(_)) | None => String::new(),
+            }
+        } else {
+            String::new()
+        };
+        Ok(api::ReferralEventView {
+            origin: event.at.origin.to_string(),
+            index: event.at.index,
+            society: event.society.to_string(),
+            recorded_at_ms: event.recorded_at_ms,
+            transition: event.kind().map_or("", referral::Kind::name).into(),
+            code: code_of(event).into(),
+            effective: outcome.effective,
+            explanation: outcome.why.as_ref().map(ToString::to_string).unwrap_or_default(),
+            note,
+            witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Opens the content of one entry; `None` where there is none, it is not here, or it cannot be
+    /// read.
+    fn open_content(&self, at: &EventRef, event_id: &[u8; 16]) -> Result<Option<Content>, Refused> {
+        let Some(header) = self.header_at(at)? else { return Ok(None) };
+        let Some(commitment) = header.content else { return Ok(None) };
+        let Some(body) = read_body(&self.store, &commitment)? else { return Ok(None) };
+        let case_key = &self.identity.keyring.case;
+        match record::open_content(&header, event_id, &body, &[case_key]) {
+            Ok(content) => Ok(content.content),
+            Err(unreadable) => {
+                tracing::warn!(%at, %unreadable, "a content could not be read");
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn code_of(event: &referral::Event) -> &'static str {
+    match &event.body.transition {
+        Some(Transition::Declined(declined)) => codes::name::<v1::DeclineCode>(declined.code),
+        Some(Transition::Withdrawn(withdrawn)) => codes::name::<v1::WithdrawCode>(withdrawn.code),
+        Some(Transition::Completed(completed)) => {
+            codes::name::<v1::DeliveryResult>(completed.result)
+        }
+        Some(Transition::Closed(closed)) => codes::name::<v1::Outcome>(closed.outcome),
+        Some(
+            Transition::Sent(_)
+            | Transition::Acknowledged(_)
+            | Transition::InformationRequested(_)
+            | Transition::InformationProvided(_)
+            | Transition::Accepted(_),
+        )
+        | None => "",
+    }
+}
+
+fn state_message(state: referral::State) -> api::ReferralState {
+    use api::ReferralState as S;
+    match state {
+        referral::State::Sent => S::Sent,
+        referral::State::Acknowledged => S::Acknowledged,
+        referral::State::InformationRequested => S::InformationRequested,
+        referral::State::Accepted => S::Accepted,
+        referral::State::Declined => S::Declined,
+        referral::State::Withdrawn => S::Withdrawn,
+        referral::State::Completed => S::Completed,
+        referral::State::Closed => S::Closed,
+    }
+}
