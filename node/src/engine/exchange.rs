@@ -1,10 +1,16 @@
 //! The exchange, run: frames and ticks in, effects done in their order.
+//!
+//! This is glue and decides nothing. Each effect that changes a log is made durable, projected, and
+//! only then told to the exchange, which sends and cosigns what the store holds. A store that could
+//! not write changes nothing here: what was not kept is asked for again later.
+
+use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    session::BodyWant,
+    session::{BodyWant, Effect, Input, LogStatus, Tally},
     society::{Origin, Society},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 use super::Engine;
@@ -15,6 +21,22 @@ use crate::peers::{Outbox, PeerEvent};
 pub struct PeerStatus {
     /// Whether a link is up.
     pub connected: bool,
+    /// Whether the last link was dialled from here.
+    pub dialled: bool,
+    /// The other end's address.
+    pub address: String,
+    /// When the last link came up, milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// When the last frame came.
+    pub last_heard_ms: u64,
+    /// A round trip, milliseconds, an average; 0 before its hello.
+    pub round_trip_ms: u64,
+    /// Whether it works by another roster than this node.
+    pub roster_differs: bool,
+    /// Whether two processes answer for it at this moment: somebody runs a copy.
+    pub twin: bool,
+    /// What ended the last link, in a few words.
+    pub last_error: String,
 }
 
 /// One link that is up.
@@ -23,31 +45,198 @@ pub(super) struct Link {
     pub(super) outbox: Outbox,
 }
 
-/// What happened inside and the exchange is still to be told of.
+/// What happened inside and the exchange is still to be told of. It is told at the next tick, which
+/// follows at once.
+#[derive(Debug)]
 pub(super) enum Happening {
-    /// A log grew.
+    /// A log grew, and the change is durable.
     Grew(Origin),
-    /// A body is ours and not here.
+    /// A body is wanted.
     Want(BodyWant),
+    /// A link is gone.
+    Closed(u64),
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Takes what happened on a link.
     pub fn peer(&mut self, event: PeerEvent, now_ms: u64) {
-        let _ = now_ms;
         match event {
-            PeerEvent::Connected { link, society, outbox, .. } => {
+            PeerEvent::Connected { link, society, outbox, dialled, address } => {
                 self.links.insert(link, Link { society, outbox });
+                let peer = self.peers.entry(society).or_default();
+                let last_error = std::mem::take(&mut peer.last_error);
+                *peer = PeerStatus {
+                    connected: true,
+                    dialled,
+                    address,
+                    since_ms: now_ms,
+                    last_heard_ms: now_ms,
+                    last_error,
+                    ..PeerStatus::default()
+                };
+                self.changed(now_ms, "peer", society.to_string(), "connected");
+                self.exchange(Input::Connected { link, society }, now_ms);
             }
-            PeerEvent::Frame { frame, .. } => self.look_for_own_head(&frame),
-            PeerEvent::Closed { link, .. } => {
-                self.links.remove(&link);
+            PeerEvent::Frame { link, frame } => {
+                if let Some(Link { society, .. }) = self.links.get(&link) {
+                    self.peers.entry(*society).or_default().last_heard_ms = now_ms;
+                    self.look_for_own_head(&frame);
+                    self.exchange(Input::Frame { link, frame }, now_ms);
+                }
+            }
+            PeerEvent::Closed { link, why } => {
+                self.unlink(link, why, now_ms);
+                self.tick(now_ms);
             }
         }
     }
 
     /// Does what is due.
     pub fn tick(&mut self, now_ms: u64) {
-        let _ = now_ms;
+        self.exchange(Input::Tick, now_ms);
+    }
+
+    /// What is known of each peer that was ever linked in this run.
+    pub fn peer_statuses(&self) -> BTreeMap<Society, PeerStatus> {
+        let mut peers = self.peers.clone();
+        let twins = self.exchange.twins();
+        for link in self.exchange.links() {
+            if let Some(peer) = peers.get_mut(&link.society) {
+                peer.round_trip_ms = link.greeting.as_ref().map_or(0, |_| link.round_trip_ms);
+                peer.roster_differs |= link.roster_differs;
+                peer.twin = twins.contains(&link.society);
+            }
+        }
+        peers
+    }
+
+    /// What is known of a log beyond what the store holds.
+    pub fn log_beyond(&self, origin: &Origin) -> LogStatus {
+        self.exchange.log_status(origin)
+    }
+
+    /// Counts of the exchange, for metrics.
+    pub fn exchange_tally(&self) -> Tally {
+        self.exchange.tally()
+    }
+
+    /// Hands over one input, and all that comes of it.
+    fn exchange(&mut self, input: Input, now_ms: u64) {
+        let mut next = Some(input);
+        while let Some(input) = next {
+            if self.fatal.is_some() {
+                return;
+            }
+            let effects =
+                self.exchange.handle(input, now_ms, &self.store, &self.roster, &mut self.rng);
+            for effect in effects {
+                self.run(effect, now_ms);
+            }
+            next = self.inbox.pop_front().map(|happening| match happening {
+                Happening::Grew(origin) => Input::Grew { origin },
+                Happening::Want(want) => Input::Want(want),
+                Happening::Closed(link) => Input::Closed { link },
+            });
+        }
+    }
+
+    fn run(&mut self, effect: Effect, now_ms: u64) {
+        match effect {
+            Effect::Send { link, frame } => {
+                let Some(Link { outbox, .. }) = self.links.get(&link) else { return };
+                if let Err(full) = outbox.try_send(frame) {
+                    outbox.close(full.to_string());
+                    self.unlink(link, full.to_string(), now_ms);
+                }
+            }
+            Effect::Close { link, why } => {
+                if let Some(Link { outbox, .. }) = self.links.get(&link) {
+                    outbox.close(why.to_string());
+                }
+                self.unlink(link, why.to_string(), now_ms);
+            }
+            Effect::Append(batch) => {
+                let origin = batch.origin().clone();
+                let kept = self.store.append(&batch, &[]);
+                if self.kept(kept, "entries of a peer") {
+                    self.log_changed(origin, "grew", now_ms);
+                }
+            }
+            Effect::Head(head) => {
+                let kept = self.store.put_head(&head);
+                if self.kept(kept, "a head") {
+                    self.log_changed(head.origin().clone(), "witnessed", now_ms);
+                }
+            }
+            Effect::Cosign(mut head) => {
+                let witness = &self.identity.keyring.witness;
+                if head.cosign(self.identity.society, witness, now_ms / 1000).is_err() {
+                    return;
+                }
+                let kept = self.store.put_head(&head);
+                if self.kept(kept, "a cosignature") {
+                    self.log_changed(head.origin().clone(), "witnessed", now_ms);
+                }
+            }
+            Effect::Body { want, bytes } => {
+                let kept = self.store.put_bodies(&[&bytes]);
+                if self.kept(kept, "a body") {
+                    self.project_body(&want.commitment.digest, now_ms);
+                }
+            }
+            // Nothing was held, and nothing is forbidden: another entry may commit to these bytes.
+            Effect::BodyErased { want } => {
+                self.forget_body(&want.commitment.digest);
+                self.changed(now_ms, "log", want.origin.to_string(), "body_erased");
+            }
+            Effect::Evidence(evidence) => {
+                let kept = self.store.put_evidence(&evidence);
+                if self.kept(kept, "the evidence of a fork") {
+                    tracing::error!(log = %evidence.origin(), "the log was forked");
+                    self.set_mode();
+                    self.changed(now_ms, "log", evidence.origin().to_string(), "forked");
+                }
+            }
+            Effect::OwnLogAhead { size } => self.own_log_is_ahead(size),
+        }
+    }
+
+    /// A log or its head changed and that is durable.
+    fn log_changed(&mut self, origin: Origin, what: &str, now_ms: u64) {
+        if origin == self.identity.origin {
+            self.set_mode();
+        }
+        self.project(&origin, now_ms);
+        self.changed(now_ms, "log", origin.to_string(), what);
+        self.inbox.push_back(Happening::Grew(origin));
+    }
+
+    /// A link is gone, by whomever. Hearing of it a second time changes nothing.
+    fn unlink(&mut self, link: u64, why: String, now_ms: u64) {
+        let Some(Link { society, .. }) = self.links.remove(&link) else { return };
+        let connected = self.links.values().any(|other| other.society == society);
+        let peer = self.peers.entry(society).or_default();
+        peer.connected = connected;
+        peer.last_error = why;
+        if !connected {
+            self.changed(now_ms, "peer", society.to_string(), "disconnected");
+        }
+        self.inbox.push_back(Happening::Closed(link));
+    }
+
+    /// Whether the store did it. Where it must end the process, nothing more is done.
+    fn kept(&mut self, result: Result<(), StoreError>, what: &str) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(StoreError::Fatal(error)) => {
+                self.fatal = Some(format!("writing {what} failed: {error}"));
+                false
+            }
+            // A body was erased meanwhile, or the disk is full: it is asked for again, or not.
+            Err(error) => {
+                tracing::warn!(%error, "{what} was not kept");
+                false
+            }
+        }
     }
 }
