@@ -5,12 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+mod bodies;
 pub mod client;
 mod clock;
-
 pub mod config;
+mod disk;
 pub mod engine;
 pub mod exit;
+mod highwater;
+mod index;
+mod journal;
 pub mod keyring;
 pub mod peers;
 pub mod rosters;

@@ -33,6 +33,7 @@ use crate::{
 pub mod contract;
 mod heads;
 mod memory;
+pub mod proofs;
 
 pub use heads::Heads;
 pub use memory::MemoryStore;

@@ -32,7 +32,7 @@ impl Heads {
             }
             newest => *newest = Some(head.clone()),
         }
-        self.witnessed(head);
+        self.witness(head);
     }
 
     /// Takes a head that came by itself, while the log is `tree`; says whether anything changed.
@@ -48,13 +48,13 @@ impl Heads {
             changed = true;
         }
         if newest.text() == head.text() || of_tree || head.size() < tree.size() {
-            changed |= self.witnessed(head);
+            changed |= self.witness(head);
         }
         changed
     }
 
-    /// Notes who cosigned `head`. Copies of one head always carry the same cosignatures.
-    fn witnessed(&mut self, head: &SignedHead) -> bool {
+    /// Notes who cosigned `head`; says whether that is news. Copies of one head always carry the same cosignatures.
+    pub fn witness(&mut self, head: &SignedHead) -> bool {
         let before = self.cosigned.clone();
         let mut whole = head.clone();
         for held in self.cosigned.values() {

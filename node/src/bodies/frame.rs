@@ -1,0 +1,135 @@
+//! The frame around a body in its segment.
+//!
+//! ```text
+//! "tutti-b1" (8) ‖ state (1) ‖ 000000 ‖ length (4) ‖ digest (32) ‖ check (16) ‖ bytes ‖ zeros
+//! ```
+//!
+//! `check` is the beginning of the SHA-256 of all before it but the state, which alone changes
+//! later. A frame begins at a multiple of 64 bytes, so that its header never straddles two sectors.
+
+use sha2::{Digest as _, Sha256};
+use tutti_core::store::StoreError;
+
+const MAGIC: &[u8; 8] = b"tutti-b1";
+
+/// Bytes before the body.
+pub(super) const HEADER: usize = 64;
+
+/// Where in the header the state is.
+pub(super) const STATE_AT: u64 = 8;
+
+/// The state of a frame. Any two of the numbers differ in four bits: one flipped bit is no state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The bytes are here.
+    Present = 0x0f,
+    /// They are being overwritten.
+    Erasing = 0x33,
+    /// They are gone, or never were here.
+    Erased = 0x55,
+}
+
+impl State {
+    pub(super) fn to_byte(self) -> u8 {
+        self as u8
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Present, Self::Erasing, Self::Erased].into_iter().find(|s| s.to_byte() == byte)
+    }
+}
+
+/// Where a body stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// Which segment.
+    pub(crate) segment: u32,
+    /// Where its frame begins.
+    pub(crate) offset: u64,
+    /// Bytes of the body.
+    pub(crate) len: u32,
+    /// Its state.
+    pub(crate) state: State,
+}
+
+impl Spot {
+    /// As the index keeps it.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = self.segment.to_be_bytes().to_vec();
+        bytes.extend(self.offset.to_be_bytes());
+        bytes.extend(self.len.to_be_bytes());
+        bytes.push(self.state.to_byte());
+        bytes
+    }
+
+    /// Reads what [`Spot::to_bytes`] wrote.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (segment, rest) = bytes.split_first_chunk::<4>()?;
+        let (offset, rest) = rest.split_first_chunk::<8>()?;
+        let (len, state) = rest.split_first_chunk::<4>()?;
+        let [state] = state else { return None };
+        Some(Self {
+            segment: u32::from_be_bytes(*segment),
+            offset: u64::from_be_bytes(*offset),
+            len: u32::from_be_bytes(*len),
+            state: State::from_byte(*state)?,
+        })
+    }
+}
+
+/// The header of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) digest: [u8; 32],
+    pub(super) len: u32,
+    pub(super) state: State,
+}
+
+impl Frame {
+    pub(super) fn new(digest: [u8; 32], len: usize, state: State) -> Result<Self, StoreError> {
+        let len =
+            u32::try_from(len).map_err(|error| StoreError::Full(std::io::Error::other(error)))?;
+        Ok(Self { digest, len, state })
+    }
+
+    pub(super) fn at(self, segment: u32, offset: u64) -> Spot {
+        Spot { segment, offset, len: self.len, state: self.state }
+    }
+
+    /// Bytes of the whole frame.
+    pub(super) fn size(self) -> u64 {
+        (HEADER as u64 + u64::from(self.len)).next_multiple_of(HEADER as u64)
+    }
+
+    fn check(&self) -> [u8; 16] {
+        let mut hash = Sha256::new();
+        hash.update(MAGIC);
+        hash.update(self.len.to_be_bytes());
+        hash.update(self.digest);
+        let mut check = [0; 16];
+        check.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        check
+    }
+
+    /// Appends the frame around `body` to `out`, which begins where a frame may.
+    pub(super) fn write(self, body: &[u8], out: &mut Vec<u8>) {
+        out.extend(MAGIC);
+        out.extend([self.state.to_byte(), 0, 0, 0]);
+        out.extend(self.len.to_be_bytes());
+        out.extend(self.digest);
+        out.extend(self.check());
+        out.extend(body);
+        out.resize(out.len().next_multiple_of(HEADER), 0);
+    }
+
+    /// Reads a header.
+    pub(super) fn read(header: &[u8]) -> Option<Self> {
+        let rest = header.strip_prefix(MAGIC.as_slice())?;
+        let ([state, 0, 0, 0], rest) = rest.split_first_chunk::<4>()? else { return None };
+        let (len, rest) = rest.split_first_chunk::<4>()?;
+        let (digest, check) = rest.split_first_chunk::<32>()?;
+        let len = u32::from_be_bytes(*len);
+        let frame = Self { digest: *digest, len, state: State::from_byte(*state)? };
+        (frame.check() == check).then_some(frame)
+    }
+}

@@ -1,0 +1,301 @@
+//! The bodies: append-only segments, in which a body is found by its SHA-256 and erased in place.
+//!
+//! ```text
+//! bodies/00000001, 00000002, …   segments; each a run of frames (see `frame`), then zeros
+//! ```
+//!
+//! A frame says digest, length and state, so the index of bodies can be built from the segments
+//! alone, and an erased body stays erased whatever happens to the index. Space is written ahead, so
+//! that making a body durable is one write and one `fdatasync` without metadata.
+//!
+//! *Erasing*: the frame is first marked as being erased and synced (the intention is durable), then
+//! the bytes are overwritten with zeros and synced, then the mark says erased. A start that finds
+//! the intention alone finishes the work. Erasing what is not here writes a frame without bytes.
+//! What a disk or file system keeps of overwritten sectors by itself is beyond this; that is why
+//! bodies are sealed.
+//!
+//! *After a crash*: a frame behind the last acknowledged one that is not whole was never
+//! acknowledged, and is cut off. One before it is damage: a header stops the start, a body is
+//! reported when it is read, for every read checks the digest of the whole body.
+
+mod frame;
+mod scan;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use sha2::{Digest as _, Sha256};
+use tutti_core::store::{BodyState, StoreError};
+
+pub(crate) use frame::Spot;
+
+use crate::{disk, index::Index, journal::BodiesMark, store::DiskError};
+use frame::{Frame, HEADER, STATE_AT, State};
+
+/// A segment is left for a new one before it grows beyond this.
+const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Space is written ahead in pieces of this.
+const AHEAD_BYTES: u64 = 1024 * 1024;
+
+type Digest = [u8; 32];
+
+/// See the module.
+pub(crate) struct Bodies {
+    dir: PathBuf,
+    segments: BTreeMap<u32, File>,
+    current: u32,
+    /// Where the next frame goes, and up to where the file is written.
+    end: u64,
+    written: u64,
+    /// How many frames there are.
+    count: u64,
+    /// The body that was read last, whole and checked: chunks of it are asked one after another.
+    last: Mutex<Option<(Digest, Arc<[u8]>)>>,
+}
+
+/// What a call of [`Bodies::put`] added, to undo it.
+pub(crate) struct Added {
+    digests: Vec<Digest>,
+    segment: u32,
+    end: u64,
+}
+
+impl Bodies {
+    /// Makes what a new node needs.
+    pub(crate) fn create(dir: &Path) -> Result<(), DiskError> {
+        disk::make_dir(dir).map_err(|error| DiskError::io(dir, error))
+    }
+
+    /// Reads every frame's header; what is not whole behind `mark` is cut off, and erasures that
+    /// were begun are finished. The index is compared and completed on the way.
+    pub(crate) fn open(
+        dir: &Path,
+        mark: BodiesMark,
+        writable: bool,
+        index: &mut Index,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(Self, Vec<String>), DiskError> {
+        scan::open(dir, mark, writable, index, progress)
+    }
+
+    /// Compares every body with the index once more, or fills a new one.
+    pub(crate) fn fill(&self, index: &mut Index) -> Result<(), DiskError> {
+        scan::each(self, |digest, spot| {
+            index.expect_body(&digest, spot);
+            true
+        })
+    }
+
+    /// How many bodies the index must hold, erased ones too.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Up to where bodies are durable.
+    pub(crate) fn mark(&self) -> BodiesMark {
+        BodiesMark { segment: self.current, end: self.end }
+    }
+
+    fn path(&self, segment: u32) -> PathBuf {
+        scan::path(&self.dir, segment)
+    }
+
+    /// Where a body stands. Where the index fails, the segments are asked: slow, never wrong.
+    fn find(&self, digest: &Digest, index: &Index) -> Result<Option<Spot>, StoreError> {
+        if let Ok(spot) = index.body(digest) {
+            return Ok(spot);
+        }
+        let mut found = None;
+        scan::each(self, |held, spot| {
+            if held == *digest {
+                found = Some(spot);
+            }
+            found.is_none()
+        })
+        .map_err(|error| disk::unreadable(self.dir.display().to_string(), error))?;
+        Ok(found)
+    }
+
+    /// The state of a body. Where nothing can be read it counts as absent.
+    pub(crate) fn state(&self, digest: &Digest, index: &Index) -> BodyState {
+        match self.find(digest, index) {
+            Ok(Some(spot)) if spot.state == State::Present => BodyState::Present,
+            Ok(Some(_)) => BodyState::Erased,
+            Ok(None) | Err(_) => BodyState::Absent,
+        }
+    }
+
+    /// The whole body at `spot`, checked.
+    fn read(&self, digest: &Digest, spot: Spot) -> Result<Arc<[u8]>, StoreError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, body)) = last.as_ref().filter(|(held, _)| held == digest) {
+            return Ok(body.clone());
+        }
+        let place = || format!("{} at byte {}", self.path(spot.segment).display(), spot.offset);
+        let file = self
+            .segments
+            .get(&spot.segment)
+            .ok_or_else(|| disk::unreadable(place(), "the file is missing"))?;
+        let bytes = disk::read_at(file, spot.len as usize, spot.offset + HEADER as u64)
+            .map_err(|error| disk::unreadable(place(), error))?;
+        if <Digest>::from(Sha256::digest(&bytes)) != *digest {
+            return Err(disk::unreadable(
+                place(),
+                "a body is not what was written. The log is not touched by it; another holder \
+                 may still have the body, or a backup",
+            ));
+        }
+        let body: Arc<[u8]> = bytes.into();
+        *last = Some((*digest, body.clone()));
+        Ok(body)
+    }
+
+    /// Up to `max_bytes` from `offset` of a present body.
+    pub(crate) fn body(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        max_bytes: usize,
+        index: &Index,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(spot) = self.find(digest, index)?.filter(|spot| spot.state == State::Present)
+        else {
+            return Ok(None);
+        };
+        let body = self.read(digest, spot)?;
+        let rest = usize::try_from(offset).ok().and_then(|offset| body.get(offset..));
+        let rest = rest.unwrap_or_default();
+        Ok(Some(rest.get(..max_bytes).unwrap_or(rest).to_vec()))
+    }
+
+    /// Makes bodies durable: one write, one `fdatasync`. A body that is here already is left, and
+    /// written again in its place where it is damaged. `Full` and `Erased` change nothing.
+    pub(crate) fn put(&mut self, bodies: &[&[u8]], index: &mut Index) -> Result<Added, StoreError> {
+        let mut added = Added { digests: Vec::new(), segment: self.current, end: self.end };
+        let (mut frames, mut spots, mut repairs) = (Vec::new(), BTreeMap::new(), Vec::new());
+        for body in bodies {
+            let digest = <Digest>::from(Sha256::digest(body));
+            match self.find(&digest, index)? {
+                Some(spot) if spot.state != State::Present => return Err(StoreError::Erased),
+                Some(spot) => {
+                    if self.read(&digest, spot).is_err() {
+                        repairs.push((spot, *body));
+                    }
+                }
+                None if spots.contains_key(&digest) => {}
+                None => {
+                    let frame = Frame::new(digest, body.len(), State::Present)?;
+                    spots.insert(digest, (frames.len() as u64, frame));
+                    frame.write(body, &mut frames);
+                }
+            }
+        }
+        for (spot, body) in &repairs {
+            let file = self.segment(spot.segment)?;
+            disk::write_at(file, body, spot.offset + HEADER as u64)
+                .and_then(|()| disk::sync(file))
+                .map_err(StoreError::Fatal)?;
+        }
+        if frames.is_empty() {
+            return Ok(added);
+        }
+        let start = self.append(&frames)?;
+        for (digest, (at, frame)) in spots {
+            index.put_body(&digest, frame.at(self.current, start + at));
+            self.count += 1;
+            added.digests.push(digest);
+        }
+        Ok(added)
+    }
+
+    /// Takes back what [`Bodies::put`] added, because the commit that it belongs to had no room.
+    pub(crate) fn undo(&mut self, added: Added, index: &mut Index) -> Result<(), StoreError> {
+        if added.digests.is_empty() {
+            return Ok(());
+        }
+        for digest in &added.digests {
+            index.forget_body(digest);
+            self.count -= 1;
+        }
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let from = if self.current == added.segment { added.end } else { 0 };
+        let file = self.segment(self.current)?;
+        disk::set_len(file, from).and_then(|()| disk::sync(file)).map_err(StoreError::Fatal)?;
+        (self.end, self.written) = (from, from);
+        Ok(())
+    }
+
+    fn segment(&self, number: u32) -> Result<&File, StoreError> {
+        self.segments.get(&number).ok_or_else(|| {
+            disk::unreadable(self.path(number).display().to_string(), "the file is missing")
+        })
+    }
+
+    /// Writes frames behind the last one and syncs. Says where they begin.
+    fn append(&mut self, frames: &[u8]) -> Result<u64, StoreError> {
+        let len = frames.len() as u64;
+        if self.current == 0 || (self.end > 0 && self.end + len > SEGMENT_BYTES) {
+            let next = self.current + 1;
+            let file = disk::open(&self.path(next), true).map_err(disk::failed)?;
+            disk::sync_dir(&self.dir).map_err(StoreError::Fatal)?;
+            self.segments.insert(next, file);
+            (self.current, self.end, self.written) = (next, 0, 0);
+        }
+        let (start, end) = (self.end, self.end + len);
+        let file = self.segment(self.current)?;
+        let ahead = end.next_multiple_of(AHEAD_BYTES);
+        let allocated =
+            if end > self.written { disk::write_zeros(file, self.written, ahead) } else { Ok(()) };
+        if let Err(error) = allocated.and_then(|()| disk::write_at(file, frames, start)) {
+            disk::set_len(file, start).map_err(StoreError::Fatal)?;
+            self.written = start;
+            return Err(disk::failed(error));
+        }
+        disk::sync(file).map_err(StoreError::Fatal)?;
+        self.written = self.written.max(if end > self.written { ahead } else { 0 });
+        self.end = end;
+        Ok(start)
+    }
+
+    /// See the module. Terminal.
+    pub(crate) fn erase(&mut self, digest: &Digest, index: &mut Index) -> Result<(), StoreError> {
+        match self.find(digest, index)? {
+            Some(spot) if spot.state == State::Erased => return Ok(()),
+            Some(spot) => {
+                let file = self.segment(spot.segment)?;
+                disk::write_at(file, &[State::Erasing.to_byte()], spot.offset + STATE_AT)
+                    .map_err(disk::failed)?;
+                disk::sync(file).map_err(StoreError::Fatal)?;
+                overwrite(file, spot).map_err(StoreError::Fatal)?;
+                index.put_body(digest, Spot { state: State::Erased, ..spot });
+            }
+            None => {
+                let frame = Frame::new(*digest, 0, State::Erased)?;
+                let mut bytes = Vec::new();
+                frame.write(&[], &mut bytes);
+                let start = self.append(&bytes)?;
+                index.put_body(digest, frame.at(self.current, start));
+                self.count += 1;
+            }
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_some_and(|(held, _)| held == digest) {
+            *last = None;
+        }
+        Ok(())
+    }
+}
+
+/// The second half of an erasure, whose intention is durable.
+fn overwrite(file: &File, spot: Spot) -> std::io::Result<()> {
+    let from = spot.offset + HEADER as u64;
+    disk::write_zeros(file, from, from + u64::from(spot.len))?;
+    disk::sync(file)?;
+    // Where this is lost, the next start overwrites zeros with zeros.
+    disk::write_at(file, &[State::Erased.to_byte()], spot.offset + STATE_AT)
+}

@@ -1,0 +1,204 @@
+//! Reading the segments from their beginning: at start, and whenever the index cannot say.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Bodies, Digest,
+    frame::{Frame, HEADER, Spot, State},
+    overwrite,
+};
+use crate::{disk, index::Index, journal::BodiesMark, store::DiskError};
+
+pub(super) fn path(dir: &Path, segment: u32) -> PathBuf {
+    dir.join(format!("{segment:08}"))
+}
+
+/// Opens all segments and reads their frames.
+pub(super) fn open(
+    dir: &Path,
+    mark: BodiesMark,
+    writable: bool,
+    index: &mut Index,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(Bodies, Vec<String>), DiskError> {
+    let segments = segments(dir, mark, writable)?;
+    let current = segments.keys().last().copied().unwrap_or(0);
+    let mut bodies = Bodies {
+        dir: dir.into(),
+        segments,
+        current,
+        end: 0,
+        written: 0,
+        count: 0,
+        last: Mutex::new(None),
+    };
+    let mut notices = Vec::new();
+    let (mut cut_bytes, mut count) = (None, 0);
+    for (&number, file) in &bodies.segments {
+        let path = path(dir, number);
+        let io = |error| DiskError::io(&path, error);
+        let mut begun = Vec::new();
+        let durable = |at: u64| (number, at) < (mark.segment, mark.end);
+        let mut accept = |frame: Frame, spot: Spot| {
+            let whole = durable(spot.offset) || is_whole(file, frame, spot)?;
+            if whole {
+                count += 1;
+                index.expect_body(&frame.digest, Spot { state: settled(spot.state), ..spot });
+                if spot.state == State::Erasing {
+                    begun.push(spot);
+                }
+            }
+            Ok(whole)
+        };
+        let end = frames(number, file, &mut accept).map_err(io)?;
+        if durable(end) {
+            return Err(damaged(
+                &path,
+                end,
+                "a body that was acknowledged is missing or not whole",
+            ));
+        }
+        let len = file.metadata().map_err(io)?.len();
+        if !is_zero(file, end, len).map_err(io)? {
+            if number != current {
+                return Err(damaged(&path, end, "there is a body that is not whole"));
+            }
+            cut_bytes = Some(len - end);
+        }
+        if number == current {
+            (bodies.end, bodies.written) = (end, len);
+        }
+        if writable && !begun.is_empty() {
+            begun.iter().try_for_each(|spot| overwrite(file, *spot)).map_err(io)?;
+            notices
+                .push(format!("finished erasing {} bodies, which was begun before", begun.len()));
+        }
+        progress(u64::from(number), u64::from(current));
+    }
+    if let (Some(len), true) = (cut_bytes, writable) {
+        let path = path(dir, current);
+        if let Some(file) = bodies.segments.get(&current) {
+            disk::set_len(file, bodies.end)
+                .and_then(|()| disk::sync(file))
+                .map_err(|error| DiskError::io(&path, error))?;
+        }
+        bodies.written = bodies.end;
+        notices.push(format!(
+            "the last write of bodies was cut short, by a crash or a power cut, before it was \
+             acknowledged to anyone. {len} bytes at the end of {} were dropped; everything \
+             acknowledged is here",
+            path.display()
+        ));
+    }
+    bodies.count = count;
+    Ok((bodies, notices))
+}
+
+/// Every body, until `visit` says `false`.
+pub(super) fn each(
+    bodies: &Bodies,
+    mut visit: impl FnMut(Digest, Spot) -> bool,
+) -> Result<(), DiskError> {
+    let mut go_on = true;
+    for (&number, file) in &bodies.segments {
+        let ends = if number == bodies.current { bodies.end } else { u64::MAX };
+        let mut accept = |frame: Frame, spot: Spot| {
+            go_on &= spot.offset < ends
+                && visit(frame.digest, Spot { state: settled(spot.state), ..spot });
+            Ok(go_on)
+        };
+        frames(number, file, &mut accept)
+            .map_err(|error| DiskError::io(&path(&bodies.dir, number), error))?;
+    }
+    Ok(())
+}
+
+/// An erasure that was begun counts: it is finished before anyone asks.
+fn settled(state: State) -> State {
+    if state == State::Present { State::Present } else { State::Erased }
+}
+
+/// The open files, 1 to the newest without a gap.
+fn segments(
+    dir: &Path,
+    mark: BodiesMark,
+    writable: bool,
+) -> Result<BTreeMap<u32, File>, DiskError> {
+    let io = |error| DiskError::io(dir, error);
+    let mut segments = BTreeMap::new();
+    for entry in fs::read_dir(dir).map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        let number = name.to_str().and_then(|name| name.parse().ok()).filter(|n| *n > 0);
+        if let Some(number) = number {
+            let path = path(dir, number);
+            let file = disk::open(&path, writable).map_err(|error| DiskError::io(&path, error))?;
+            segments.insert(number, file);
+        }
+    }
+    let newest = segments.keys().last().copied().unwrap_or(0).max(mark.segment);
+    match (1..=newest).find(|number| !segments.contains_key(number)) {
+        Some(missing) => Err(damaged(&path(dir, missing), 0, "the file is missing")),
+        None => Ok(segments),
+    }
+}
+
+/// Visits the frames of a segment until one is not whole or not accepted; says where that is.
+fn frames(
+    number: u32,
+    file: &File,
+    accept: &mut dyn FnMut(Frame, Spot) -> std::io::Result<bool>,
+) -> std::io::Result<u64> {
+    let len = file.metadata()?.len();
+    let mut at = 0;
+    loop {
+        let header = disk::read_at(file, HEADER, at)?;
+        let Some(frame) = Frame::read(&header) else {
+            return Ok(at);
+        };
+        let body_end = at + HEADER as u64 + u64::from(frame.len);
+        if body_end > len || !accept(frame, frame.at(number, at))? {
+            return Ok(at);
+        }
+        at += frame.size();
+    }
+}
+
+fn is_whole(file: &File, frame: Frame, spot: Spot) -> std::io::Result<bool> {
+    if frame.state != State::Present {
+        return Ok(true);
+    }
+    let body = disk::read_at(file, frame.len as usize, spot.offset + HEADER as u64)?;
+    Ok(Digest::from(Sha256::digest(&body)) == frame.digest)
+}
+
+fn is_zero(file: &File, from: u64, to: u64) -> std::io::Result<bool> {
+    let mut at = from;
+    while at < to {
+        let bytes = disk::read_at(file, 64 * 1024, at)?;
+        if bytes.is_empty() {
+            break;
+        }
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        at += bytes.len() as u64;
+    }
+    Ok(true)
+}
+
+fn damaged(path: &Path, at: u64, problem: &str) -> DiskError {
+    DiskError::Damaged {
+        place: format!("{} at byte {at}", path.display()),
+        problem: format!(
+            "{problem}. Nothing was changed. Restore this node's data from the last backup; what \
+             is newer is fetched back from the other societies"
+        ),
+    }
+}

@@ -1,0 +1,83 @@
+//! The high-water mark: the largest size at which this node's own log was ever signed.
+//!
+//! It lies outside what is backed up. So a node that was restored from an old copy sees that it
+//! once knew more, and signs nothing until it has fetched that back. It is written after each own
+//! commit and synced once a second at most; after a power cut it may be a second behind, never
+//! ahead.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use crate::{disk, store::DiskError};
+
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub(crate) struct Highwater {
+    path: PathBuf,
+    file: Option<File>,
+    size: Option<u64>,
+    synced: Option<Instant>,
+}
+
+impl Highwater {
+    /// Reads it. A file that is missing is no error: whoever opens must decide.
+    pub(crate) fn open(data: &Path) -> Result<Self, DiskError> {
+        let path = data.join("highwater");
+        let text = disk::read(&path, 64).map_err(|error| DiskError::io(&path, error))?;
+        let size = match text {
+            None => None,
+            Some(text) => {
+                let text = String::from_utf8_lossy(&text);
+                let size = text.trim_ascii().parse();
+                Some(size.map_err(|_| {
+                    DiskError::Damaged {
+                        place: path.display().to_string(),
+                        problem:
+                            "it should hold one number: the largest size that this society's log \
+                              ever had. Nothing was changed. If this is not an old copy of the \
+                              data, delete the file; the node then asks the others before it \
+                              signs anything"
+                                .into(),
+                    }
+                })?)
+            }
+        };
+        Ok(Self { path, file: None, size, synced: None })
+    }
+
+    /// What it says; `None` where the file is missing.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// The own log was signed at `size`. It never goes down.
+    pub(crate) fn raise(&mut self, size: u64) -> io::Result<()> {
+        if self.size.is_some_and(|held| held >= size) {
+            return Ok(());
+        }
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => disk::open(&self.path, true)?,
+        };
+        // Always as long, so that it is written in its place.
+        disk::write_at(&file, format!("{size:020}\n").as_bytes(), 0)?;
+        self.size = Some(size);
+        let due = self.synced.is_none_or(|synced| synced.elapsed() >= SYNC_EVERY);
+        if due {
+            disk::sync(&file)?;
+            self.synced = Some(Instant::now());
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Syncs what was written.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), disk::sync)
+    }
+}
