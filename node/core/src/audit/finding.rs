@@ -114,14 +114,12 @@ codes! {
     RecordMalformed, "record-malformed", Error;
     /// A record is another author's word.
     RecordOrigin, "record-origin", Error;
-    /// An entry carries fewer tags than its record has addressees, or none for some.
+    /// A record names more addressees than its entry has tags, or none where it must.
     RecordAddressees, "record-addressees", Error;
     /// The same event stands in the log twice.
     EventTwice, "event-twice", Warning;
-    /// A step that this society may not take, or not then.
+    /// A step that this society may not take, or not then, whatever others did.
     WorkflowIllegal, "workflow-illegal", Error;
-    /// A step that another one overtook: a race, which ended as it must.
-    WorkflowOvertaken, "workflow-overtaken", Note;
 }
 
 impl fmt::Display for Code {

@@ -11,10 +11,13 @@
 
 mod bodies;
 mod finding;
+#[cfg(test)]
+mod fixture;
 mod heads;
 mod records;
 mod rosters;
 mod walk;
+mod workflow;
 
 use std::collections::BTreeMap;
 

@@ -31,8 +31,10 @@ pub(super) struct Walked {
     pub(super) entries_unknown: u64,
     pub(super) bodies: Bodies,
     pub(super) records: Records,
-    /// Steps of referrals whose other side was not seen.
+    /// Referrals of which the other society's log is needed to judge every step.
     pub(super) one_sided: u64,
+    /// The audit key is in no roster.
+    pub(super) key_unknown: bool,
 }
 
 /// A tree that grows until a leaf is missing.
@@ -226,7 +228,10 @@ impl<F: Files> Walk<'_, F> {
         place: Place,
         entries: Option<&[EntryBytes]>,
     ) -> Result<(), Unreadable> {
-        let Some(entries) = entries else { return Ok(()) };
+        let Some(entries) = entries else {
+            self.reading.missed(None);
+            return Ok(());
+        };
         let mut erased = bodies::Erased::read(self.files, number, self.findings)?;
         for (index, entry) in (place.start()..).zip(entries) {
             self.walked.entries += 1;
@@ -234,6 +239,7 @@ impl<F: Files> Walk<'_, F> {
                 Ok(Entry::V1(header)) => self.header(&header, &mut erased)?,
                 Ok(Entry::Unknown { version }) => {
                     self.walked.entries_unknown += 1;
+                    self.reading.missed(None);
                     self.findings.add(
                         Code::EntryUnknownVersion,
                         format!("entry {index}"),
@@ -249,6 +255,7 @@ impl<F: Files> Walk<'_, F> {
                         | EntryError::NotCanonical
                         | EntryError::Field(_) => Code::EntryMalformed,
                     };
+                    self.reading.missed(None);
                     self.findings.add(code, format!("entry {index}"), error);
                 }
             }
@@ -271,8 +278,9 @@ impl<F: Files> Walk<'_, F> {
             let place = format!("entry {} content", header.index);
             bodies::check(self.files, &place, content, erased, counts, self.findings)?;
         }
-        if let Some(record) = record {
-            self.reading.read(header, &record, self.findings);
+        match record {
+            Some(record) => self.reading.read(header, &record, self.findings),
+            None => self.reading.missed(Some(header.visibility)),
         }
         Ok(())
     }
@@ -307,7 +315,7 @@ impl<F: Files> Walk<'_, F> {
             );
         }
         bodies::count_unknown(self.files, &self.walked.bodies, self.findings)?;
-        self.reading.end(&mut self.walked, self.findings);
+        self.reading.end(&mut self.walked);
         Ok(self.walked)
     }
 }
@@ -331,6 +339,9 @@ impl Walked {
             self.one_sided,
             "referrals of which the other society's log is needed to judge every step",
         );
+        if self.key_unknown {
+            unseen.push("whose the audit key is: no roster lists it".into());
+        }
         if with_key {
             unseen.push("the contents: no auditor can, they are sealed to the case keys".into());
         } else {

@@ -38,7 +38,7 @@ pub(super) fn sent(id: ReferralId, event: &Event) -> Result<Society, Why> {
 }
 
 /// Checks any event by one of the parties; gives what it does. `other` is the other party.
-pub(super) fn event(
+pub(crate) fn event(
     id: ReferralId,
     side: Side,
     other: Society,

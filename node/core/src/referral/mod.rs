@@ -20,6 +20,7 @@ mod state;
 mod validate;
 
 pub use book::{Book, Referral};
+pub(crate) use check::event as check_form;
 pub use decide::{Command, Context, Refusal, decide};
 pub use event::{Event, Outcome, Why};
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
