@@ -134,7 +134,8 @@ impl Fields {
     /// An ISO 3166-1 alpha-2 code in lower case.
     pub(crate) fn country(&mut self, field: &str, code: &str, need: Need) {
         let well_formed = matches!(code.as_bytes(), [b'a'..=b'z', b'a'..=b'z']);
-        if !well_formed && !(code.is_empty() && need == Need::Optional) {
+        let left_out = code.is_empty() && need == Need::Optional;
+        if !well_formed && !left_out {
             self.wrong(
                 field,
                 "is not a country: two letters in lower case (ISO 3166-1), such as ph",
@@ -145,7 +146,8 @@ impl Fields {
     /// An ISO 639-3 code.
     pub(crate) fn language(&mut self, field: &str, code: &str, need: Need) {
         let well_formed = matches!(code.as_bytes(), [b'a'..=b'z', b'a'..=b'z', b'a'..=b'z']);
-        if !well_formed && !(code.is_empty() && need == Need::Optional) {
+        let left_out = code.is_empty() && need == Need::Optional;
+        if !well_formed && !left_out {
             self.wrong(
                 field,
                 "is not a language: three letters in lower case (ISO 639-3), such as tgl",

@@ -72,8 +72,8 @@ impl Referral {
             | State::Closed => return None,
         };
         let waiting = self.society(side.other());
-        let since = self.outcomes.iter().filter(|o| o.effective && o.event.society == waiting);
-        Some((side, since.last()?.event.recorded_at_ms))
+        let since = self.outcomes.iter().rfind(|o| o.effective && o.event.society == waiting)?;
+        Some((side, since.event.recorded_at_ms))
     }
 
     /// When an answer is due, milliseconds since the Unix epoch; `None` where none is.

@@ -1,0 +1,246 @@
+use super::*;
+
+fn consent() -> v1::Consent {
+    v1::Consent {
+        status: v1::ConsentStatus::Given as i32,
+        form: v1::ConsentForm::Written as i32,
+        given_by: v1::ConsentGiver::Person as i32,
+        language: "tgl".into(),
+        expires_at: NOW_MS / 1000 + 1,
+        recipients: vec!["ph".into()],
+        purposes: vec![v1::Purpose::Assistance as i32],
+        ..Default::default()
+    }
+}
+
+fn by_consent() -> v1::Sent {
+    v1::Sent {
+        legal_basis: v1::LegalBasis::Consent as i32,
+        consent: Some(consent()),
+        ..sent_body()
+    }
+}
+
+fn content() -> v1::ReferralContent {
+    v1::ReferralContent {
+        case_code: "SG-1".into(),
+        person: Some(v1::Person { name: "Jose".into(), age: 34, ..Default::default() }),
+        reason: "needs a nurse".into(),
+        ..Default::default()
+    }
+}
+
+fn context<'a>(origin: &'a crate::society::Origin, note: &'a str) -> Context<'a> {
+    Context { origin, event_id: [7; 16], now_ms: NOW_MS, note, duplicate: None }
+}
+
+fn send(sent: v1::Sent, content: v1::ReferralContent) -> Result<v1::ReferralEvent, Refusal> {
+    let command = Command::Send { sent: Box::new(sent), content: Box::new(content) };
+    decide(None, command, &context(&origin("sg"), ""))
+}
+
+/// The fields that are wrong, by name.
+fn wrong(refusal: Result<v1::ReferralEvent, Refusal>) -> Vec<String> {
+    match refusal {
+        Err(Refusal::Fields(fields)) => fields.into_iter().map(|field| field.field).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_disclosed_is_derived() {
+    let typed_in = v1::Sent { information_disclosed: vec!["risk".into()], ..by_consent() };
+    let event = send(typed_in, content()).unwrap();
+    let Some(Transition::Sent(sent)) = event.transition else { panic!() };
+    assert_eq!(sent.information_disclosed, ["case_code", "person.name", "person.age", "reason"]);
+    assert_eq!(event.referral_id, id().as_bytes());
+    assert_eq!(event.seen, None);
+    assert!(disclosed(&v1::ReferralContent::default()).is_empty());
+}
+
+#[test]
+fn every_wrong_field_is_named_at_once_with_what_is_allowed() {
+    let refusal = send(v1::Sent::default(), v1::ReferralContent::default()).unwrap_err();
+    assert_eq!(
+        wrong(Err(refusal.clone())),
+        ["receiver", "priority", "services_requested", "legal_basis", "purpose"]
+    );
+    let text = refusal.to_string();
+    assert!(text.contains("priority: is missing; allowed: emergency, urgent, normal"), "{text}");
+    assert!(text.contains("medical_escort_repatriation"), "{text}");
+    let all_wrong = v1::Sent {
+        receiver: "sg".into(),
+        priority: 77,
+        stage: -1,
+        country_of_origin: "PH".into(),
+        country_of_stay: "sgp".into(),
+        services_requested: vec![1, 1, 99],
+        vulnerabilities: vec![0],
+        legal_basis: v1::LegalBasis::Consent as i32,
+        retain_until: 1,
+        information_withheld: vec!["person.name".into(), "Jose".into()],
+        ..sent_body()
+    };
+    let wide = v1::ReferralContent {
+        case_code: "two\nlines".into(),
+        risk: "x".repeat(crate::limits::TEXT_CHARS_MAX + 1),
+        person: Some(v1::Person {
+            name: "Jose".into(),
+            age: 131,
+            languages: vec!["en".into()],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    assert_eq!(
+        wrong(send(all_wrong, wide)),
+        [
+            "receiver",
+            "priority",
+            "stage",
+            "country_of_origin",
+            "country_of_stay",
+            "services_requested",
+            "services_requested",
+            "vulnerabilities",
+            "information_withheld",
+            "information_withheld",
+            "retain_until",
+            "consent",
+            "content.case_code",
+            "content.risk",
+            "content.person.age",
+            "content.person.languages",
+        ]
+    );
+}
+
+#[test]
+fn consent_must_be_given_hold_and_cover() {
+    assert!(send(by_consent(), content()).is_ok());
+    let with = |change: &dyn Fn(&mut v1::Consent)| {
+        let mut changed = consent();
+        change(&mut changed);
+        send(v1::Sent { consent: Some(changed), ..by_consent() }, content())
+    };
+    type Change<'a> = &'a dyn Fn(&mut v1::Consent);
+    for (field, change) in [
+        (
+            "consent.status",
+            (&|c: &mut v1::Consent| c.status = v1::ConsentStatus::Refused as i32) as Change,
+        ),
+        ("consent.status", &|c| c.status = v1::ConsentStatus::Withdrawn as i32),
+        ("consent.status", &|c| c.status = 0),
+        ("consent.form", &|c| c.form = 0),
+        ("consent.given_by", &|c| c.given_by = 9),
+        ("consent.language", &|c| c.language = "tl".into()),
+        ("consent.expires_at", &|c| c.expires_at = NOW_MS / 1000),
+        ("consent.explained_at", &|c| c.explained_at = NOW_MS / 1000 + 90_000),
+        ("consent.recipients", &|c| c.recipients = vec!["qa".into()]),
+        ("consent.recipients", &|c| c.recipients = Vec::new()),
+        ("consent.fields", &|c| c.fields = vec!["person.name".into()]),
+        ("consent.purposes", &|c| c.purposes = vec![v1::Purpose::Protection as i32]),
+    ] {
+        assert_eq!(wrong(with(change)), [field]);
+    }
+    // Renewed holds too; no end is no end; the case code and the focal point are the society's own.
+    assert!(with(&|c| c.status = v1::ConsentStatus::Renewed as i32).is_ok());
+    assert!(with(&|c| c.expires_at = 0).is_ok());
+    let covered = ["person.name", "person.age", "reason"].map(String::from).to_vec();
+    assert!(with(&|c| c.fields = covered.clone()).is_ok());
+    // On another basis a consent may be told of that would not carry the referral.
+    let vital = v1::Sent { legal_basis: v1::LegalBasis::VitalInterest as i32, ..by_consent() };
+    let refused = v1::Consent { status: v1::ConsentStatus::Refused as i32, ..consent() };
+    assert!(send(v1::Sent { consent: Some(refused), ..vital }, content()).is_ok());
+}
+
+#[test]
+fn a_second_open_referral_of_the_same_case_is_refused_and_names_the_first() {
+    let mut book = book([event("sg", 0, Kind::Sent, None)]);
+    let other_service =
+        v1::Sent { services_requested: vec![v1::ServiceCategory::Cash as i32], ..sent_body() };
+    let sg = society("sg");
+    assert!(book.open_like(sg, &other_service).is_none());
+    assert!(book.open_like(sg, &v1::Sent { receiver: "qa".into(), ..sent_body() }).is_none());
+    assert!(book.open_like(sg, &v1::Sent { case_digest: vec![8; 32], ..sent_body() }).is_none());
+    assert!(book.open_like(sg, &v1::Sent { case_digest: vec![], ..sent_body() }).is_none());
+    assert!(book.open_like(society("my"), &sent_body()).is_none());
+    let first = book.open_like(sg, &sent_body());
+    let from = origin("sg");
+    let again = Context { event_id: [8; 16], duplicate: first, ..context(&from, "") };
+    let command = || Command::Send { sent: Box::new(sent_body()), content: Box::default() };
+    let refusal = decide(None, command(), &again).unwrap_err();
+    assert_eq!(refusal, Refusal::Duplicate { first: id(), state: State::Sent });
+    assert!(refusal.to_string().contains(&id().to_string()));
+    book.apply(event("ph", 0, Kind::Declined, Some(0)));
+    assert!(book.open_like(sg, &sent_body()).is_none());
+}
+
+#[test]
+fn each_side_may_do_its_own_and_what_the_state_allows() {
+    let book =
+        book([event("sg", 0, Kind::Sent, None), event("ph", 3, Kind::Acknowledged, Some(0))]);
+    let referral = book.get(&id());
+    let (sg, ph, qa) = (origin("sg"), origin("ph"), origin("qa"));
+    let accepted = decide(referral, Command::Accept, &context(&ph, "")).unwrap();
+    assert_eq!(accepted.seen, Some(v1::Seen { origin: sg.to_string(), index: 0 }));
+    let withdrawn =
+        decide(referral, Command::Withdraw(v1::Withdrawn { code: 1 }), &context(&sg, ""));
+    assert_eq!(withdrawn.unwrap().seen, Some(v1::Seen { origin: ph.to_string(), index: 3 }));
+    assert_eq!(
+        decide(referral, Command::Accept, &context(&sg, "")).unwrap_err(),
+        Refusal::WrongSide { kind: Kind::Accepted, society: society("ph") }
+    );
+    assert_eq!(
+        decide(referral, Command::Accept, &context(&qa, "")).unwrap_err(),
+        Refusal::NotAParty
+    );
+    assert_eq!(decide(None, Command::Accept, &context(&ph, "")), Err(Refusal::NotFound));
+    let refusal = decide(referral, Command::Acknowledge, &context(&ph, "")).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "the referral is acknowledged, which acknowledged cannot follow; nothing was written. \
+         What you can write now: information_requested, accepted, declined"
+    );
+    let again = Command::Send { sent: Box::new(sent_body()), content: Box::default() };
+    assert_eq!(decide(referral, again, &context(&sg, "")), Err(Refusal::AlreadySent));
+}
+
+#[test]
+fn codes_and_notes_are_asked_for() {
+    let book = book([event("sg", 0, Kind::Sent, None)]);
+    let referral = book.get(&id());
+    let ph = origin("ph");
+    let asked = |command, note: &str| decide(referral, command, &context(&ph, note));
+    let decline = |code| Command::Decline(v1::Declined { code });
+    assert_eq!(wrong(asked(decline(0), "")), ["code"]);
+    assert_eq!(wrong(asked(decline(14), "")), ["code"]);
+    assert_eq!(wrong(asked(decline(v1::DeclineCode::Other as i32), " ")), ["note"]);
+    assert!(asked(decline(v1::DeclineCode::Other as i32), "the ward is closed").is_ok());
+    assert!(asked(decline(v1::DeclineCode::NoCapacity as i32), "").is_ok());
+    let long = "x".repeat(crate::limits::TEXT_CHARS_MAX + 1);
+    assert_eq!(wrong(asked(decline(1), &long)), ["note"]);
+    let request = |fields: &[&str]| {
+        let fields = fields.iter().map(ToString::to_string).collect();
+        Command::RequestInformation(v1::InformationRequested { fields })
+    };
+    assert_eq!(wrong(asked(request(&[]), "")), ["note"]);
+    assert_eq!(wrong(asked(request(&["his telephone"]), "")), ["fields"]);
+    assert!(asked(request(&["person.languages"]), "").is_ok());
+}
+
+#[test]
+fn case_codes_are_hidden_under_the_senders_secret() {
+    let digest = |secret: [u8; 32], by: &str, code: &str| case_digest(&secret, society(by), code);
+    let one = digest([1; 32], "sg", "SG-1");
+    assert_eq!(one.len(), 32);
+    assert_eq!(one, digest([1; 32], "sg", "SG-1"));
+    for other in [
+        digest([2; 32], "sg", "SG-1"),
+        digest([1; 32], "ph", "SG-1"),
+        digest([1; 32], "sg", "SG-2"),
+    ] {
+        assert_ne!(one, other);
+    }
+    assert!(digest([1; 32], "sg", "").is_empty());
+}

@@ -1,0 +1,75 @@
+use super::{
+    form::{ReferralForm, template},
+    *,
+};
+
+fn filled() -> ReferralForm {
+    toml::from_str(template()).unwrap()
+}
+
+#[test]
+fn the_template_as_it_is_shipped_can_be_sent() {
+    let (sent, content) = filled().to_messages().unwrap();
+    let from = origin("sg");
+    let context =
+        Context { origin: &from, event_id: [7; 16], now_ms: NOW_MS, note: "", duplicate: None };
+    let command = Command::Send { sent: Box::new(sent), content: Box::new(content) };
+    decide(None, command, &context).unwrap();
+}
+
+/// What the template explains is what can be filled in: every code of every list that it shows.
+#[test]
+fn the_template_lists_every_code_and_field() {
+    let words: std::collections::BTreeSet<&str> =
+        template().split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').collect();
+    let mut names: Vec<&str> = CONTENT_FIELDS.to_vec();
+    names.extend(<v1::ServiceCategory as codes::Code>::NAMES);
+    names.extend(<v1::Vulnerability as codes::Code>::NAMES);
+    names.extend(<v1::Priority as codes::Code>::NAMES);
+    names.extend(<v1::JourneyStage as codes::Code>::NAMES);
+    names.extend(<v1::AgeBand as codes::Code>::NAMES);
+    names.extend(<v1::Sex as codes::Code>::NAMES);
+    names.extend(<v1::Purpose as codes::Code>::NAMES);
+    names.extend(<v1::LegalBasis as codes::Code>::NAMES);
+    names.extend(<v1::Restriction as codes::Code>::NAMES);
+    names.extend(<v1::ConsentStatus as codes::Code>::NAMES);
+    names.extend(<v1::ConsentForm as codes::Code>::NAMES);
+    names.extend(<v1::ConsentGiver as codes::Code>::NAMES);
+    for name in names {
+        let at_end_of_sentence = format!("{name}.");
+        assert!(words.contains(name) || words.contains(at_end_of_sentence.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn a_form_survives_the_way_there_and_back() {
+    let form = filled();
+    let (sent, content) = form.to_messages().unwrap();
+    let shown = ReferralForm::from_messages(&sent, Some(&content));
+    let again: ReferralForm =
+        serde_json::from_str(&serde_json::to_string(&shown).unwrap()).unwrap();
+    assert_eq!(again, shown);
+    assert_eq!(again.to_messages().unwrap(), (sent.clone(), content));
+    assert_eq!(shown.consent, form.consent);
+    // Without the content nothing of the person is there.
+    let json = serde_json::to_string(&ReferralForm::from_messages(&sent, None)).unwrap();
+    assert!(!json.contains("Jose") && !json.contains("\"content\""), "{json}");
+}
+
+#[test]
+fn every_name_that_is_in_no_list_is_told_at_once() {
+    let text = template()
+        .replace("priority = \"urgent\"", "priority = \"at once\"")
+        .replace("\"health\", \"first_aid\"", "\"health\", \"magic\"")
+        .replace("explained_on = \"2025-11-03\"", "explained_on = \"2025-02-30\"");
+    let form: ReferralForm = toml::from_str(&text).unwrap();
+    let wrong = form.to_messages().unwrap_err();
+    let names: Vec<&str> = wrong.iter().map(|field| field.field.as_str()).collect();
+    assert_eq!(names, ["priority", "services_provided", "consent.explained_on"]);
+    assert_eq!(wrong[0].allowed, ["emergency", "urgent", "normal"]);
+    // Nothing that was typed in is repeated.
+    assert!(wrong.iter().all(|field| !field.to_string().contains("magic")));
+    let misspelt = template().replace("[content.person]\nname", "[content.person]\nnmae");
+    let error = toml::from_str::<ReferralForm>(&misspelt).unwrap_err().to_string();
+    assert!(error.contains("nmae"), "{error}");
+}

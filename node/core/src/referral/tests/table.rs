@@ -1,0 +1,117 @@
+use super::*;
+
+/// The table, as `docs/protocol.md` has it. A change of it is another version of the protocol.
+#[test]
+fn the_table_is_frozen() {
+    let states = [None].into_iter().chain(State::ALL.into_iter().map(Some));
+    let mut table = String::new();
+    for state in states {
+        let from = state.map_or("nothing", State::name);
+        for kind in Kind::ALL {
+            if let Some(to) = transition(state, kind) {
+                table += &format!("{from} + {kind} ({}) = {to}\n", kind.side().name());
+            }
+        }
+    }
+    assert_eq!(
+        table,
+        "\
+nothing + sent (sender) = sent
+sent + acknowledged (receiver) = acknowledged
+sent + information_requested (receiver) = information_requested
+sent + accepted (receiver) = accepted
+sent + declined (receiver) = declined
+sent + withdrawn (sender) = withdrawn
+acknowledged + information_requested (receiver) = information_requested
+acknowledged + accepted (receiver) = accepted
+acknowledged + declined (receiver) = declined
+acknowledged + withdrawn (sender) = withdrawn
+information_requested + information_provided (sender) = acknowledged
+information_requested + declined (receiver) = declined
+information_requested + withdrawn (sender) = withdrawn
+accepted + completed (receiver) = completed
+declined + closed (sender) = closed
+withdrawn + closed (sender) = closed
+completed + closed (sender) = closed
+"
+    );
+}
+
+/// The doc comment of `transition` is the same table: it is what people read.
+#[test]
+fn the_documented_table_is_the_one_that_runs() {
+    let source = include_str!("../state.rs");
+    let rows = source.lines().filter_map(|line| line.strip_prefix("/// | ")).filter(|row| {
+        let first = row.split([' ', '|']).next().unwrap_or_default();
+        Kind::ALL.iter().any(|kind| kind.name() == first)
+    });
+    let mut documented = std::collections::BTreeSet::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (kind, by) = cells[0].split_once(" (").unwrap();
+        let kind = Kind::ALL.into_iter().find(|k| k.name() == kind).unwrap();
+        assert_eq!(format!("{})", kind.side().name()), by);
+        for from in cells[1].split(", ") {
+            let from = (from != "nothing").then(|| State::parse(from).unwrap());
+            documented.insert((from, kind, State::parse(cells[2]).unwrap()));
+        }
+    }
+    let mut running = std::collections::BTreeSet::new();
+    for state in [None].into_iter().chain(State::ALL.into_iter().map(Some)) {
+        for kind in Kind::ALL {
+            running.extend(transition(state, kind).map(|to| (state, kind, to)));
+        }
+    }
+    assert_eq!(documented, running);
+}
+
+#[test]
+fn the_straight_way_through() {
+    let book = book([
+        event("sg", 0, Kind::Sent, None),
+        event("ph", 0, Kind::Acknowledged, Some(0)),
+        event("ph", 1, Kind::InformationRequested, Some(0)),
+        event("sg", 5, Kind::InformationProvided, Some(1)),
+        event("ph", 2, Kind::Accepted, Some(5)),
+        event("ph", 3, Kind::Completed, Some(5)),
+        event("sg", 6, Kind::Closed, Some(3)),
+    ]);
+    let referral = book.get(&id()).unwrap();
+    assert_eq!(referral.state, State::Closed);
+    assert!(referral.outcomes.iter().all(|outcome| outcome.effective));
+    assert_eq!(referral.latest_of(Side::Sender).unwrap().index, 6);
+    assert_eq!(referral.latest_of(Side::Receiver).unwrap().index, 3);
+    assert_eq!(referral.changed_at_ms, NOW_MS + 6);
+    assert_eq!(book.counts().get(&State::Closed), Some(&1));
+}
+
+#[test]
+fn an_answer_is_due_from_whoever_is_waited_for() {
+    let deadlines = crate::roster::DataProtection {
+        emergency_hours: 24,
+        urgent_hours: 72,
+        normal_hours: 336,
+        retention_days: 365,
+    };
+    let due = 72 * 3_600_000;
+    let sent = event("sg", 0, Kind::Sent, None);
+    let asked = event("ph", 1, Kind::InformationRequested, Some(0));
+    let told = event("sg", 2, Kind::InformationProvided, Some(1));
+    let accepted = event("ph", 3, Kind::Accepted, Some(2));
+    let mut book = book([sent]);
+    for (event, side, since) in [
+        (None, Some(Side::Receiver), 0),
+        (Some(asked), Some(Side::Sender), 1),
+        (Some(told), Some(Side::Receiver), 2),
+        (Some(accepted), None, 0),
+    ] {
+        event.map(|event| book.apply(event));
+        let referral = book.get(&id()).unwrap();
+        assert_eq!(referral.waits_for(), side.map(|side| (side, NOW_MS + since)));
+        let at = side.map(|_| NOW_MS + since + due);
+        assert_eq!(referral.due_at_ms(&deadlines), at);
+        let at = at.unwrap_or(u64::MAX - 1);
+        assert!(!referral.overdue(at, &deadlines));
+        assert_eq!(referral.overdue(at + 1, &deadlines), side.is_some());
+    }
+}
