@@ -1,1 +1,49 @@
-fn main() {}
+//! `tutti`: the one command of a society's people and of its node.
+//!
+//! One file a verb; a verb's doc comment is its help. What others wrote reaches the terminal
+//! through `text` alone; failures end here, as a sentence on standard error and an exit code of
+//! the one table.
+
+#![forbid(unsafe_code)]
+
+mod audit;
+mod card;
+mod cli;
+mod completions;
+mod demo;
+mod failure;
+mod files;
+mod form;
+mod information;
+mod init;
+mod json;
+mod key;
+mod log;
+mod names;
+mod node;
+mod passphrase;
+mod peers;
+mod progress;
+mod proof;
+mod referral;
+mod roster;
+mod screen;
+mod serve;
+mod status;
+mod text;
+mod time;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            screen::note(format!("tutti: {failure}"));
+            failure.code().into()
+        }
+    }
+}

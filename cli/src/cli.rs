@@ -1,0 +1,85 @@
+//! The command line as a whole; each verb's own file holds its arguments and its work.
+
+use clap::{
+    Parser, Subcommand,
+    builder::styling::{AnsiColor, Styles},
+};
+
+use crate::{
+    audit, card, completions, demo, failure::Outcome, information, init, log, peers, proof,
+    referral, roster, serve, status, watch,
+};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Refer people between Red Cross and Red Crescent societies, and check what was done.
+///
+/// Each society runs one node. The node keeps a signed log, exchanges it with the others, and
+/// witnesses theirs. Begin with `tutti demo`.
+#[derive(Parser)]
+#[command(name = "tutti", version, styles = STYLES, max_term_width = 100)]
+#[command(after_help = AFTER_HELP)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+Environment:
+  TUTTI_DIR              the node's directory, as --dir
+  TUTTI_PASSPHRASE_FILE  a file whose first line opens the keys
+  NO_COLOR               no colours
+
+Exit codes: 0 done; 1 refused, or an audit has findings; 2 wrong use or unreadable input; 3 the \
+node does not answer; 10 to 16 and 70 are in docs/operating.md.";
+
+#[derive(Subcommand)]
+enum Verb {
+    Demo(demo::Demo),
+    Init(init::Init),
+    #[command(subcommand)]
+    Card(card::Card),
+    #[command(subcommand)]
+    Roster(roster::Roster),
+    Serve(serve::Serve),
+    Status(status::Status),
+    Peers(peers::Peers),
+    #[command(subcommand)]
+    Referral(Box<referral::Referral>),
+    #[command(subcommand)]
+    Information(information::Information),
+    #[command(subcommand)]
+    Log(log::Log),
+    Audit(audit::Audit),
+    #[command(subcommand)]
+    Proof(proof::Proof),
+    Watch(watch::Watch),
+    Completions(completions::Completions),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self) -> Outcome {
+        match self.verb {
+            Verb::Demo(demo) => demo.run(),
+            Verb::Init(init) => init.run(),
+            Verb::Card(card) => card.run(),
+            Verb::Roster(roster) => roster.run(),
+            Verb::Serve(serve) => serve.run(),
+            Verb::Status(status) => status.run(),
+            Verb::Peers(peers) => peers.run(),
+            Verb::Referral(referral) => referral.run(),
+            Verb::Information(information) => information.run(),
+            Verb::Log(log) => log.run(),
+            Verb::Audit(audit) => audit.run(),
+            Verb::Proof(proof) => proof.run(),
+            Verb::Watch(watch) => watch.run(),
+            Verb::Completions(completions) => completions.run(),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `tutti information`: what societies tell each other, and migrants and their families.
+
+mod list;
+mod show;
+mod write;
+
+use clap::Subcommand;
+use tutti_proto::node::v1::{InformationShare, ListInformationRequest};
+
+use crate::{
+    failure::{Failure, Outcome},
+    node::{self, Node},
+    referral::{ID_DIGITS, choose},
+};
+
+/// Share what changed: laws, policies, alerts, guidance, good practice.
+///
+/// Nothing personal belongs here: what is published is not sealed.
+#[derive(Subcommand)]
+pub(crate) enum Information {
+    Template(write::Template),
+    Publish(write::Publish),
+    Revise(write::Revise),
+    Retract(write::Retract),
+    List(list::List),
+    Show(show::Show),
+}
+
+impl Information {
+    pub(crate) fn run(self) -> Outcome {
+        match self {
+            Self::Template(_) => write::template(),
+            Self::Publish(publish) => node::block_on(publish.run()),
+            Self::Revise(revise) => node::block_on(revise.run()),
+            Self::Retract(retract) => node::block_on(retract.run()),
+            Self::List(list) => node::block_on(list.run()),
+            Self::Show(show) => node::block_on(show.run()),
+        }
+    }
+}
+
+/// The whole id of a share; where a part was given, the one that begins so.
+async fn resolve(id: &str, node: &Node) -> Result<String, Failure> {
+    if id.len() == ID_DIGITS {
+        return Ok(id.to_owned());
+    }
+    let request = ListInformationRequest { with_retracted: true, ..Default::default() };
+    let all = all(node, request).await?;
+    choose(id, all.iter().map(|share| share.id.as_str()), "information")
+}
+
+/// Every share that the request asks for, page by page.
+async fn all(
+    node: &Node,
+    mut request: ListInformationRequest,
+) -> Result<Vec<InformationShare>, Failure> {
+    request.page_size = 1000;
+    let mut all = Vec::new();
+    loop {
+        let page = node::ask(node.information().list(request.clone())).await?;
+        all.extend(page.shares);
+        if page.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        request.page_token = page.next_page_token;
+    }
+}

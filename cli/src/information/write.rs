@@ -1,0 +1,142 @@
+//! `tutti information template`, `publish`, `revise` and `retract`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tutti_core::{
+    entry::Visibility,
+    information::form::{self, InformationForm},
+};
+use tutti_proto::{
+    node::v1::{PublishInformationRequest, RetractInformationRequest, ReviseInformationRequest},
+    v1,
+};
+
+use super::resolve;
+use crate::{
+    failure::{Exit, Failure, Outcome},
+    files, form as read,
+    key::KeyArgs,
+    node::NodeArgs,
+    referral::{id_or_prefix, short, show_receipt},
+    screen::say,
+};
+
+/// Show an empty form to fill in, with what goes where.
+///
+/// `tutti information template > law.toml`
+#[derive(Debug, Args)]
+pub(crate) struct Template {}
+
+pub(super) fn template() -> Outcome {
+    say(form::template().trim_end());
+    Ok(Exit::Ok)
+}
+
+/// What every write takes.
+#[derive(Debug, Args)]
+struct Common {
+    #[command(flatten)]
+    node: NodeArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Show the receipt as JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+/// Publish a share, for all societies or for anybody.
+#[derive(Debug, Args)]
+pub(crate) struct Publish {
+    /// The form (TOML as `template` shows it, or the same in JSON); - reads standard input.
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Publish a new version of a share of this society's.
+#[derive(Debug, Args)]
+pub(crate) struct Revise {
+    /// The share's id, or its first characters.
+    #[arg(value_name = "ID", value_parser = id_or_prefix)]
+    id: String,
+    /// The whole new version, as for `publish`; - reads standard input.
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Take back a share of this society's. It stays in the log, marked as retracted.
+#[derive(Debug, Args)]
+pub(crate) struct Retract {
+    /// The share's id, or its first characters.
+    #[arg(value_name = "ID", value_parser = id_or_prefix)]
+    id: String,
+    /// Why, for those who have read it.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Publish {
+    pub(super) async fn run(self) -> Outcome {
+        let key = self.common.key.key();
+        let (visibility, version) = read_form(&self.file)?;
+        let node = self.common.node.connect().await?;
+        let request = PublishInformationRequest {
+            idempotency_key: key.to_vec(),
+            visibility: match visibility {
+                Visibility::Public => v1::Visibility::Public,
+                Visibility::Federation => v1::Visibility::Federation,
+                Visibility::Addressed => v1::Visibility::Addressed,
+            } as i32,
+            version: Some(version),
+        };
+        let receipt = key.write(node.information().publish(request)).await?;
+        let done = format!("Information {} is published.", short(&receipt.id));
+        show_receipt(&done, &receipt, "", self.common.json);
+        Ok(Exit::Ok)
+    }
+}
+
+impl Revise {
+    pub(super) async fn run(self) -> Outcome {
+        let key = self.common.key.key();
+        let (_, version) = read_form(&self.file)?;
+        let node = self.common.node.connect().await?;
+        let request = ReviseInformationRequest {
+            idempotency_key: key.to_vec(),
+            id: resolve(&self.id, &node).await?,
+            version: Some(version),
+        };
+        let receipt = key.write(node.information().revise(request)).await?;
+        let done = format!("Information {} has a new version.", short(&receipt.id));
+        show_receipt(&done, &receipt, "", self.common.json);
+        Ok(Exit::Ok)
+    }
+}
+
+impl Retract {
+    pub(super) async fn run(self) -> Outcome {
+        let key = self.common.key.key();
+        let node = self.common.node.connect().await?;
+        let request = RetractInformationRequest {
+            idempotency_key: key.to_vec(),
+            id: resolve(&self.id, &node).await?,
+            reason: self.reason,
+        };
+        let receipt = key.write(node.information().retract(request)).await?;
+        let done = format!("Information {} is retracted.", short(&receipt.id));
+        show_receipt(&done, &receipt, "", self.common.json);
+        Ok(Exit::Ok)
+    }
+}
+
+fn read_form(file: &Path) -> Result<(Visibility, v1::InformationVersion), Failure> {
+    let text = files::read_text(file, read::FORM_BYTES_MAX)?;
+    let form: InformationForm = read::parse(file, &text)?;
+    form.to_messages().map_err(|wrong| read::wrong(file, &wrong))
+}

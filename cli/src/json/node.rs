@@ -1,0 +1,149 @@
+//! The node's state, its peers, and what changes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tutti_proto::node::v1 as api;
+
+use super::given;
+use crate::time::rfc3339;
+
+/// `tutti status --json`.
+#[derive(Serialize)]
+pub(crate) struct Status {
+    society: String,
+    name: String,
+    federation: String,
+    version: String,
+    mode: String,
+    listen: Option<String>,
+    started_at: Option<String>,
+    roster: RosterInForce,
+    logs: Vec<Log>,
+    peers: Vec<Peer>,
+    referrals: BTreeMap<String, u64>,
+    overdue: u64,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RosterInForce {
+    version: u64,
+    expires_on: String,
+}
+
+/// A log as this node holds it.
+#[derive(Serialize)]
+struct Log {
+    origin: String,
+    society: String,
+    size: u64,
+    head_size: u64,
+    root: String,
+    witnesses: Vec<String>,
+    forked: bool,
+}
+
+/// `tutti peers --json`.
+#[derive(Serialize)]
+pub(crate) struct Peers {
+    peers: Vec<Peer>,
+}
+
+#[derive(Serialize)]
+struct Peer {
+    society: String,
+    name: String,
+    endpoints: Vec<String>,
+    connected: bool,
+    link: Option<String>,
+    since: Option<String>,
+    last_heard_at: Option<String>,
+    last_error: Option<String>,
+    bytes_in: u64,
+    bytes_out: u64,
+    round_trip_us: Option<u32>,
+}
+
+/// One line of `tutti watch --json`.
+#[derive(Serialize)]
+pub(crate) struct Change {
+    at: Option<String>,
+    kind: String,
+    id: Option<String>,
+    what: String,
+    count: u64,
+}
+
+impl From<&api::StatusResponse> for Status {
+    fn from(status: &api::StatusResponse) -> Self {
+        Self {
+            society: status.society.clone(),
+            name: status.name.clone(),
+            federation: status.federation.clone(),
+            version: status.version.clone(),
+            mode: status.mode.clone(),
+            listen: given(&status.listen),
+            started_at: rfc3339(status.started_at_ms),
+            roster: RosterInForce {
+                version: status.roster_version,
+                expires_on: status.roster_expires.clone(),
+            },
+            logs: status.logs.iter().map(Log::from).collect(),
+            peers: status.peers.iter().map(Peer::from).collect(),
+            referrals: status.referrals.clone().into_iter().collect(),
+            overdue: status.overdue,
+            warnings: status.warnings.clone(),
+        }
+    }
+}
+
+impl From<&api::LogStatus> for Log {
+    fn from(log: &api::LogStatus) -> Self {
+        Self {
+            origin: log.origin.clone(),
+            society: log.society.clone(),
+            size: log.size,
+            head_size: log.head_size,
+            root: hex::encode(&log.root),
+            witnesses: log.witnesses.clone(),
+            forked: log.forked,
+        }
+    }
+}
+
+impl From<&api::PeersResponse> for Peers {
+    fn from(answer: &api::PeersResponse) -> Self {
+        Self { peers: answer.peers.iter().map(Peer::from).collect() }
+    }
+}
+
+impl From<&api::Peer> for Peer {
+    fn from(peer: &api::Peer) -> Self {
+        Self {
+            society: peer.society.clone(),
+            name: peer.name.clone(),
+            endpoints: peer.endpoints.clone(),
+            connected: peer.connected,
+            link: given(&peer.link),
+            since: rfc3339(peer.since_ms),
+            last_heard_at: rfc3339(peer.last_heard_ms),
+            last_error: given(&peer.last_error),
+            bytes_in: peer.bytes_in,
+            bytes_out: peer.bytes_out,
+            round_trip_us: (peer.round_trip_us != 0).then_some(peer.round_trip_us),
+        }
+    }
+}
+
+impl From<&api::WatchEvent> for Change {
+    fn from(change: &api::WatchEvent) -> Self {
+        Self {
+            at: rfc3339(change.at_ms),
+            kind: change.kind.clone(),
+            id: given(&change.id),
+            what: change.what.clone(),
+            count: change.count,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Referrals: the form as it was sent, the story, and the case where it was asked for.
+
+use serde::Serialize;
+use tutti_core::referral::form::ReferralForm;
+use tutti_proto::node::v1 as api;
+
+use super::given;
+use crate::{names, time::rfc3339};
+
+/// What a write gives back with `--json`.
+#[derive(Serialize)]
+pub(crate) struct Receipt {
+    id: String,
+    origin: String,
+    index: u64,
+    recorded_at: Option<String>,
+}
+
+/// `tutti referral list --json`.
+#[derive(Serialize)]
+pub(crate) struct Referrals {
+    referrals: Vec<Referral>,
+}
+
+/// `tutti referral show --json`.
+#[derive(Serialize)]
+pub(crate) struct Referral {
+    id: String,
+    sender: String,
+    receiver: String,
+    state: &'static str,
+    sent_at: Option<String>,
+    changed_at: Option<String>,
+    due_at: Option<String>,
+    overdue: bool,
+    content_state: &'static str,
+    /// As `tutti referral template` has it; with `content` only where that was opened.
+    form: Option<ReferralForm>,
+    events: Vec<Event>,
+}
+
+#[derive(Serialize)]
+struct Event {
+    origin: String,
+    index: u64,
+    society: String,
+    recorded_at: Option<String>,
+    transition: String,
+    code: Option<String>,
+    effective: bool,
+    explanation: Option<String>,
+    note: Option<String>,
+    witnesses: u32,
+}
+
+impl From<&api::Receipt> for Receipt {
+    fn from(receipt: &api::Receipt) -> Self {
+        Self {
+            id: receipt.id.clone(),
+            origin: receipt.origin.clone(),
+            index: receipt.index,
+            recorded_at: rfc3339(receipt.recorded_at_ms),
+        }
+    }
+}
+
+impl From<&[api::Referral]> for Referrals {
+    fn from(referrals: &[api::Referral]) -> Self {
+        Self { referrals: referrals.iter().map(Referral::from).collect() }
+    }
+}
+
+impl From<&api::Referral> for Referral {
+    fn from(referral: &api::Referral) -> Self {
+        let form = |sent| ReferralForm::from_messages(sent, referral.content.as_ref());
+        Self {
+            id: referral.id.clone(),
+            sender: referral.sender.clone(),
+            receiver: referral.receiver.clone(),
+            state: names::referral_state(referral.state()),
+            sent_at: rfc3339(referral.sent_at_ms),
+            changed_at: rfc3339(referral.changed_at_ms),
+            due_at: rfc3339(referral.due_at_ms),
+            overdue: referral.overdue,
+            content_state: names::body_state(referral.content_state()),
+            form: referral.sent.as_ref().map(form),
+            events: referral.events.iter().map(Event::from).collect(),
+        }
+    }
+}
+
+impl From<&api::ReferralEventView> for Event {
+    fn from(event: &api::ReferralEventView) -> Self {
+        Self {
+            origin: event.origin.clone(),
+            index: event.index,
+            society: event.society.clone(),
+            recorded_at: rfc3339(event.recorded_at_ms),
+            transition: event.transition.clone(),
+            code: given(&event.code),
+            effective: event.effective,
+            explanation: given(&event.explanation),
+            note: given(&event.note),
+            witnesses: event.witnesses,
+        }
+    }
+}

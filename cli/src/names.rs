@@ -1,0 +1,83 @@
+//! The names of the client API's own codes, in `snake_case`; those of records are in the core.
+
+use tutti_proto::{node::v1 as api, v1};
+
+/// A referral's state.
+pub(crate) fn referral_state(state: api::ReferralState) -> &'static str {
+    use api::ReferralState as S;
+    match state {
+        S::Unspecified => "unknown",
+        S::Sent => "sent",
+        S::Acknowledged => "acknowledged",
+        S::InformationRequested => "information_requested",
+        S::Accepted => "accepted",
+        S::Declined => "declined",
+        S::Withdrawn => "withdrawn",
+        S::Completed => "completed",
+        S::Closed => "closed",
+    }
+}
+
+/// Every state by its name.
+pub(crate) const REFERRAL_STATES: [&str; 8] = [
+    "sent",
+    "acknowledged",
+    "information_requested",
+    "accepted",
+    "declined",
+    "withdrawn",
+    "completed",
+    "closed",
+];
+
+/// The state of that name.
+pub(crate) fn parse_referral_state(name: &str) -> Option<api::ReferralState> {
+    let place = REFERRAL_STATES.iter().position(|state| *state == name)?;
+    api::ReferralState::try_from(i32::try_from(place).ok()? + 1).ok()
+}
+
+/// Whether a body is here.
+pub(crate) fn body_state(state: api::BodyState) -> &'static str {
+    match state {
+        api::BodyState::Unspecified => "none",
+        api::BodyState::Present => "present",
+        api::BodyState::Absent => "absent",
+        api::BodyState::Erased => "erased",
+    }
+}
+
+/// An information share's state.
+pub(crate) fn information_state(state: api::InformationState) -> &'static str {
+    match state {
+        api::InformationState::Unspecified => "unknown",
+        api::InformationState::Published => "published",
+        api::InformationState::Revised => "revised",
+        api::InformationState::Retracted => "retracted",
+    }
+}
+
+/// Who may read.
+pub(crate) fn visibility(visibility: v1::Visibility) -> &'static str {
+    match visibility {
+        v1::Visibility::Unspecified => "unknown",
+        v1::Visibility::Public => "public",
+        v1::Visibility::Federation => "federation",
+        v1::Visibility::Addressed => "addressed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_the_name_that_the_protocol_buffers_give() {
+        for name in REFERRAL_STATES {
+            let state = parse_referral_state(name).expect("a state");
+            assert_eq!(referral_state(state), name);
+            let proto = state.as_str_name().to_lowercase();
+            assert_eq!(proto.strip_prefix("referral_state_"), Some(name));
+        }
+        assert_eq!(parse_referral_state("unknown"), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! `tutti peers`: the other nodes, as this one sees them.
+
+use clap::Args;
+use tutti_proto::node::v1::{Peer, PeersRequest};
+
+use crate::{
+    failure::{Exit, Outcome},
+    json,
+    node::{self, NodeArgs},
+    screen::{say, table},
+    time,
+};
+
+/// Show the other nodes: which are connected, since when, and what ended the last link.
+#[derive(Args)]
+pub(crate) struct Peers {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// As JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+impl Peers {
+    pub(crate) fn run(self) -> Outcome {
+        let answer = node::block_on(async {
+            let node = self.node.connect().await?;
+            node::ask(node.node().peers(PeersRequest {})).await
+        })?;
+        match self.json {
+            true => json::print(&json::Peers::from(&answer)),
+            false => say(describe(&answer.peers)),
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// A table of peers.
+pub(crate) fn describe(peers: &[Peer]) -> String {
+    if peers.is_empty() {
+        return "No other society is in the roster.".to_owned();
+    }
+    let now = time::now_ms();
+    let row = |peer: &Peer| {
+        let (state, since) = match (peer.connected, peer.since_ms) {
+            (true, since) => (peer.link.clone(), time::short(since)),
+            (false, 0) => ("away".to_owned(), String::new()),
+            (false, since) => ("away".to_owned(), time::short(since)),
+        };
+        let heard = match peer.last_heard_ms {
+            0 => "never".to_owned(),
+            at => format!("{} ago", time::span(at, now)),
+        };
+        let trip = match peer.round_trip_us {
+            0 => String::new(),
+            us => format!("{}.{} ms", us / 1000, us % 1000 / 100),
+        };
+        vec![
+            peer.society.clone(),
+            peer.name.clone(),
+            state,
+            since,
+            heard,
+            trip,
+            if peer.connected { String::new() } else { peer.last_error.clone() },
+        ]
+    };
+    table(
+        &["peer", "name", "link", "since", "last heard", "round trip", "why away"],
+        peers.iter().map(row),
+    )
+}

@@ -1,0 +1,118 @@
+//! `tutti proof`: evidence of one entry, checked without any node.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tutti_core::{
+    entry::{Entry, Visibility},
+    limits::NOTE_BYTES_MAX,
+    proof::{PROOF_BYTES_MAX, Proof as TlogProof},
+    roster::Roster,
+};
+
+use crate::{
+    failure::{Exit, Failure, Outcome},
+    files, json, roster,
+    screen::{Style, fields, paint, say},
+    time,
+};
+
+/// Check evidence that somebody handed over.
+#[derive(Subcommand)]
+pub(crate) enum Proof {
+    Verify(Verify),
+}
+
+/// Check that an entry is in a society's log, as the file says.
+///
+/// The file is a C2SP tlog-proof, made by `tutti log prove`. It holds the entry, its place, the
+/// hashes that lead to the head, and the head with its signatures. It is checked against the keys
+/// of the roster; nothing is asked of any node.
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The proof.
+    file: PathBuf,
+    /// The roster, all its versions from 1 in order; if not given, that of the node in --dir.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    roster: Vec<PathBuf>,
+    /// The node's directory, whose roster is relied on.
+    #[arg(long, env = "TUTTI_DIR", value_name = "DIR", required_unless_present = "roster")]
+    dir: Option<PathBuf>,
+    /// As JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+impl Proof {
+    pub(crate) fn run(self) -> Outcome {
+        let Self::Verify(verify) = self;
+        let roster = verify.keys()?;
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Failure::new(Exit::Usage, format!("{} is no proof: {error}", verify.file.display()))
+        };
+        let proof = TlogProof::parse(&files::read(&verify.file, PROOF_BYTES_MAX)?)
+            .map_err(|error| unreadable(&error))?;
+        let (entry, head) = proof.verify(&roster, None).map_err(|error| {
+            let what = format!("{} proves nothing: {error}", verify.file.display());
+            Failure::new(Exit::Refused, what)
+                .todo("ask for the proof again, and for the roster that goes with it")
+        })?;
+        let parsed = Entry::parse(entry.as_slice()).map_err(|error| unreadable(&error))?;
+        if verify.json {
+            json::print(&json::Proven::new(proof.index, &parsed, &head));
+            return Ok(Exit::Ok);
+        }
+        let witnesses: Vec<String> = head
+            .cosignatures()
+            .iter()
+            .map(|word| {
+                let at = time::local(word.time_s.saturating_mul(1000));
+                format!("{} on {at}", word.society)
+            })
+            .collect();
+        let mut lines = vec![
+            ("entry", format!("{} of {}", proof.index, head.origin())),
+            ("under a head of", format!("{} entries, signed by {}", head.size(), head.origin())),
+            (
+                "witnessed by",
+                match witnesses.is_empty() {
+                    true => "nobody".to_owned(),
+                    false => witnesses.join("\n"),
+                },
+            ),
+        ];
+        if let Some(header) = parsed.header() {
+            let seen_by = match header.visibility {
+                Visibility::Public => "anybody",
+                Visibility::Federation => "members of the federation",
+                Visibility::Addressed => "the societies that it is sealed to",
+            };
+            lines.push(("recorded", time::local(header.recorded_at_ms)));
+            lines.push(("to be read by", seen_by.to_owned()));
+            lines.push(("record", format!("sha256 {}", hex::encode(header.record.digest))));
+            if let Some(content) = &header.content {
+                lines.push(("content", format!("sha256 {}", hex::encode(content.digest))));
+            }
+        }
+        say(format!("{}\n\n{}", paint(Style::Good, "Proven."), fields(lines)));
+        Ok(Exit::Ok)
+    }
+}
+
+impl Verify {
+    fn keys(&self) -> Result<Roster, Failure> {
+        if self.roster.is_empty() {
+            let dir = self.dir.clone().unwrap_or_default();
+            return roster::installed(&dir);
+        }
+        let notes = self
+            .roster
+            .iter()
+            .map(|file| files::read(file, NOTE_BYTES_MAX))
+            .collect::<Result<Vec<_>, _>>()?;
+        Roster::open_chain(notes.iter().map(Vec::as_slice)).map_err(|error| {
+            Failure::new(Exit::Usage, format!("the roster is refused: {error}"))
+                .todo("give every version from 1, in order")
+        })
+    }
+}

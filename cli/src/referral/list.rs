@@ -1,0 +1,94 @@
+//! `tutti referral list`.
+
+use clap::Args;
+use tutti_proto::{
+    node::v1::{Direction, ListReferralsRequest, Referral},
+    v1::{Priority, ServiceCategory},
+};
+
+use super::{all, names as codes, short};
+use crate::{
+    failure::{Exit, Outcome},
+    json, names,
+    node::NodeArgs,
+    screen::{Style, paint, say, table},
+    text, time,
+};
+
+/// List the referrals that this society sent or received, what is overdue first.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only in this state. May be repeated.
+    #[arg(long = "state", value_name = "STATE", value_parser = names::REFERRAL_STATES)]
+    states: Vec<String>,
+    /// Only those that this society sent.
+    #[arg(long, conflicts_with = "received")]
+    sent: bool,
+    /// Only those that this society received.
+    #[arg(long)]
+    received: bool,
+    /// Only those whose answer is overdue.
+    #[arg(long)]
+    overdue: bool,
+    #[command(flatten)]
+    node: NodeArgs,
+    /// As JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(super) async fn run(self) -> Outcome {
+        let node = self.node.connect().await?;
+        let direction = match (self.sent, self.received) {
+            (true, _) => Direction::Sent,
+            (_, true) => Direction::Received,
+            (false, false) => Direction::Unspecified,
+        };
+        let states = self.states.iter().filter_map(|name| names::parse_referral_state(name));
+        let request = ListReferralsRequest {
+            states: states.map(|state| state as i32).collect(),
+            direction: direction as i32,
+            ..ListReferralsRequest::default()
+        };
+        let mut referrals = all(&node, request).await?;
+        referrals.retain(|referral| referral.overdue || !self.overdue);
+        referrals.sort_by_key(|referral| (!referral.overdue, u64::MAX - referral.changed_at_ms));
+        if self.json {
+            json::print(&json::Referrals::from(referrals.as_slice()));
+            return Ok(Exit::Ok);
+        }
+        if referrals.is_empty() {
+            say("No such referral here.");
+            return Ok(Exit::Ok);
+        }
+        let headings =
+            ["id", "from", "to", "state", "priority", "services", "changed", "answer due"];
+        say(table(&headings, referrals.iter().map(row)));
+        let overdue = referrals.iter().filter(|referral| referral.overdue).count() as u64;
+        if overdue > 0 {
+            let line = format!("{overdue} referral{} overdue.", text::s(overdue));
+            say(format!("\n{}", paint(Style::Warn, line)));
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn row(referral: &Referral) -> Vec<String> {
+    let sent = referral.sent.clone().unwrap_or_default();
+    let due = match (referral.due_at_ms, referral.overdue) {
+        (0, _) => String::new(),
+        (at, true) => format!("OVERDUE since {}", time::short(at)),
+        (at, false) => time::short(at),
+    };
+    vec![
+        short(&referral.id).to_owned(),
+        referral.sender.clone(),
+        referral.receiver.clone(),
+        names::referral_state(referral.state()).to_owned(),
+        codes::<Priority>(&[sent.priority]),
+        codes::<ServiceCategory>(&sent.services_requested),
+        time::short(referral.changed_at_ms),
+        due,
+    ]
+}

@@ -1,0 +1,83 @@
+//! `tutti referral template` and `tutti referral send`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tutti_core::{
+    referral::form::{self, ReferralForm},
+    society::Society,
+};
+use tutti_proto::node::v1::SendReferralRequest;
+
+use super::{short, show_receipt};
+use crate::{
+    failure::{Exit, Outcome},
+    files, form as read,
+    key::KeyArgs,
+    node::NodeArgs,
+    screen::say,
+    text,
+};
+
+/// Show an empty form to fill in, with what goes where.
+///
+/// `tutti referral template > case.toml`
+#[derive(Debug, Args)]
+pub(crate) struct Template {}
+
+pub(super) fn template() -> Outcome {
+    say(form::template().trim_end());
+    Ok(Exit::Ok)
+}
+
+/// Refer a person to another society.
+///
+/// The form says what is needed and what the person has agreed to. If something is missing or
+/// wrong, all of it is named at once and nothing is sent. The case is sealed before it is written
+/// anywhere; delete the form afterwards.
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// The society that is asked; takes the place of `receiver` in the form.
+    #[arg(long, value_name = "CODE")]
+    to: Option<Society>,
+    /// The form (TOML as `template` shows it, or the same in JSON); - reads standard input.
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    node: NodeArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Show the receipt as JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+impl Send {
+    pub(super) async fn run(self) -> Outcome {
+        let key = self.key.key();
+        let text = files::read_text(&self.file, read::FORM_BYTES_MAX)?;
+        let mut form: ReferralForm = read::parse(&self.file, &text)?;
+        if let Some(society) = self.to {
+            form.receiver = society.to_string();
+        }
+        let receiver = form.receiver.clone();
+        let (sent, content) =
+            form.to_messages().map_err(|wrong| read::wrong(&self.file, &wrong))?;
+        let node = self.node.connect().await?;
+        let request = SendReferralRequest {
+            idempotency_key: key.to_vec(),
+            sent: Some(sent),
+            content: Some(content),
+        };
+        let receipt = key.write(node.referrals().send(request)).await?;
+        let id = short(&receipt.id);
+        let mut show = vec!["tutti".into(), "referral".into(), "show".into(), id.to_owned()];
+        show.extend(self.node.again().iter().map(|word| text::shell(word)));
+        let done = format!("Referral {id} is sent to {}.", text::line(&receiver));
+        show_receipt(&done, &receipt, &show.join(" "), self.json);
+        if !self.json && self.file.as_os_str() != "-" {
+            say(format!("  delete {} now: the node keeps the case, sealed", self.file.display()));
+        }
+        Ok(Exit::Ok)
+    }
+}

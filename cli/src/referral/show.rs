@@ -1,0 +1,198 @@
+//! `tutti referral show`.
+
+use clap::Args;
+use tutti_core::referral::codes;
+use tutti_proto::{
+    node::v1::{BodyState, GetReferralRequest, Referral, ReferralEventView},
+    v1,
+};
+
+use super::{IdArg, names as listed};
+use crate::{
+    failure::{Exit, Outcome},
+    json, names,
+    node::{self, NodeArgs},
+    screen::{Style, fields, paint, say, table, text_width},
+    text, time,
+};
+
+/// Tell one referral's story; with --content also the person's case.
+///
+/// Looking at a case is recorded at this node.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    id: IdArg,
+    /// Also open the person's case and the notes.
+    #[arg(long)]
+    content: bool,
+    #[command(flatten)]
+    node: NodeArgs,
+    /// As JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub(super) async fn run(self) -> Outcome {
+        let node = self.node.connect().await?;
+        let id = self.id.resolve(&node).await?;
+        let request = GetReferralRequest { id, with_content: self.content };
+        let referral = node::ask(node.referrals().get(request)).await?;
+        match self.json {
+            true => json::print(&json::Referral::from(&referral)),
+            false => say(describe(&referral, self.content)),
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn describe(referral: &Referral, with_content: bool) -> String {
+    let mut parts = vec![heading(referral), record(referral), story(referral)];
+    parts.extend(notes(referral));
+    parts.push(match (&referral.content, with_content, referral.content_state()) {
+        (Some(content), true, _) => case(content),
+        (_, _, BodyState::Erased) => "The case was erased.".to_owned(),
+        (_, _, BodyState::Absent) => "The case is not here yet; it is on its way.".to_owned(),
+        (None, true, _) => "This node cannot open the case.".to_owned(),
+        (_, false, _) => paint(Style::Dim, "To see the person's case and the notes: --content"),
+    });
+    parts.join("\n\n")
+}
+
+fn heading(referral: &Referral) -> String {
+    let state = names::referral_state(referral.state()).replace('_', " ");
+    let due = match (referral.due_at_ms, referral.overdue) {
+        (0, _) => String::new(),
+        (at, true) => paint(Style::Bad, format!(", OVERDUE since {}", time::local(at))),
+        (at, false) => format!(", answer due by {}", time::local(at)),
+    };
+    format!(
+        "{}\n{} → {}: {}{due}",
+        paint(Style::Bold, format!("Referral {}", text::line(&referral.id))),
+        text::line(&referral.sender),
+        text::line(&referral.receiver),
+        paint(Style::Bold, state),
+    )
+}
+
+/// What the record says: no personal data.
+fn record(referral: &Referral) -> String {
+    let sent = referral.sent.clone().unwrap_or_default();
+    let countries = [
+        ("from", &sent.country_of_origin),
+        ("now in", &sent.country_of_stay),
+        ("to", &sent.country_of_destination),
+    ];
+    let way = countries.iter().filter(|(_, country)| !country.is_empty());
+    let mut journey = vec![codes::name::<v1::JourneyStage>(sent.stage).to_owned()];
+    journey.extend(way.map(|(word, country)| format!("{word} {country}")));
+    let kept = match sent.retain_until {
+        0 => "as long as the roster says".to_owned(),
+        until => format!("until {}", time::day(until)),
+    };
+    let person = [
+        codes::name::<v1::AgeBand>(sent.age_band).to_owned(),
+        codes::name::<v1::Sex>(sent.sex).to_owned(),
+    ];
+    fields([
+        ("priority", codes::name::<v1::Priority>(sent.priority).to_owned()),
+        ("services", listed::<v1::ServiceCategory>(&sent.services_requested)),
+        ("given already", listed::<v1::ServiceCategory>(&sent.services_provided)),
+        ("journey", joined(journey)),
+        ("vulnerabilities", listed::<v1::Vulnerability>(&sent.vulnerabilities)),
+        ("age, sex", joined(person.into())),
+        ("legal basis", codes::name::<v1::LegalBasis>(sent.legal_basis).to_owned()),
+        ("consent", sent.consent.as_ref().map(consent).unwrap_or_default()),
+        ("purpose", codes::name::<v1::Purpose>(sent.purpose).to_owned()),
+        ("restrictions", listed::<v1::Restriction>(&sent.restrictions)),
+        ("disclosed", sent.information_disclosed.join(", ")),
+        ("withheld", sent.information_withheld.join(", ")),
+        ("kept", kept),
+    ])
+}
+
+fn consent(consent: &v1::Consent) -> String {
+    let said = |word: &str, what: &str| match what {
+        "" => String::new(),
+        what => format!("{word} {what}"),
+    };
+    let day = |at: u64| if at == 0 { String::new() } else { time::day(at) };
+    joined(vec![
+        codes::name::<v1::ConsentStatus>(consent.status).to_owned(),
+        codes::name::<v1::ConsentForm>(consent.form).to_owned(),
+        said("by the", codes::name::<v1::ConsentGiver>(consent.given_by)),
+        said("in", &consent.language),
+        if consent.interpreter { "through an interpreter".to_owned() } else { String::new() },
+        said("explained", &day(consent.explained_at)),
+        said("until", &day(consent.expires_at)),
+        if consent.witnessed { "before a witness".to_owned() } else { String::new() },
+        said("for", &consent.recipients.join(" and ")),
+        said("to use for", &listed::<v1::Purpose>(&consent.purposes)),
+        said("only", &consent.fields.join(", ")),
+    ])
+}
+
+fn joined(mut parts: Vec<String>) -> String {
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
+}
+
+fn story(referral: &Referral) -> String {
+    let row = |event: &ReferralEventView| {
+        let what = match event.code.as_str() {
+            "" => event.transition.replace('_', " "),
+            code => format!("{}: {code}", event.transition.replace('_', " ")),
+        };
+        vec![
+            time::local(event.recorded_at_ms),
+            event.society.clone(),
+            match event.effective {
+                true => what,
+                false => format!("({what}) {}", event.explanation),
+            },
+            format!("{} {}", event.society, event.index),
+            event.witnesses.to_string(),
+        ]
+    };
+    table(&["when", "who", "what", "entry", "witnesses"], referral.events.iter().map(row))
+}
+
+fn notes(referral: &Referral) -> Vec<String> {
+    let with_note = referral.events.iter().filter(|event| !event.note.is_empty());
+    with_note
+        .map(|event| {
+            let what = event.transition.replace('_', " ");
+            let head = text::line(&format!("{} wrote, with “{what}”:", event.society));
+            let safe = text::block(&event.note, "");
+            format!("{head}\n{}", text::wrap(&safe, "  │ ", text_width()))
+        })
+        .collect()
+}
+
+fn case(content: &v1::ReferralContent) -> String {
+    let person = content.person.clone().unwrap_or_default();
+    let focal = content.focal_point.clone().unwrap_or_default();
+    let yes = |flag: bool| if flag { "yes".to_owned() } else { String::new() };
+    let age = if person.age == 0 { String::new() } else { person.age.to_string() };
+    let lines = fields([
+        ("case code", content.case_code.clone()),
+        ("name", person.name),
+        ("sex", codes::name::<v1::Sex>(person.sex).to_owned()),
+        ("age", age),
+        ("nationality", person.nationality),
+        ("languages", person.languages.join(", ")),
+        ("interpreter needed", yes(person.interpreter_needed)),
+        ("disability", person.disability),
+        ("safe contact", person.safe_contact),
+        ("safe times", person.safe_contact_times),
+        ("caregiver", person.caregiver),
+        ("separated or unaccompanied", yes(person.separated_or_unaccompanied)),
+        ("dependants", person.dependants),
+        ("reason", content.reason.clone()),
+        ("risk", content.risk.clone()),
+        ("given already", content.services_already_provided.clone()),
+        ("focal point", joined(vec![focal.name, focal.contact])),
+    ]);
+    format!("{}\n{lines}", paint(Style::Bold, "The case (that it was opened is recorded)"))
+}

@@ -1,0 +1,268 @@
+//! `tutti roster`: how a federation is founded and who is in it.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use tutti_core::{
+    limits::NOTE_BYTES_MAX,
+    roster::{self, DataProtection, Draft, Member, RosterError},
+};
+use tutti_node::{keyring, rosters};
+
+use crate::{
+    card,
+    failure::{Exit, Failure, Outcome},
+    files, json, passphrase,
+    screen::{Style, fields, paint, say, table},
+    text,
+};
+
+/// Found a federation, sign its roster, install it.
+///
+/// The roster lists the members with their keys. Version 1 is signed by every founder. The way:
+/// everybody runs `tutti init` and sends card.note to one of them; that one runs `roster found` and
+/// sends the draft round; each runs `roster sign`; the finished file goes to all, and each runs
+/// `roster install`.
+#[derive(Subcommand)]
+pub(crate) enum Roster {
+    Found(Found),
+    Sign(Sign),
+    Show(Show),
+    Install(Install),
+}
+
+/// Make the draft of a first roster out of the founders' membership cards.
+#[derive(Args)]
+pub(crate) struct Found {
+    /// The founders' cards, each compared with its society by telephone.
+    #[arg(required = true)]
+    cards: Vec<PathBuf>,
+    /// How many members must sign a later change.
+    #[arg(long)]
+    threshold: u32,
+    /// The day after which everybody is warned that the roster is old; a year from now if not
+    /// given. Service never stops for it.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    expires: Option<jiff::civil::Date>,
+    /// Hours to answer an emergency.
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    emergency_hours: u32,
+    /// Hours to answer an urgent referral.
+    #[arg(long, value_name = "HOURS", default_value_t = 72)]
+    urgent_hours: u32,
+    /// Hours to answer a normal referral.
+    #[arg(long, value_name = "HOURS", default_value_t = 14 * 24)]
+    normal_hours: u32,
+    /// Days that a case is kept where its sender set no other time.
+    #[arg(long, value_name = "DAYS", default_value_t = 5 * 365)]
+    retention_days: u32,
+    /// Where the draft is written.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Sign a draft with this society's root key, in place.
+///
+/// Look at it with `tutti roster show` first, and compare its fingerprint with the other founders.
+/// The root key is keys/root.key in the node's directory, or wherever it is kept offline.
+#[derive(Args)]
+pub(crate) struct Sign {
+    /// The draft.
+    file: PathBuf,
+    /// The node's directory.
+    #[arg(long, env = "TUTTI_DIR", value_name = "DIR", required_unless_present = "root_key")]
+    dir: Option<PathBuf>,
+    /// The root key, where it is kept elsewhere.
+    #[arg(long, value_name = "FILE")]
+    root_key: Option<PathBuf>,
+    /// A file whose first line is the key's passphrase.
+    #[arg(long, env = "TUTTI_PASSPHRASE_FILE", value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// Show who is in a roster and who has signed it.
+#[derive(Args)]
+pub(crate) struct Show {
+    /// The draft or roster; if not given, the one that the node has installed.
+    file: Option<PathBuf>,
+    /// The node's directory.
+    #[arg(long, env = "TUTTI_DIR", value_name = "DIR", required_unless_present = "file")]
+    dir: Option<PathBuf>,
+    /// As JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+/// Check a finished roster and give it to this society's node.
+///
+/// The node must be started anew to take it.
+#[derive(Args)]
+pub(crate) struct Install {
+    /// The roster, signed by all who must.
+    file: PathBuf,
+    /// The node's directory.
+    #[arg(long, env = "TUTTI_DIR", value_name = "DIR")]
+    dir: PathBuf,
+}
+
+impl Roster {
+    pub(crate) fn run(self) -> Outcome {
+        match self {
+            Self::Found(found) => found.run(),
+            Self::Sign(sign) => sign.run(),
+            Self::Show(show) => show.run(),
+            Self::Install(install) => install.run(),
+        }
+    }
+}
+
+impl Found {
+    fn run(self) -> Outcome {
+        let cards =
+            self.cards.iter().map(|file| card::open(file)).collect::<Result<Vec<_>, _>>()?;
+        let expires = match self.expires {
+            Some(day) => day,
+            None => jiff::Zoned::now().date().saturating_add(jiff::Span::new().years(1)),
+        };
+        let times = DataProtection {
+            emergency_hours: self.emergency_hours,
+            urgent_hours: self.urgent_hours,
+            normal_hours: self.normal_hours,
+            retention_days: self.retention_days,
+        };
+        let draft = Draft::found(&cards, self.threshold, &expires.to_string(), times)
+            .map_err(|error| refused("no roster can be made of these cards", &error))?;
+        files::write_new(&self.out, &draft.to_bytes())?;
+        say(describe_draft(&draft));
+        say(format!(
+            "\nDraft written to {}. Each founder now runs: tutti roster sign {}",
+            self.out.display(),
+            text::shell(&self.out.display().to_string())
+        ));
+        Ok(Exit::Ok)
+    }
+}
+
+impl Sign {
+    fn run(self) -> Outcome {
+        let mut draft = Draft::open(&files::read(&self.file, NOTE_BYTES_MAX)?)
+            .map_err(|error| refused(&format!("{} is refused", self.file.display()), &error))?;
+        let path = match (&self.root_key, &self.dir) {
+            (Some(path), _) => path.clone(),
+            (None, Some(dir)) => dir.join("keys").join("root.key"),
+            (None, None) => return Err(Failure::new(Exit::Usage, "give --dir or --root-key")),
+        };
+        let passphrase = passphrase::for_key(&path, self.passphrase_file.as_deref())?;
+        let root = keyring::root_key(&path, passphrase.as_ref())
+            .map_err(|error| Failure::new(Exit::Key, error.to_string()))?;
+        let society =
+            draft.sign(&root).map_err(|error| refused("the draft was not signed", &error))?;
+        files::replace(&self.file, &draft.to_bytes())?;
+        say(format!(
+            "Signed by {society}: version {} of {}, fingerprint {}.",
+            draft.document().version,
+            draft.document().federation,
+            draft.fingerprint()
+        ));
+        say(match draft.missing().as_slice() {
+            [] => format!(
+                "All have signed. Each society now runs: tutti roster install {} --dir DIR",
+                text::shell(&self.file.display().to_string())
+            ),
+            missing => format!("Not signed yet by {}.", list(missing)),
+        });
+        Ok(Exit::Ok)
+    }
+}
+
+impl Show {
+    fn run(self) -> Outcome {
+        let draft = match (&self.file, &self.dir) {
+            (Some(file), _) => Draft::open(&files::read(file, NOTE_BYTES_MAX)?)
+                .map_err(|error| refused(&format!("{} is refused", file.display()), &error))?,
+            (None, Some(dir)) => {
+                let roster = installed(dir)?;
+                Draft::open(roster.as_bytes())
+                    .map_err(|error| refused("the installed roster is refused", &error))?
+            }
+            (None, None) => return Err(Failure::new(Exit::Usage, "give a file or --dir")),
+        };
+        match self.json {
+            true => json::print(&json::Roster::from(&draft)),
+            false => say(describe_draft(&draft)),
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl Install {
+    fn run(self) -> Outcome {
+        let bytes = files::read(&self.file, NOTE_BYTES_MAX)?;
+        let roster = rosters::install(&self.dir, &bytes)
+            .map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
+        say(format!(
+            "Installed version {} of {}, {} members. Start the node with: tutti serve --dir {}",
+            roster.version(),
+            roster.federation(),
+            roster.members().len(),
+            text::shell(&self.dir.display().to_string())
+        ));
+        Ok(Exit::Ok)
+    }
+}
+
+/// The roster in force of the node in `dir`.
+pub(crate) fn installed(dir: &Path) -> Result<roster::Roster, Failure> {
+    rosters::current(dir).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
+}
+
+fn refused(what: &str, error: &RosterError) -> Failure {
+    Failure::new(Exit::Refused, format!("{what}: {error}")).kept("every file as it was")
+}
+
+fn list(societies: &[tutti_core::society::Society]) -> String {
+    societies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn describe_draft(draft: &Draft) -> String {
+    let document = draft.document();
+    let times = &document.data_protection;
+    let head = fields([
+        ("federation", document.federation.clone()),
+        ("version", document.version.to_string()),
+        ("fingerprint", draft.fingerprint()),
+        ("threshold", format!("{} of {}", document.threshold, document.members.len())),
+        ("expires on", document.expires_on.clone()),
+        (
+            "to answer",
+            format!(
+                "emergency {} h, urgent {} h, normal {} h",
+                times.emergency_hours, times.urgent_hours, times.normal_hours
+            ),
+        ),
+        ("cases kept", format!("{} days", times.retention_days)),
+    ]);
+    let missing = draft.missing();
+    let row = |member: &Member| {
+        vec![
+            member.society.to_string(),
+            member.name.clone(),
+            json::word(&member.role),
+            json::word(&member.status),
+            member.endpoints.join(", "),
+            if missing.contains(&member.society) { "not yet" } else { "yes" }.to_owned(),
+        ]
+    };
+    let members = table(
+        &["society", "name", "role", "status", "reached at", "signed"],
+        document.members.iter().map(row),
+    );
+    let open = match missing.as_slice() {
+        [] => String::new(),
+        missing => {
+            let line = format!("\n\nNot signed yet by {}.", list(missing));
+            paint(Style::Warn, line)
+        }
+    };
+    format!("{head}\n\n{members}{open}")
+}

@@ -1,0 +1,100 @@
+//! `tutti status`: how the node does, and what a person should look at.
+
+use clap::Args;
+use tutti_proto::node::v1::{LogStatus, StatusRequest, StatusResponse};
+
+use crate::{
+    failure::{Exit, Outcome},
+    json,
+    node::{self, NodeArgs},
+    peers,
+    screen::{Style, fields, paint, say, table},
+    text, time,
+};
+
+/// Show how the node does: its logs, its peers, what is overdue, and what to look at.
+#[derive(Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// As JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(crate) fn run(self) -> Outcome {
+        let status = node::block_on(async {
+            let node = self.node.connect().await?;
+            node::ask(node.node().status(StatusRequest {})).await
+        })?;
+        match self.json {
+            true => json::print(&json::Status::from(&status)),
+            false => say(describe(&status)),
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn describe(status: &StatusResponse) -> String {
+    let mode = match status.mode.as_str() {
+        "writing" => paint(Style::Good, "writing"),
+        other => paint(Style::Bad, text::line(other)),
+    };
+    let referrals = match status.referrals.values().sum::<u64>() {
+        0 => "none yet".to_owned(),
+        _ => {
+            let mut counts: Vec<_> =
+                status.referrals.iter().filter(|(_, count)| **count > 0).collect();
+            counts.sort();
+            let each = counts.iter().map(|(state, count)| format!("{count} {state}"));
+            each.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let overdue = match status.overdue {
+        0 => String::new(),
+        count => format!("{count}: tutti referral list shows them first"),
+    };
+    let head = fields([
+        ("society", format!("{}, {}", status.society, status.name)),
+        ("federation", status.federation.clone()),
+        ("roster", format!("version {}, expires {}", status.roster_version, status.roster_expires)),
+        ("running", format!("{} since {}", status.version, time::local(status.started_at_ms))),
+        ("listening", status.listen.clone()),
+        ("referrals", referrals),
+        ("overdue", overdue),
+    ]);
+    let mut parts = vec![
+        format!("{}  {mode}", paint(Style::Bold, "mode")),
+        head,
+        logs(&status.logs),
+        peers::describe(&status.peers),
+    ];
+    if !status.warnings.is_empty() {
+        let lines: Vec<String> = status
+            .warnings
+            .iter()
+            .map(|warning| paint(Style::Warn, format!("! {}", text::line(warning))))
+            .collect();
+        parts.push(lines.join("\n"));
+    }
+    parts.join("\n\n")
+}
+
+/// The logs that a node holds.
+pub(crate) fn logs(logs: &[LogStatus]) -> String {
+    let row = |log: &LogStatus| {
+        let held = match (log.forked, log.size < log.head_size) {
+            (true, _) => format!("{}, FORKED", log.size),
+            (false, true) => format!("{} of {}", log.size, log.head_size),
+            (false, false) => log.size.to_string(),
+        };
+        let witnesses = match log.witnesses.is_empty() {
+            true => "nobody yet".to_owned(),
+            false => log.witnesses.join(", "),
+        };
+        let root = hex::encode(log.root.get(..8).unwrap_or(&log.root));
+        vec![log.origin.clone(), held, witnesses, root]
+    };
+    table(&["log", "entries", "newest head witnessed by", "root"], logs.iter().map(row))
+}

@@ -1,0 +1,195 @@
+//! The command as a process: the help of every verb, the texts and exit codes of errors, what is
+//! made without any node. What needs running nodes is in `tests/scenarios`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+fn tutti(dir: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tutti"))
+        .args(words)
+        .current_dir(dir)
+        .env_clear()
+        .env("HOME", dir)
+        .env("TZ", "Asia/Singapore")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Exit code, standard output, standard error.
+fn answer(dir: &Path, words: &[&str]) -> (i32, String, String) {
+    let output = tutti(dir, words);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+fn ok(dir: &Path, words: &[&str]) -> String {
+    let (code, out, err) = answer(dir, words);
+    assert_eq!(code, 0, "{words:?}: {err}");
+    out
+}
+
+/// A command line, at its spaces.
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+/// The verbs that a help text lists.
+fn verbs(help: &str) -> Vec<String> {
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next().map(ToOwned::to_owned))
+        .filter(|verb| !verb.is_empty() && verb != "help")
+        .collect()
+}
+
+#[test]
+fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut waiting = vec![Vec::<String>::new()];
+    let mut seen = Vec::new();
+    while let Some(path) = waiting.pop() {
+        let mut words: Vec<&str> = path.iter().map(String::as_str).collect();
+        words.push("--help");
+        let help = ok(dir.path(), &words);
+        let first = help.lines().next().unwrap_or_default();
+        assert!(first.len() > 20, "{path:?} does not say what it is for: {first:?}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{path:?} is too wide");
+        assert!(!help.contains('\x1b'), "{path:?} has colours in a pipe");
+        let below = verbs(&help);
+        if below.is_empty() {
+            seen.push(path.join(" "));
+        }
+        waiting.extend(below.into_iter().map(|verb| [path.clone(), vec![verb]].concat()));
+    }
+    seen.sort();
+    let all = "audit, card show, completions, demo, information list, information publish, \
+               information retract, information revise, information show, information template, \
+               init, log export, log prove, log show, peers, proof verify, referral accept, \
+               referral acknowledge, referral close, referral complete, referral decline, \
+               referral list, referral provide-information, referral request-information, \
+               referral send, referral show, referral template, referral withdraw, roster found, \
+               roster install, roster show, roster sign, serve, status, watch";
+    assert_eq!(seen.join(", "), all);
+}
+
+/// What happened, what was kept, what to do; and the exit code of the one table.
+#[test]
+fn errors_say_what_happened_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    fs::create_dir_all(at.join("full")).unwrap();
+    fs::write(at.join("full/file"), "x").unwrap();
+    fs::write(at.join("hostile.toml"), "receiver = \"\x1b[2J\u{202e}\nx").unwrap();
+    fs::write(at.join("wrong.toml"), "priority = \"soon\"\nlegal_basis = \"trust\"\n").unwrap();
+    for (line, code, says) in [
+        ("status --dir none", 3, "no node runs in none"),
+        ("status --dir none", 3, "tutti serve --dir none"),
+        ("status", 3, ".local/share/tutti"),
+        ("referral accept zz", 2, "digits 0 to 9 and a to f"),
+        ("referral decline ab --code because", 2, "no_capacity"),
+        ("referral accept ab --key 12", 2, "32 hexadecimal digits"),
+        ("referral send --file none.toml", 2, "none.toml"),
+        ("referral send --file hostile.toml", 1, "nothing was sent"),
+        ("referral send --file wrong.toml", 1, "priority"),
+        ("referral send --file wrong.toml", 1, "legal_basis"),
+        ("referral send --file wrong.toml", 1, "vital_interest"),
+        ("audit full", 2, "nothing was judged"),
+        ("audit none", 2, "tutti log export --out"),
+        ("proof verify full/file --dir none", 14, "roster"),
+        ("card show full/file", 1, "send its card.note again"),
+        ("roster show full/file", 1, "refused"),
+        ("log export --dir none --out full", 2, "exists already"),
+        ("log export --dir none --out new", 14, "tutti init"),
+        ("demo --dir full", 2, "is not empty"),
+        ("serve --dir none", 14, "tutti.toml"),
+        ("init --dir full --society sg --name S --federation m.org", 2, "nothing was made"),
+        (
+            "init --dir new --society sg --name S --federation m.org --listen 0.0.0.0:7447",
+            2,
+            "--endpoint HOST:PORT",
+        ),
+        ("init --dir new --society sg --name S --federation morg", 2, "migrants.example.org"),
+        ("rumour", 2, "unrecognized subcommand"),
+    ] {
+        let (found, out, err) = answer(at, &words(line));
+        assert_eq!(found, code, "{line}: {err}");
+        assert!(err.contains(says), "{line} does not say {says:?}: {err}");
+        assert!(out.is_empty(), "{line}: an error is no answer: {out}");
+        assert!(!err.contains('\x1b') && !err.contains('\u{202e}'), "{line}: {err:?}");
+    }
+    assert!(!at.join("new").exists(), "nothing was made");
+}
+
+#[test]
+fn three_societies_found_a_federation() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    for (code, port) in [("ph", "7001"), ("sg", "7002"), ("qa", "7003")] {
+        let line = format!(
+            "init --dir {code} --society {code} --name Society --federation m.example.org \
+             --listen 127.0.0.1:{port}"
+        );
+        let said = ok(at, &words(&line));
+        assert!(said.contains("fingerprint"), "{said}");
+    }
+    let found = "roster found ph/card.note sg/card.note qa/card.note --threshold 2 \
+                 --out roster.note --expires 2030-01-31";
+    ok(at, &words(found));
+    let (code, _, err) = answer(at, &words(found));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("exists already"), "{err}");
+    let signed = ok(at, &words("roster sign roster.note --dir ph"));
+    assert!(signed.contains("qa, sg"), "{signed}");
+    let (code, _, err) = answer(at, &words("roster install roster.note --dir ph"));
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("Nothing was installed"), "{err}");
+    ok(at, &words("roster sign roster.note --dir sg"));
+    // The root key may be anywhere.
+    fs::rename(at.join("qa/keys/root.key"), at.join("offline.key")).unwrap();
+    ok(at, &words("roster sign roster.note --root-key offline.key"));
+    ok(at, &words("roster install roster.note --dir ph"));
+    let shown = ok(at, &words("roster show --dir ph --json"));
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["expires_on"], "2030-01-31");
+    assert_eq!(shown["signed"], serde_json::json!(["ph", "qa", "sg"]));
+    assert_eq!(shown["missing"], serde_json::json!([]));
+    let card = ok(at, &words("card show sg/card.note"));
+    assert!(card.contains("sg, Society") && card.contains("127.0.0.1:7002"), "{card}");
+}
+
+#[test]
+fn keys_under_a_passphrase_open_with_it_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    fs::write(at.join("pass"), "correct horse\n").unwrap();
+    fs::write(at.join("other"), "wrong horse\n").unwrap();
+    let init = "init --dir sg --society sg --name S --federation m.org --passphrase-file pass";
+    ok(at, &words(init));
+    ok(at, &words("roster found sg/card.note --threshold 1 --out roster.note"));
+    let sign = |rest: &str| answer(at, &words(&format!("roster sign roster.note --dir sg{rest}")));
+    let (code, _, err) = sign("");
+    assert_eq!(code, 12, "{err}");
+    assert!(err.contains("--passphrase-file"), "{err}");
+    assert_eq!(sign(" --passphrase-file other").0, 12);
+    assert_eq!(sign(" --passphrase-file pass").0, 0);
+}
+
+#[test]
+fn templates_and_completions_are_written_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in ["referral", "information"] {
+        let template = ok(dir.path(), &[kind, "template"]);
+        toml::from_str::<toml::Table>(&template).unwrap();
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(ok(dir.path(), &["completions", shell]).contains("tutti"), "{shell}");
+    }
+}
