@@ -75,6 +75,12 @@ impl Exit {
     }
 }
 
+impl std::process::Termination for Exit {
+    fn report(self) -> ExitCode {
+        self.into()
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

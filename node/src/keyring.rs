@@ -35,6 +35,12 @@ const FILES: [(&str, &str); 8] = [
     ("local", "local key: never leaves this node; hides case codes and names of users."),
 ];
 
+/// Scrypt's work for one key file, as a power of two: 128 MiB and about a third of a second.
+const WORK_FACTOR: u8 = 17;
+
+/// The most that is taken of a file that another tool has written.
+const WORK_FACTOR_MAX: u8 = 20;
+
 /// Why the keys could not be made, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
@@ -226,9 +232,13 @@ fn write_key(
         None => Zeroizing::new(text.as_bytes().to_vec()),
         Some(passphrase) => {
             let mut sealed = Zeroizing::new(Vec::new());
-            let mut writer = age::Encryptor::with_user_passphrase(passphrase.clone())
-                .wrap_output(&mut *sealed)
-                .map_err(io)?;
+            let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
+            recipient.set_work_factor(WORK_FACTOR);
+            let mut writer =
+                age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
+                    .map_err(|error| io(std::io::Error::other(error)))?
+                    .wrap_output(&mut *sealed)
+                    .map_err(io)?;
             writer.write_all(text.as_bytes()).map_err(io)?;
             writer.finish().map_err(io)?;
             sealed
@@ -257,7 +267,8 @@ fn read_key(
     if is_locked(path) {
         let passphrase = passphrase.ok_or_else(|| KeyringError::Locked(path.into()))?;
         let wrong = |_| KeyringError::Passphrase(path.into());
-        let identity = age::scrypt::Identity::new(passphrase.clone());
+        let mut identity = age::scrypt::Identity::new(passphrase.clone());
+        identity.set_max_work_factor(WORK_FACTOR_MAX);
         let mut reader = age::Decryptor::new_buffered(&bytes[..])
             .and_then(|file| file.decrypt(std::iter::once(&identity as &dyn age::Identity)))
             .map_err(wrong)?;

@@ -1,13 +1,30 @@
 //! Running a node: from its directory to a clean stop.
+//!
+//! Starting checks everything before it listens: configuration, roster, keys, data, addresses.
+//! Stopping goes from the outside in: no new requests, no peers, then the engine commits what is
+//! queued and closes the store.
+
+mod start;
+mod stopped;
+#[cfg(test)]
+mod tests;
 
 use std::{
     future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::Pin,
+    time::Duration,
 };
 
-use crate::{config::ConfigError, exit::Exit, keyring::KeyringError, rosters::RostersError};
+use age::secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use crate::grpc::{SocketError, TokensError};
+pub use stopped::Stopped;
+
+/// How long requests that are under way may take to end when the node stops.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
 
 /// Where a node that is up can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,56 +42,71 @@ pub struct Ready {
 /// How a node is run.
 #[derive(Default)]
 pub struct Options {
+    /// Opens the keys, where they are under a passphrase and no file with it is configured.
+    pub passphrase: Option<SecretString>,
     /// Called once, when everything answers.
     pub ready: Option<Box<dyn FnOnce(&Ready) + Send>>,
     /// The node stops when this resolves; else at SIGINT or SIGTERM.
     pub stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-}
-
-/// Why a node did not start, or ended other than by being told to.
-#[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    /// The configuration is missing or wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The keys are missing, locked or malformed.
-    #[error(transparent)]
-    Keys(#[from] KeyringError),
-    /// No roster, a wrong one, or one with other keys.
-    #[error(transparent)]
-    Rosters(#[from] RostersError),
-    /// An address is taken.
-    #[error(
-        "{what} address {address} is in use by another process; nothing was started. Stop that process, or change {key}"
-    )]
-    AddressInUse {
-        /// What it was for.
-        what: &'static str,
-        /// Which.
-        address: String,
-        /// The key in the configuration.
-        key: &'static str,
-    },
-    /// A fault of the program's own.
-    #[error("{0}")]
-    Internal(String),
-}
-
-impl Stopped {
-    /// The process's exit code.
-    pub fn exit_code(&self) -> Exit {
-        match self {
-            Self::Config(_) => Exit::Configuration,
-            Self::Keys(_) | Self::Rosters(RostersError::WrongKeys { .. }) => Exit::Key,
-            Self::Rosters(_) => Exit::Configuration,
-            Self::AddressInUse { .. } => Exit::AddressInUse,
-            Self::Internal(_) => Exit::Internal,
-        }
-    }
+    /// Writes no ready line and starts no logging: for nodes inside another program.
+    pub quiet: bool,
+    /// Told while data are read at the start: what, how much of it, of how much.
+    pub progress: Option<Box<dyn FnMut(&str, u64, u64) + Send>>,
 }
 
 /// Runs the node in `dir` until it is told to stop.
-pub async fn serve(dir: &Path, _options: Options) -> Result<(), Stopped> {
-    let config = crate::config::Config::load(dir)?;
-    Err(Stopped::Internal(format!("the node of {} is not wired yet", config.society)))
+pub async fn serve(dir: &Path, mut options: Options) -> Result<(), Stopped> {
+    let stop: Pin<Box<dyn Future<Output = ()> + Send>> = match options.stop.take() {
+        Some(stop) => stop,
+        None => Box::pin(signals()?),
+    };
+    let ready = options.ready.take();
+    let quiet = options.quiet;
+    let mut node = start::start(dir, options).await?;
+    if !quiet {
+        println!("{}", line(&node.ready));
+    }
+    if let Some(ready) = ready {
+        ready(&node.ready);
+    }
+    let fatal = tokio::select! {
+        () = stop => None,
+        ended = &mut node.ended => Some(ended.map_or_else(
+            |_| Stopped::Internal("the engine has panicked; what was answered is on the disk. \
+                                   Start the node again, and report this".into()),
+            |reason| Stopped::Disk(reason.unwrap_or_default()),
+        )),
+    };
+    let ended = node.stop(fatal.is_none()).await;
+    match fatal {
+        Some(fatal) => Err(fatal),
+        None => ended,
+    }
+}
+
+/// The one line on standard output, when everything answers.
+fn line(ready: &Ready) -> String {
+    let mut line = format!("tutti: ready, socket {}", ready.socket.display());
+    for (what, address) in [("peers", ready.peers), ("api", ready.api), ("metrics", ready.metrics)]
+    {
+        if let Some(address) = address {
+            line.push_str(&format!(", {what} {address}"));
+        }
+    }
+    line
+}
+
+/// Resolves at SIGINT or SIGTERM.
+fn signals() -> Result<impl Future<Output = ()> + Send, Stopped> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| Stopped::Internal(format!("signals cannot be had: {error}")))
+    };
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -6,12 +6,13 @@ use std::{
     collections::BTreeMap,
     fs,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rand_core::OsRng;
 use tempfile::TempDir;
+use tokio::{sync::oneshot, task::JoinHandle};
 use tutti_core::{
     roster::{Card, DataProtection, Draft, Member, Role, Roster, Status},
     society::Society,
@@ -21,6 +22,7 @@ use crate::{
     config::{Config, NewNode},
     keyring::{Keyring, root_key},
     rosters,
+    serve::{Options, Ready, Stopped, serve},
 };
 
 pub(crate) const FEDERATION: &str = "migrants.example.org";
@@ -84,6 +86,11 @@ impl Federation {
         self.listeners[&society(code)].local_addr().unwrap()
     }
 
+    /// What the roster says that others dial.
+    pub(crate) fn address_of_roster(&self, code: &str) -> SocketAddr {
+        self.roster.member(society(code)).unwrap().endpoints[0].parse().unwrap()
+    }
+
     /// Frees the port for a node that binds it by itself.
     pub(crate) fn release(&mut self, code: &str) {
         self.listeners.remove(&society(code));
@@ -125,4 +132,44 @@ fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>) -> Card {
     let card = Card::sign(FEDERATION, member, &root).unwrap();
     fs::write(config.card(), &card).unwrap();
     Card::open(&card).unwrap()
+}
+
+/// A node that runs inside the test.
+pub(crate) struct Running {
+    pub(crate) ready: Ready,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), Stopped>>,
+}
+
+impl Running {
+    /// Starts the node in `home`; its error where it did not come up.
+    pub(crate) async fn start(home: &Path) -> Result<Self, Stopped> {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        let options = Options {
+            quiet: true,
+            ready: Some(Box::new(|ready: &Ready| drop(tell.send(ready.clone())))),
+            stop: Some(Box::pin(async { drop(stopped.await) })),
+            ..Options::default()
+        };
+        let home = home.to_path_buf();
+        let task = tokio::spawn(async move { serve(&home, options).await });
+        match told.await {
+            Ok(ready) => Ok(Self { ready, stop, task }),
+            Err(_) => Err(task.await.unwrap().unwrap_err()),
+        }
+    }
+
+    pub(crate) async fn stop(self) -> Result<(), Stopped> {
+        drop(self.stop);
+        self.task.await.unwrap()
+    }
+}
+
+/// Writes another value for a key that stands in the file as `old`.
+pub(crate) fn reconfigure(home: &Path, old: &str, new: &str) {
+    let path = home.join("tutti.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(old), "{text} lacks {old}");
+    fs::write(&path, text.replacen(old, new, 1)).unwrap();
 }

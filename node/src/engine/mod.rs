@@ -142,6 +142,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         engine
     }
 
+    /// Who this node is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// The roster in force.
     pub fn roster(&self) -> &Roster {
         &self.roster

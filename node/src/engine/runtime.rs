@@ -79,25 +79,26 @@ impl<S: 'static, R: 'static> Handle<S, R> {
     }
 }
 
-/// Starts the engine's thread. The receiver gets the reason when the engine ended by a fault that
-/// must end the process.
-pub fn start<S, R>(
-    mut engine: Engine<S, R>,
-) -> std::io::Result<(Handle<S, R>, oneshot::Receiver<String>)>
+/// Comes when the engine has ended and its store is closed, with the reason where it was a fault
+/// that must end the process. It fails where the thread panicked.
+pub type Ended = oneshot::Receiver<Option<String>>;
+
+/// Starts the engine's thread.
+pub fn start<S, R>(mut engine: Engine<S, R>) -> std::io::Result<(Handle<S, R>, Ended)>
 where
     S: Store + Send + 'static,
     R: CryptoRngCore + Send + 'static,
 {
     let (queue, mut messages) = mpsc::channel(QUEUE);
-    let (fatal, failed) = oneshot::channel();
+    let (ending, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     thread::Builder::new().name("engine".into()).spawn(move || {
         runtime.block_on(run(&mut engine, &mut messages));
-        if let Some(reason) = engine.fatal() {
-            let _ = fatal.send(reason.to_string());
-        }
+        let fatal = engine.fatal().map(String::from);
+        drop(engine);
+        let _ = ending.send(fatal);
     })?;
-    Ok((Handle { queue }, failed))
+    Ok((Handle { queue }, ended))
 }
 
 async fn run<S: Store, R: CryptoRngCore>(

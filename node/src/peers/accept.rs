@@ -4,7 +4,7 @@
 //! own oldest, not the members.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     convert::Infallible,
     io,
     net::SocketAddr,
@@ -28,14 +28,15 @@ use tutti_proto::v1::federation_server::FederationServer;
 
 use super::{
     limits::{
-        CONNECTIONS_PER_PEER_MAX, FIRST_FRAME_MAX, HANDSHAKE_MAX, HANDSHAKES_MAX, HEADER_BYTES_MAX,
+        CONNECTIONS_PER_PEER_MAX, FIRST_FRAME_MAX, HANDSHAKE_MAX, HEADER_BYTES_MAX,
         KEEPALIVE_EVERY, KEEPALIVE_MAX, RESETS_LOCAL_MAX, RESETS_PENDING_MAX, STREAMS_MAX,
         WINDOW_BYTES,
     },
     link::Context,
+    pending::Pending,
     service::{Proven, Service},
     tls::{MemberTls, proven},
-    wire::{Grip, Wire},
+    wire::Wire,
 };
 
 /// A connection of a member.
@@ -76,7 +77,7 @@ pub(super) async fn run(
         acceptor: TlsAcceptor::from(tls.server.clone()),
         roster,
         members,
-        pending: Arc::default(),
+        pending: Pending::default(),
         places: Arc::default(),
     };
     loop {
@@ -99,8 +100,7 @@ struct Door {
     acceptor: TlsAcceptor,
     roster: Arc<Roster>,
     members: mpsc::Sender<Result<Member, Infallible>>,
-    /// Handshakes under way, oldest first.
-    pending: Arc<Mutex<VecDeque<Arc<Grip>>>>,
+    pending: Pending,
     places: Arc<Mutex<BTreeMap<Society, usize>>>,
 }
 
@@ -111,24 +111,12 @@ impl Door {
             return;
         }
         let (wire, grip) = Wire::new(stream, FIRST_FRAME_MAX);
-        {
-            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if pending.len() >= HANDSHAKES_MAX
-                && let Some(oldest) = pending.pop_front()
-            {
-                oldest.cut();
-            }
-            pending.push_back(grip.clone());
-        }
+        let underway = self.pending.begin(&grip);
         let (acceptor, roster) = (self.acceptor.clone(), self.roster.clone());
-        let (members, pending) = (self.members.clone(), self.pending.clone());
-        let places = self.places.clone();
+        let (members, places) = (self.members.clone(), self.places.clone());
         tokio::spawn(async move {
             let handshake = timeout(HANDSHAKE_MAX, acceptor.accept(wire)).await;
-            pending
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .retain(|other| !Arc::ptr_eq(other, &grip));
+            drop(underway);
             let stream = match handshake {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => {

@@ -11,6 +11,7 @@ mod dial;
 mod limits;
 mod link;
 mod outbox;
+pub(crate) mod pending;
 mod service;
 mod table;
 pub(crate) mod tls;
@@ -98,7 +99,7 @@ impl Peers {
     pub fn start(
         own: Society,
         roster: Arc<Roster>,
-        key: TlsKey,
+        key: &TlsKey,
         listener: Option<TcpListener>,
     ) -> Result<(Self, mpsc::Receiver<Incoming>), TlsError> {
         let (events, received) = mpsc::channel(EVENTS_MAX);

@@ -26,7 +26,8 @@ fn start(federation: &Federation, code: &str) -> Node {
 
 fn start_with(federation: &Federation, code: &str, roster: Arc<Roster>, key: TlsKey) -> Node {
     let listener = TcpListener::from_std(federation.listener(code)).unwrap();
-    let (peers, events) = Peers::start(society(code), roster.clone(), key, Some(listener)).unwrap();
+    let (peers, events) =
+        Peers::start(society(code), roster.clone(), &key, Some(listener)).unwrap();
     Node { peers, events, _other_roster: roster }
 }
 
@@ -142,9 +143,12 @@ async fn four_kinds_of_stall_are_closed_in_time_while_honest_links_work() {
     let federation = Federation::found(&["ph", "qa", "sg"], &["ph", "qa"]);
     let mut sg = start(&federation, "sg");
     let address = federation.address("sg");
-    let tls =
-        tls::MemberTls::new(federation.keyring("ph").tls, society("ph"), federation.roster.clone())
-            .unwrap();
+    let tls = tls::MemberTls::new(
+        &federation.keyring("ph").tls,
+        society("ph"),
+        federation.roster.clone(),
+    )
+    .unwrap();
     let key = federation.roster.member(society("sg")).unwrap().tls_key;
     let begun = Instant::now();
     let mut stalls = JoinSet::new();
@@ -194,9 +198,12 @@ async fn four_kinds_of_stall_are_closed_in_time_while_honest_links_work() {
 async fn an_oversize_message_ends_the_link_with_the_reason() {
     let federation = Federation::found(&["ph", "sg"], &["ph"]);
     let mut sg = start(&federation, "sg");
-    let tls =
-        tls::MemberTls::new(federation.keyring("ph").tls, society("ph"), federation.roster.clone())
-            .unwrap();
+    let tls = tls::MemberTls::new(
+        &federation.keyring("ph").tls,
+        society("ph"),
+        federation.roster.clone(),
+    )
+    .unwrap();
     let key = federation.roster.member(society("sg")).unwrap().tls_key;
     // A client without our limits.
     let config = Arc::new(tls.client(&key).unwrap());

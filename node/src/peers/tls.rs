@@ -14,7 +14,7 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
     server::{
         NoServerSessionStorage, ParsedCertificate,
         danger::{ClientCertVerified, ClientCertVerifier},
@@ -88,16 +88,12 @@ pub(crate) fn proven(
 /// Both sides of a link between members.
 pub(crate) struct MemberTls {
     pub(crate) server: Arc<ServerConfig>,
-    key: Arc<TlsKeyMaterial>,
-}
-
-struct TlsKeyMaterial {
     certificate: CertificateDer<'static>,
-    key: TlsKey,
+    key: PrivateKeyDer<'static>,
 }
 
 impl MemberTls {
-    pub(crate) fn new(key: TlsKey, own: Society, roster: Arc<Roster>) -> Result<Self, TlsError> {
+    pub(crate) fn new(key: &TlsKey, own: Society, roster: Arc<Roster>) -> Result<Self, TlsError> {
         let certificate = key.certificate()?;
         let accepted = Accepted::Members { roster, own };
         let verifier = Arc::new(Verifier { accepted, algorithms: algorithms() });
@@ -106,7 +102,7 @@ impl MemberTls {
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![certificate.clone()], key.private_key())?;
         let server = Arc::new(hardened(server));
-        Ok(Self { server, key: Arc::new(TlsKeyMaterial { certificate, key }) })
+        Ok(Self { server, certificate, key: key.private_key() })
     }
 
     /// For dialling the member with this key, and no other.
@@ -115,10 +111,7 @@ impl MemberTls {
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
             .with_custom_certificate_verifier(one(peer))
-            .with_client_auth_cert(
-                vec![self.key.certificate.clone()],
-                self.key.key.private_key(),
-            )?;
+            .with_client_auth_cert(vec![self.certificate.clone()], self.key.clone_key())?;
         harden_client(&mut config);
         Ok(config)
     }

@@ -1,0 +1,117 @@
+//! From what a client sent to what the engine takes.
+
+use std::str::FromStr;
+
+use tutti_core::{
+    entry::Visibility,
+    information::InformationId,
+    referral::{Command, ReferralId},
+    society::Origin,
+};
+use tutti_proto::{
+    node::v1::{self as api, advance_referral_request::Transition},
+    v1,
+};
+
+use crate::engine::{Receipt, Refused, Write};
+
+fn key(bytes: &[u8]) -> Result<[u8; 16], Refused> {
+    bytes.try_into().map_err(|_| {
+        Refused::Invalid(format!(
+            "idempotency_key has {} bytes; nothing was written. Draw 16 random bytes for each \
+             write, and send the same again where the answer was lost",
+            bytes.len()
+        ))
+    })
+}
+
+fn referral_id(text: &str) -> Result<ReferralId, Refused> {
+    ReferralId::from_str(text)
+        .map_err(|error| Refused::Invalid(format!("id: {error}. Nothing was done")))
+}
+
+fn information_id(text: &str) -> Result<InformationId, Refused> {
+    InformationId::from_str(text)
+        .map_err(|error| Refused::Invalid(format!("id: {error}. Nothing was done")))
+}
+
+fn missing(field: &str) -> Refused {
+    Refused::Invalid(format!("{field} is missing; nothing was written"))
+}
+
+/// The log that is meant: `own` where none is named.
+pub(super) fn origin(text: &str, own: &Origin) -> Result<Origin, Refused> {
+    if text.is_empty() {
+        return Ok(own.clone());
+    }
+    text.parse().map_err(|error| Refused::Invalid(format!("{error}. See `tutti log list`")))
+}
+
+pub(super) fn send(request: api::SendReferralRequest) -> Result<Write, Refused> {
+    Ok(Write::Send {
+        key: key(&request.idempotency_key)?,
+        sent: request.sent.ok_or_else(|| missing("sent"))?,
+        content: request.content.ok_or_else(|| missing("content"))?,
+    })
+}
+
+pub(super) fn advance(request: api::AdvanceReferralRequest) -> Result<Write, Refused> {
+    let command = match request.transition.ok_or_else(|| missing("transition"))? {
+        Transition::Acknowledge(v1::Acknowledged {}) => Command::Acknowledge,
+        Transition::RequestInformation(asked) => Command::RequestInformation(asked),
+        Transition::ProvideInformation(given) => Command::ProvideInformation(given),
+        Transition::Accept(v1::Accepted {}) => Command::Accept,
+        Transition::Decline(declined) => Command::Decline(declined),
+        Transition::Withdraw(withdrawn) => Command::Withdraw(withdrawn),
+        Transition::Complete(completed) => Command::Complete(completed),
+        Transition::Close(closed) => Command::Close(closed),
+    };
+    Ok(Write::Advance {
+        key: key(&request.idempotency_key)?,
+        id: referral_id(&request.id)?,
+        command,
+        note: request.note,
+    })
+}
+
+pub(super) fn publish(request: api::PublishInformationRequest) -> Result<Write, Refused> {
+    let visibility = match request.visibility() {
+        v1::Visibility::Public => Visibility::Public,
+        v1::Visibility::Federation => Visibility::Federation,
+        v1::Visibility::Addressed | v1::Visibility::Unspecified => {
+            return Err(Refused::Invalid(
+                "visibility is neither public nor federation; nothing was written".into(),
+            ));
+        }
+    };
+    Ok(Write::Publish {
+        key: key(&request.idempotency_key)?,
+        visibility,
+        version: request.version.ok_or_else(|| missing("version"))?,
+    })
+}
+
+pub(super) fn revise(request: api::ReviseInformationRequest) -> Result<Write, Refused> {
+    Ok(Write::Revise {
+        key: key(&request.idempotency_key)?,
+        id: information_id(&request.id)?,
+        version: request.version.ok_or_else(|| missing("version"))?,
+    })
+}
+
+pub(super) fn retract(request: api::RetractInformationRequest) -> Result<Write, Refused> {
+    Ok(Write::Retract {
+        key: key(&request.idempotency_key)?,
+        id: information_id(&request.id)?,
+        reason: request.reason,
+    })
+}
+
+pub(super) fn receipt(receipt: &Receipt) -> api::Receipt {
+    api::Receipt {
+        id: hex::encode(receipt.id),
+        origin: receipt.origin.to_string(),
+        index: receipt.index,
+        recorded_at_ms: receipt.recorded_at_ms,
+    }
+}

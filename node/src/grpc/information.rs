@@ -1,0 +1,53 @@
+//! `tutti.node.v1.Information`.
+
+use tonic::{Request, Response, Status};
+use tutti_proto::node::v1::{self as api, information_server::Information};
+
+use super::{Context, decode};
+
+pub(super) struct Service(pub(super) Context);
+
+#[tonic::async_trait]
+impl Information for Service {
+    async fn publish(
+        &self,
+        request: Request<api::PublishInformationRequest>,
+    ) -> Result<Response<api::Receipt>, Status> {
+        let write = decode::publish(request.into_inner())?;
+        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+    }
+
+    async fn revise(
+        &self,
+        request: Request<api::ReviseInformationRequest>,
+    ) -> Result<Response<api::Receipt>, Status> {
+        let write = decode::revise(request.into_inner())?;
+        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+    }
+
+    async fn retract(
+        &self,
+        request: Request<api::RetractInformationRequest>,
+    ) -> Result<Response<api::Receipt>, Status> {
+        let write = decode::retract(request.into_inner())?;
+        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+    }
+
+    async fn list(
+        &self,
+        request: Request<api::ListInformationRequest>,
+    ) -> Result<Response<api::ListInformationResponse>, Status> {
+        let request = request.into_inner();
+        let page = self.0.engine.ask(move |engine, _| engine.shares(&request)).await??;
+        Ok(Response::new(page))
+    }
+
+    async fn get(
+        &self,
+        request: Request<api::GetInformationRequest>,
+    ) -> Result<Response<api::InformationShare>, Status> {
+        let request = request.into_inner();
+        let share = self.0.engine.ask(move |engine, _| engine.share(&request)).await??;
+        Ok(Response::new(share))
+    }
+}

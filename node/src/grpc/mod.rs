@@ -1,0 +1,70 @@
+//! The client API over gRPC: thin services over the engine, on the local socket and over TLS.
+//!
+//! A handler decodes, asks the engine, encodes; there is no rule of the domain here. Whoever opens
+//! the socket is the node's own user; whoever comes over TLS has shown a token. Every request has a
+//! deadline and a size, every stream a bounded queue.
+
+mod decode;
+mod information;
+mod local;
+mod log;
+mod node;
+mod referrals;
+mod remote;
+mod server;
+mod status;
+mod tokens;
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use rand_core::OsRng;
+use tutti_core::society::{Origin, Society};
+
+pub(crate) use local::Socket;
+pub use local::SocketError;
+pub(crate) use remote::RemoteApi;
+pub(crate) use server::Services;
+pub(crate) use tokens::Tokens;
+pub use tokens::TokensError;
+
+use crate::{
+    engine::{Receipt, Refused, Write, runtime},
+    metrics::Metrics,
+    peers,
+    store::DiskStore,
+};
+
+/// The engine as the services hold it.
+pub(crate) type Handle = runtime::Handle<DiskStore, OsRng>;
+
+/// What the services need.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) engine: Handle,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) peers: peers::View,
+    pub(crate) about: Arc<About>,
+}
+
+/// What stays the same while the node runs.
+pub(crate) struct About {
+    pub(crate) dir: PathBuf,
+    pub(crate) origin: Origin,
+    pub(crate) started_at_ms: u64,
+    /// Where other nodes reach this one, for people.
+    pub(crate) listen: String,
+    /// Each member but this one: society, name, endpoints.
+    pub(crate) members: Vec<(Society, String, Vec<String>)>,
+    /// Plain sentences from the start: what was cut, rebuilt or set aside.
+    pub(crate) notices: Vec<String>,
+}
+
+impl Context {
+    /// Commits a write, and measures how long its caller waited.
+    async fn write(&self, write: Write) -> Result<Receipt, Refused> {
+        let begun = Instant::now();
+        let written = self.engine.write(write).await;
+        self.metrics.commit(begun.elapsed(), written.is_ok());
+        written
+    }
+}

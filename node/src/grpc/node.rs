@@ -1,0 +1,115 @@
+//! `tutti.node.v1.Node`.
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use tutti_proto::node::v1::{self as api, node_server::Node};
+
+use super::Context;
+use crate::engine::Watcher;
+
+/// Changes that wait for a slow watcher here; the engine's own queue for it is longer.
+const QUEUE: usize = 16;
+
+pub(super) struct Service(pub(super) Context);
+
+#[tonic::async_trait]
+impl Node for Service {
+    type WatchStream = ReceiverStream<Result<api::WatchEvent, Status>>;
+
+    async fn status(
+        &self,
+        _request: Request<api::StatusRequest>,
+    ) -> Result<Response<api::StatusResponse>, Status> {
+        let mut status = self.0.engine.ask(|engine, now| engine.status(now)).await?;
+        status.version = env!("CARGO_PKG_VERSION").into();
+        status.started_at_ms = self.0.about.started_at_ms;
+        status.listen = self.0.about.listen.clone();
+        status.peers = self.0.peers();
+        status.warnings.extend(self.0.about.notices.iter().cloned());
+        if !status.peers.is_empty() && !status.peers.iter().any(|peer| peer.connected) {
+            status.warnings.push(
+                "no peer is connected: what is written stays here for now. See `tutti peers`"
+                    .into(),
+            );
+        }
+        Ok(Response::new(status))
+    }
+
+    async fn peers(
+        &self,
+        _request: Request<api::PeersRequest>,
+    ) -> Result<Response<api::PeersResponse>, Status> {
+        Ok(Response::new(api::PeersResponse { peers: self.0.peers() }))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<api::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let kinds = request.into_inner().kinds;
+        let known = ["referral", "information", "log", "peer"];
+        if let Some(other) = kinds.iter().find(|kind| !known.contains(&kind.as_str())) {
+            return Err(Status::invalid_argument(format!(
+                "{other:?} is no kind of change. Known are: {}",
+                known.join(", ")
+            )));
+        }
+        let watcher = self.0.engine.ask(|engine, _| engine.watch(kinds)).await?;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(forward(watcher, sender));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+/// Ends when the watcher has gone away or the node stops.
+async fn forward(mut watcher: Watcher, sender: mpsc::Sender<Result<api::WatchEvent, Status>>) {
+    loop {
+        let change = tokio::select! {
+            change = watcher.next() => change,
+            () = sender.closed() => return,
+        };
+        match change {
+            Some(change) => {
+                if sender.send(Ok(change)).await.is_err() {
+                    return;
+                }
+            }
+            None => {
+                let _ = sender.send(Err(Status::unavailable("the node is stopping"))).await;
+                return;
+            }
+        }
+    }
+}
+
+impl Context {
+    /// What is known of each member, as the roster lists them.
+    fn peers(&self) -> Vec<api::Peer> {
+        let states = self.peers.states();
+        self.about
+            .members
+            .iter()
+            .map(|(society, name, endpoints)| {
+                let state = states.get(society).cloned().unwrap_or_default();
+                let link = state.link.as_ref();
+                let dialled = |link: &crate::peers::LinkState| {
+                    if link.dialled { "dialled" } else { "accepted" }
+                };
+                api::Peer {
+                    society: society.to_string(),
+                    name: name.clone(),
+                    endpoints: endpoints.clone(),
+                    connected: link.is_some(),
+                    link: link.map(dialled).unwrap_or_default().into(),
+                    since_ms: link.map_or(0, |link| link.since_ms),
+                    last_heard_ms: state.heard_ms(),
+                    last_error: state.last_error.clone(),
+                    bytes_in: state.bytes_in(),
+                    bytes_out: state.bytes_out(),
+                    round_trip_us: link.map_or(0, |link| link.round_trip_us),
+                }
+            })
+            .collect()
+    }
+}

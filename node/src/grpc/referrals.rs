@@ -1,0 +1,46 @@
+//! `tutti.node.v1.Referrals`.
+
+use tonic::{Request, Response, Status};
+use tutti_proto::node::v1::{self as api, referrals_server::Referrals};
+
+use super::{Context, decode};
+
+pub(super) struct Service(pub(super) Context);
+
+#[tonic::async_trait]
+impl Referrals for Service {
+    async fn send(
+        &self,
+        request: Request<api::SendReferralRequest>,
+    ) -> Result<Response<api::Receipt>, Status> {
+        let write = decode::send(request.into_inner())?;
+        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+    }
+
+    async fn advance(
+        &self,
+        request: Request<api::AdvanceReferralRequest>,
+    ) -> Result<Response<api::Receipt>, Status> {
+        let write = decode::advance(request.into_inner())?;
+        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+    }
+
+    async fn list(
+        &self,
+        request: Request<api::ListReferralsRequest>,
+    ) -> Result<Response<api::ListReferralsResponse>, Status> {
+        let request = request.into_inner();
+        let page = self.0.engine.ask(move |engine, now| engine.referrals(&request, now)).await??;
+        Ok(Response::new(page))
+    }
+
+    async fn get(
+        &self,
+        request: Request<api::GetReferralRequest>,
+    ) -> Result<Response<api::Referral>, Status> {
+        let request = request.into_inner();
+        let referral =
+            self.0.engine.ask(move |engine, now| engine.referral(&request, now)).await??;
+        Ok(Response::new(referral))
+    }
+}

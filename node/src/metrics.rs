@@ -1,0 +1,221 @@
+//! Prometheus metrics over HTTP, on loopback alone and off unless configured.
+//!
+//! Counts, sizes and times: societies' codes and log names, never a referral's id and nothing about
+//! a person. Gauges are read from the engine when they are asked for.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64},
+    },
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use tutti_proto::node::v1 as api;
+
+use crate::peers::PeerState;
+
+mod http;
+
+pub(crate) use http::serve;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Log {
+    origin: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Peer {
+    society: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModeLabel {
+    mode: String,
+}
+
+type Gauges<L> = Family<L, Gauge<i64, AtomicI64>>;
+
+/// Every metric of a node.
+pub(crate) struct Metrics {
+    registry: Mutex<Registry>,
+    entries: Gauges<Log>,
+    known: Gauges<Log>,
+    witnesses: Gauges<Log>,
+    forked: Gauges<Log>,
+    referrals: Gauges<State>,
+    overdue: Gauge,
+    connected: Gauges<Peer>,
+    received: Gauges<Peer>,
+    sent: Gauges<Peer>,
+    mode: Gauges<ModeLabel>,
+    roster: Gauge,
+    commits: Family<Answer, Counter<u64, AtomicU64>>,
+    commit_seconds: Histogram,
+}
+
+/// All that the mode may be, so that each is there as 0 or 1.
+const MODES: [&str; 4] = ["writing", "fenced", "forked", "disk_full"];
+
+impl Metrics {
+    pub(crate) fn new(version: &str) -> Self {
+        // From a tenth of a millisecond: one fdatasync takes about two.
+        let buckets =
+            [0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0];
+        let metrics = Self {
+            registry: Mutex::default(),
+            entries: Family::default(),
+            known: Family::default(),
+            witnesses: Family::default(),
+            forked: Family::default(),
+            referrals: Family::default(),
+            overdue: Gauge::default(),
+            connected: Family::default(),
+            received: Family::default(),
+            sent: Family::default(),
+            mode: Family::default(),
+            roster: Gauge::default(),
+            commits: Family::default(),
+            commit_seconds: Histogram::new(buckets),
+        };
+        *metrics.registry() = metrics.described(version);
+        metrics
+    }
+
+    fn described(&self, version: &str) -> Registry {
+        let mut registry = Registry::with_prefix("tutti");
+        let mut add = |name: &str, help: &str, gauges: &dyn Register| {
+            gauges.register(&mut registry, name, help);
+        };
+        add("log_entries", "Entries of a log that are held and verified here", &self.entries);
+        add("log_known_entries", "Entries that the newest signed head speaks of", &self.known);
+        add("log_witnesses", "Societies that cosigned the newest head", &self.witnesses);
+        add("log_forked", "1 where two signed heads contradict each other", &self.forked);
+        add("referrals", "Referrals that this society is a party to", &self.referrals);
+        add("referrals_overdue", "Referrals whose answer is overdue", &self.overdue);
+        add("peer_connected", "1 where the link with this peer is up", &self.connected);
+        add("peer_received_bytes", "Bytes received from this peer since the start", &self.received);
+        add("peer_sent_bytes", "Bytes sent to this peer since the start", &self.sent);
+        add("mode", "1 for the mode that the node is in", &self.mode);
+        add("roster_version", "The version of the roster in force", &self.roster);
+        registry.register("commits", "Writes that were asked for", self.commits.clone());
+        registry.register_with_unit(
+            "commit",
+            "How long a write took for whoever asked",
+            Unit::Seconds,
+            self.commit_seconds.clone(),
+        );
+        let info = prometheus_client::metrics::info::Info::new(vec![(
+            "version".to_string(),
+            version.to_string(),
+        )]);
+        registry.register("build", "The program", info);
+        registry
+    }
+
+    fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a write.
+    pub(crate) fn commit(&self, took: Duration, written: bool) {
+        let result = if written { "written" } else { "refused" };
+        self.commits.get_or_create(&Answer { result }).inc();
+        if written {
+            self.commit_seconds.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Everything as text, with the gauges as they are now.
+    pub(crate) fn text<'a>(
+        &self,
+        status: &api::StatusResponse,
+        peers: impl IntoIterator<Item = (String, &'a PeerState)>,
+    ) -> Result<String, std::fmt::Error> {
+        for log in &status.logs {
+            let label = Log { origin: log.origin.clone() };
+            self.entries.get_or_create(&label).set(whole(log.size));
+            self.known.get_or_create(&label).set(whole(log.head_size));
+            self.witnesses.get_or_create(&label).set(whole(log.witnesses.len() as u64));
+            self.forked.get_or_create(&label).set(i64::from(log.forked));
+        }
+        for (state, count) in &status.referrals {
+            self.referrals.get_or_create(&State { state: state.clone() }).set(whole(*count));
+        }
+        self.overdue.set(whole(status.overdue));
+        self.roster.set(whole(status.roster_version));
+        for (society, state) in peers {
+            let label = Peer { society };
+            self.connected.get_or_create(&label).set(i64::from(state.link.is_some()));
+            self.received.get_or_create(&label).set(whole(state.bytes_in()));
+            self.sent.get_or_create(&label).set(whole(state.bytes_out()));
+        }
+        for mode in MODES {
+            let label = ModeLabel { mode: mode.into() };
+            self.mode.get_or_create(&label).set(i64::from(status.mode == mode));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry())?;
+        Ok(text)
+    }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Gauges of whatever labels, registered alike.
+trait Register {
+    fn register(&self, registry: &mut Registry, name: &str, help: &str);
+}
+
+impl<M> Register for M
+where
+    M: prometheus_client::registry::Metric + Clone,
+{
+    fn register(&self, registry: &mut Registry, name: &str, help: &str) {
+        registry.register(name, help, self.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_manual_lists_every_metric() {
+        let metrics = Metrics::new("0.1.0");
+        metrics.commit(Duration::from_millis(3), true);
+        let status = api::StatusResponse {
+            mode: "fenced".into(),
+            referrals: [("sent".to_string(), 2)].into(),
+            logs: vec![api::LogStatus { origin: "m.org/ph/1".into(), ..Default::default() }],
+            ..Default::default()
+        };
+        let state = PeerState::default();
+        let text = metrics.text(&status, [("ph".to_string(), &state)]).unwrap();
+        assert!(text.contains("tutti_mode{mode=\"fenced\"} 1\n"), "{text}");
+        assert!(text.contains("tutti_mode{mode=\"writing\"} 0\n"), "{text}");
+        let manual = include_str!("../../docs/operating.md");
+        for line in text.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+            let name = line.split(' ').next().unwrap();
+            assert!(manual.contains(&format!("`{name}`")), "docs/operating.md lacks {name}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Starting: check everything, then listen, then run.
+
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+
+use age::secrecy::SecretString;
+use rand_core::OsRng;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    task::{JoinSet, spawn_blocking},
+};
+use tutti_core::roster::Roster;
+
+use super::{FAREWELL_MAX, Options, Ready, Stopped};
+use crate::{
+    clock::now_ms,
+    config::Config,
+    engine::{Engine, Identity, runtime},
+    grpc::{About, Context, Handle, RemoteApi, Services, Socket, Tokens},
+    keyring::Keyring,
+    logging,
+    metrics::{self, Metrics},
+    peers::{Peers, tls},
+    rosters,
+    store::{DiskStore, Opened},
+};
+
+/// Connections that the system may hold for us.
+const BACKLOG: u32 = 1024;
+
+/// A node that is up.
+pub(super) struct Node {
+    pub(super) ready: Ready,
+    pub(super) ended: runtime::Ended,
+    engine: Handle,
+    peers: Peers,
+    services: Services,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// What was checked before anything listens.
+struct Checked {
+    config: Config,
+    roster: Roster,
+    keyring: Keyring,
+    tokens: Option<Tokens>,
+    opened: Opened,
+}
+
+pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped> {
+    let config = Config::load(dir)?;
+    if !options.quiet {
+        logging::init(&config);
+    }
+    // Opening keys and data takes the time it takes.
+    let checked = spawn_blocking(move || check(config, options)).await.map_err(internal)??;
+    let Checked { config, roster, keyring, tokens, opened } = checked;
+    for notice in &opened.notices {
+        tracing::warn!("{notice}");
+    }
+
+    let socket = Socket::bind(&config.socket()).await?;
+    let listener = bind(config.listen, "peers.listen")?;
+    let remote = bind(config.api.as_ref().map(|api| api.listen), "api.listen")?;
+    let page = bind(config.metrics, "metrics.listen")?;
+    let address = |listener: &Option<TcpListener>| -> Option<SocketAddr> {
+        listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    };
+    let ready = Ready {
+        peers: address(&listener),
+        socket: config.socket(),
+        api: address(&remote),
+        metrics: address(&page),
+    };
+    let remote = match (remote, tokens) {
+        (Some(listener), Some(tokens)) => {
+            let tls = tls::api_server(&keyring.tls).map_err(internal)?;
+            Some(RemoteApi { listener, tls, tokens })
+        }
+        _ => None,
+    };
+
+    let shared = Arc::new(roster.clone());
+    let (peers, mut events) =
+        Peers::start(config.society, shared, &keyring.tls, listener).map_err(internal)?;
+    let started_at_ms = now_ms();
+    let about = About {
+        dir: config.dir.clone(),
+        origin: config.origin.clone(),
+        started_at_ms,
+        listen: ready.peers.map(|address| address.to_string()).unwrap_or_default(),
+        members: roster
+            .members()
+            .iter()
+            .filter(|member| member.society != config.society)
+            .map(|member| (member.society, member.name.clone(), member.endpoints.clone()))
+            .collect(),
+        notices: opened.notices.clone(),
+    };
+    let identity = Identity {
+        society: config.society,
+        name: config.name.clone(),
+        origin: config.origin.clone(),
+        keyring,
+        started_at_ms,
+        listen: about.listen.clone(),
+    };
+    let engine = spawn_blocking(move || {
+        Engine::new(identity, roster, opened.store, opened.highwater, OsRng, now_ms())
+    })
+    .await
+    .map_err(internal)?;
+    let (engine, ended) = runtime::start(engine).map_err(internal)?;
+
+    let context = Context {
+        engine: engine.clone(),
+        metrics: Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))),
+        peers: peers.view(),
+        about: Arc::new(about),
+    };
+    let services = Services::new(&context).await.map_err(internal)?;
+    let stop = watch::Sender::new(false);
+    let mut tasks = JoinSet::new();
+    let to_engine = engine.clone();
+    tasks.spawn(async move {
+        while let Some(incoming) = events.recv().await {
+            if to_engine.peer(incoming).await.is_err() {
+                return;
+            }
+        }
+    });
+    tasks.spawn(socket.serve(services.clone(), stop.subscribe()));
+    if let Some(remote) = remote {
+        tasks.spawn(remote.serve(services.clone(), stop.subscribe()));
+    }
+    if let Some(page) = page {
+        tasks.spawn(metrics::serve(page, context, stop.subscribe()));
+    }
+    tracing::info!(society = %config.society, version = env!("CARGO_PKG_VERSION"), "started");
+    Ok(Node { ready, ended, engine, peers, services, stop, tasks })
+}
+
+fn internal(error: impl std::fmt::Display) -> Stopped {
+    Stopped::Internal(format!("the node cannot start: {error}"))
+}
+
+fn check(config: Config, mut options: Options) -> Result<Checked, Stopped> {
+    let roster = rosters::current(&config.dir)?;
+    let passphrase = match &config.passphrase_file {
+        Some(path) => Some(read_passphrase(path)?),
+        None => options.passphrase.take(),
+    };
+    let keyring = Keyring::open(&config.keys(), passphrase.as_ref())?;
+    rosters::check_keyring(&config, &keyring, &roster)?;
+    let tokens = config.api.as_ref().map(|api| Tokens::read(&api.tokens)).transpose()?;
+    let mut ignore = |_: &str, _: u64, _: u64| ();
+    let progress: &mut dyn FnMut(&str, u64, u64) = match &mut options.progress {
+        Some(progress) => progress,
+        None => &mut ignore,
+    };
+    let opened = DiskStore::open(&config.dir, &config.origin, &roster, progress)?;
+    Ok(Checked { config, roster, keyring, tokens, opened })
+}
+
+/// The first line of the file.
+fn read_passphrase(path: &Path) -> Result<SecretString, Stopped> {
+    let text = fs::read_to_string(path)
+        .map(zeroize::Zeroizing::new)
+        .map_err(|source| Stopped::Passphrase { path: path.into(), source })?;
+    Ok(SecretString::from(text.lines().next().unwrap_or_default().to_string()))
+}
+
+fn bind(address: Option<SocketAddr>, key: &'static str) -> Result<Option<TcpListener>, Stopped> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A port that a node has just left is free.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map(Some).map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Stopped::AddressInUse { address: address.to_string(), key }
+        }
+        _ => Stopped::Address { address: address.to_string(), key, source },
+    })
+}
+
+impl Node {
+    /// From the outside in. `engine_runs`: whether there is still an engine to wait for.
+    pub(super) async fn stop(mut self, engine_runs: bool) -> Result<(), Stopped> {
+        tracing::info!("stopping");
+        self.services.stopping().await;
+        self.stop.send_replace(true);
+        self.peers.stop().await;
+        self.engine.stop().await;
+        let ended = if engine_runs { self.ended.await.ok().flatten() } else { None };
+        drop(self.engine);
+        // Requests that are under way have their answers by now; a client that does not read
+        // holds up nothing.
+        let finished = tokio::time::timeout(FAREWELL_MAX, async {
+            while self.tasks.join_next().await.is_some() {}
+        })
+        .await;
+        if finished.is_err() {
+            self.tasks.shutdown().await;
+        }
+        tracing::info!("stopped");
+        ended.map_or(Ok(()), |reason| Err(Stopped::Disk(reason)))
+    }
+}
