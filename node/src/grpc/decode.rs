@@ -50,8 +50,8 @@ pub(super) fn origin(text: &str, own: &Origin) -> Result<Origin, Refused> {
 pub(super) fn send(request: api::SendReferralRequest) -> Result<Write, Refused> {
     Ok(Write::Send {
         key: key(&request.idempotency_key)?,
-        sent: request.sent.ok_or_else(|| missing("sent"))?,
-        content: request.content.ok_or_else(|| missing("content"))?,
+        sent: Box::new(request.sent.ok_or_else(|| missing("sent"))?),
+        content: Box::new(request.content.ok_or_else(|| missing("content"))?),
     })
 }
 
@@ -87,7 +87,7 @@ pub(super) fn publish(request: api::PublishInformationRequest) -> Result<Write, 
     Ok(Write::Publish {
         key: key(&request.idempotency_key)?,
         visibility,
-        version: request.version.ok_or_else(|| missing("version"))?,
+        version: Box::new(request.version.ok_or_else(|| missing("version"))?),
     })
 }
 
@@ -95,7 +95,7 @@ pub(super) fn revise(request: api::ReviseInformationRequest) -> Result<Write, Re
     Ok(Write::Revise {
         key: key(&request.idempotency_key)?,
         id: information_id(&request.id)?,
-        version: request.version.ok_or_else(|| missing("version"))?,
+        version: Box::new(request.version.ok_or_else(|| missing("version"))?),
     })
 }
 
