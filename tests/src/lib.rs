@@ -4,4 +4,7 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod conformance;
+#[cfg(test)]
 mod tidy;
