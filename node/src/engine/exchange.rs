@@ -186,7 +186,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             // Nothing was held, and nothing is forbidden: another entry may commit to these bytes.
             Effect::BodyErased { want } => {
-                self.forget_body(&want.commitment.digest);
+                self.forget_body(&want);
                 self.changed(now_ms, "log", want.origin.to_string(), "body_erased");
             }
             Effect::Evidence(evidence) => {

@@ -185,3 +185,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
 /// How a link is handed to the engine.
 pub type LinkOutbox = Outbox;
+
+#[cfg(test)]
+mod tests;

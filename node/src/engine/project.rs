@@ -153,9 +153,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    /// Forgets that a body is wanted: it was erased.
-    pub(super) fn forget_body(&mut self, digest: &[u8; 32]) {
-        self.projector.wanted.remove(digest);
+    /// Forgets that a body is wanted for that entry: its author has erased it.
+    pub(super) fn forget_body(&mut self, want: &BodyWant) {
+        let at = EventRef { origin: want.origin.clone(), index: want.index };
+        if let Some(places) = self.projector.wanted.get_mut(&want.commitment.digest) {
+            places.remove(&(at, want.part));
+            if places.is_empty() {
+                self.projector.wanted.remove(&want.commitment.digest);
+            }
+        }
     }
 
     fn project_entry(&mut self, header: &Header, now_ms: u64) -> Result<(), StoreError> {

@@ -1,0 +1,149 @@
+//! A disk that is full, or that fails.
+
+use std::{collections::BTreeMap, io};
+
+use tlog_tiles::Hash;
+use tutti_core::{
+    entry::EntryBytes,
+    evidence::Evidence,
+    head::SignedHead,
+    society::Society,
+    store::{BodyState, Reader, StoreError},
+    tree::Tree,
+};
+
+use super::*;
+use crate::engine::Mode;
+
+/// What the next append does.
+#[derive(Clone, Copy, PartialEq)]
+enum Next {
+    Works,
+    Full,
+    Fails,
+}
+
+struct Faulty {
+    memory: MemoryStore,
+    next: Next,
+}
+
+impl Reader for Faulty {
+    fn logs(&self) -> Vec<Origin> {
+        self.memory.logs()
+    }
+    fn tree(&self, origin: &Origin) -> Tree {
+        self.memory.tree(origin)
+    }
+    fn head(&self, origin: &Origin) -> Option<SignedHead> {
+        self.memory.head(origin)
+    }
+    fn cosigned(&self, origin: &Origin) -> BTreeMap<Society, SignedHead> {
+        self.memory.cosigned(origin)
+    }
+    fn entries(
+        &self,
+        origin: &Origin,
+        start: u64,
+        count: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<EntryBytes>, StoreError> {
+        self.memory.entries(origin, start, count, max_bytes)
+    }
+    fn root_at(&self, origin: &Origin, size: u64) -> Result<Hash, StoreError> {
+        self.memory.root_at(origin, size)
+    }
+    fn consistency(&self, origin: &Origin, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
+        self.memory.consistency(origin, from, to)
+    }
+    fn inclusion(&self, origin: &Origin, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+        self.memory.inclusion(origin, index, size)
+    }
+    fn body_state(&self, digest: &[u8; 32]) -> BodyState {
+        self.memory.body_state(digest)
+    }
+    fn body(
+        &self,
+        digest: &[u8; 32],
+        offset: u64,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.memory.body(digest, offset, max_bytes)
+    }
+    fn evidence(&self, origin: &Origin) -> Option<Evidence> {
+        self.memory.evidence(origin)
+    }
+}
+
+impl Store for Faulty {
+    fn append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError> {
+        match self.next {
+            Next::Works => self.memory.append(batch, bodies),
+            Next::Full => Err(StoreError::Full(io::ErrorKind::StorageFull.into())),
+            Next::Fails => Err(StoreError::Fatal(io::Error::other("fsync"))),
+        }
+    }
+    fn put_bodies(&mut self, bodies: &[&[u8]]) -> Result<(), StoreError> {
+        self.memory.put_bodies(bodies)
+    }
+    fn put_head(&mut self, head: &SignedHead) -> Result<(), StoreError> {
+        self.memory.put_head(head)
+    }
+    fn erase_body(&mut self, digest: &[u8; 32]) -> Result<(), StoreError> {
+        self.memory.erase_body(digest)
+    }
+    fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
+        self.memory.put_evidence(evidence)
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let federation = federation();
+    let mut sg =
+        engine(&federation, "sg", Faulty { memory: MemoryStore::new(), next: Next::Works });
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    sg.inbox.clear();
+    sg.store.next = Next::Full;
+    let group = vec![advance(2, id, withdraw(), ""), send(1), advance(2, id, withdraw(), "")];
+    let answers = sg.write(group, NOW_MS);
+    assert!(matches!(answers[0], Err(Refused::Full)));
+    assert!(answers[1].is_ok(), "what was written before is still known");
+    assert!(matches!(answers[2], Err(Refused::Full)));
+    assert_eq!(*sg.mode(), Mode::Full);
+    assert!(sg.status(NOW_MS).warnings.iter().any(|text| text.contains("the disk is full")));
+    let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
+    let referral = sg.referral(&request, NOW_MS).unwrap();
+    assert_eq!(referral.state(), api::ReferralState::Sent, "what is not durable is not shown");
+    assert!(referral.content.is_some(), "reading goes on");
+    assert!(sg.inbox.is_empty(), "no peer is told");
+    sg.store.next = Next::Works;
+    assert_eq!(one(&mut sg, advance(2, id, withdraw(), "")).unwrap().index, 1);
+    assert_eq!(*sg.mode(), Mode::Writing);
+}
+
+#[test]
+fn a_disk_that_fails_ends_the_engine() {
+    let federation = federation();
+    let mut sg =
+        engine(&federation, "sg", Faulty { memory: MemoryStore::new(), next: Next::Fails });
+    assert!(matches!(one(&mut sg, send(1)), Err(Refused::Stopping)));
+    assert!(sg.fatal().unwrap().contains("fsync"));
+    // It is never tried again.
+    sg.store.next = Next::Works;
+    assert!(matches!(one(&mut sg, send(1)), Err(Refused::Stopping)));
+    assert_eq!(sg.store.logs().len(), 0);
+    assert_eq!(sg.referral_counts().values().sum::<u64>(), 0);
+}
+
+#[test]
+fn a_fenced_node_signs_nothing_and_still_knows_its_receipts() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let first = one(&mut sg, send(1)).unwrap();
+    sg.own_log_is_ahead(7);
+    let refused = one(&mut sg, advance(2, id_of(&first), withdraw(), "")).unwrap_err();
+    assert!(matches!(refused, Refused::NotWriting(_)), "{refused}");
+    assert_eq!(one(&mut sg, send(1)).unwrap(), first);
+    assert_eq!(sg.store.tree(&origin("sg")).size(), 1);
+}

@@ -1,0 +1,141 @@
+//! Engines that pass entries and bodies to each other by hand, over stores in memory.
+
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+mod information;
+mod referrals;
+mod unhappy;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use tutti_core::{
+    batch::VerifiedBatch,
+    referral::{Command, ReferralId, form},
+    sealing::routing,
+    session::BodyWant,
+    society::Origin,
+    store::{MemoryStore, Reader as _, Store},
+};
+use tutti_proto::{node::v1 as api, v1};
+
+use super::{Engine, Identity, Receipt, Refused, Write, exchange::Happening};
+use crate::testing::{FEDERATION, Federation, society};
+
+type Node = Engine<MemoryStore, ChaCha20Rng>;
+
+const NOW_MS: u64 = 1_764_000_000_000;
+
+fn origin(code: &str) -> Origin {
+    Origin::new(FEDERATION, society(code), 1).unwrap()
+}
+
+fn federation() -> Federation {
+    Federation::found(&["sg", "ph", "qa"], &["sg", "ph", "qa"])
+}
+
+fn engine<S: Store>(federation: &Federation, code: &str, store: S) -> Engine<S, ChaCha20Rng> {
+    let identity = Identity {
+        society: society(code),
+        name: format!("Society of {code}"),
+        origin: origin(code),
+        keyring: federation.keyring(code),
+        started_at_ms: NOW_MS,
+        listen: String::new(),
+    };
+    let seed = u64::from(code.as_bytes()[0]);
+    let size = store.tree(&identity.origin).size();
+    let rng = ChaCha20Rng::seed_from_u64(seed);
+    Engine::new(identity, (*federation.roster).clone(), store, Some(size), rng, NOW_MS)
+}
+
+fn node(federation: &Federation, code: &str) -> Node {
+    engine(federation, code, MemoryStore::new())
+}
+
+/// Stops the node and starts it again on what it had stored.
+fn restarted(federation: &Federation, node: &Node, code: &str) -> Node {
+    engine(federation, code, node.store.clone())
+}
+
+/// Every entry that `from` holds and `to` lacks.
+fn pass_entries(from: &Node, to: &mut Node) {
+    for origin in from.store.logs() {
+        let held = to.store.tree(&origin);
+        let entries = from.store.entries(&origin, held.size(), u64::MAX, usize::MAX).unwrap();
+        if entries.is_empty() || origin == to.identity.origin {
+            continue;
+        }
+        let head = from.store.head(&origin).unwrap();
+        let batch = VerifiedBatch::verify(&held, held.size(), &entries, head, Vec::new()).unwrap();
+        to.store.append(&batch, &[]).unwrap();
+        to.project(&origin, NOW_MS);
+    }
+}
+
+/// What `node` asks for, in the order of asking.
+fn wants(node: &mut Node) -> Vec<BodyWant> {
+    let (wants, rest) = std::mem::take(&mut node.inbox)
+        .into_iter()
+        .partition::<Vec<_>, _>(|happening| matches!(happening, Happening::Want(_)));
+    node.inbox.extend(rest);
+    let want = |happening| match happening {
+        Happening::Want(want) => Some(want),
+        Happening::Grew(_) | Happening::Closed(_) => None,
+    };
+    wants.into_iter().filter_map(want).collect()
+}
+
+/// Hands over one body, as a holder does: only to whom a token of the entry shows.
+fn pass_body(from: &Node, to: &mut Node, want: &BodyWant) {
+    let at = tutti_core::referral::EventRef { origin: want.origin.clone(), index: want.index };
+    let header = from.header_at(&at).unwrap().unwrap();
+    if header.visibility == tutti_core::entry::Visibility::Addressed {
+        assert!(routing::admits(&want.token.unwrap(), &header.tags));
+    }
+    let body = from.store.body(&want.commitment.digest, 0, usize::MAX).unwrap().unwrap();
+    to.store.put_bodies(&[&body]).unwrap();
+    to.project_body(&want.commitment.digest, NOW_MS);
+}
+
+/// All that `from` holds and `to` may have.
+fn pass(from: &Node, to: &mut Node) {
+    pass_entries(from, to);
+    for want in wants(to) {
+        pass_body(from, to, &want);
+    }
+}
+
+fn one<S: Store>(engine: &mut Engine<S, ChaCha20Rng>, write: Write) -> Result<Receipt, Refused> {
+    let mut answers = engine.write(vec![write], NOW_MS);
+    assert_eq!(answers.len(), 1);
+    answers.remove(0)
+}
+
+/// The template's referral, from sg to ph.
+fn send(key: u8) -> Write {
+    let form: form::ReferralForm = toml::from_str(form::template()).unwrap();
+    let (sent, content) = form.to_messages().unwrap();
+    Write::Send { key: [key; 16], sent: Box::new(sent), content: Box::new(content) }
+}
+
+fn advance(key: u8, id: ReferralId, command: Command, note: &str) -> Write {
+    Write::Advance { key: [key; 16], id, command, note: note.into() }
+}
+
+fn decline() -> Command {
+    Command::Decline(v1::Declined { code: v1::DeclineCode::NoCapacity as i32 })
+}
+
+fn withdraw() -> Command {
+    Command::Withdraw(v1::Withdrawn { code: v1::WithdrawCode::PersonLeft as i32 })
+}
+
+fn shown(node: &Node, id: ReferralId) -> api::Referral {
+    let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
+    node.referral(&request, NOW_MS).unwrap()
+}
+
+fn id_of(receipt: &Receipt) -> ReferralId {
+    ReferralId::from_bytes(receipt.id)
+}

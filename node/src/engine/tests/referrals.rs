@@ -1,0 +1,232 @@
+use super::*;
+
+#[test]
+fn one_referral_from_end_to_end_and_a_witness_who_reads_nothing() {
+    let federation = federation();
+    let [mut sg, mut ph, mut qa] = ["sg", "ph", "qa"].map(|code| node(&federation, code));
+    let sent = one(&mut sg, send(1)).unwrap();
+    assert_eq!((sent.index, &sent.origin, sent.recorded_at_ms), (0, &origin("sg"), NOW_MS));
+    let id = id_of(&sent);
+    pass(&sg, &mut ph);
+    let steps: [(&str, Command, &str); 6] = [
+        ("ph", Command::Acknowledge, ""),
+        ("ph", Command::RequestInformation(v1::InformationRequested::default()), "Which ward?"),
+        ("sg", Command::ProvideInformation(v1::InformationProvided::default()), "Ward 12."),
+        ("ph", Command::Accept, ""),
+        (
+            "ph",
+            Command::Complete(v1::Completed {
+                result: v1::DeliveryResult::Fully as i32,
+                services_delivered: vec![v1::ServiceCategory::FamilyContact as i32],
+            }),
+            "Home in Iloilo.",
+        ),
+        (
+            "sg",
+            Command::Close(v1::Closed {
+                outcome: v1::Outcome::NeedMet as i32,
+                feedback: v1::Feedback::Satisfied as i32,
+            }),
+            "",
+        ),
+    ];
+    for (key, (by, command, note)) in (2..).zip(steps) {
+        let write = advance(key, id, command, note);
+        one(if by == "sg" { &mut sg } else { &mut ph }, write).unwrap();
+        pass(&sg, &mut ph);
+        pass(&ph, &mut sg);
+        assert_eq!(shown(&sg, id), shown(&ph, id));
+    }
+    let referral = shown(&ph, id);
+    assert_eq!(referral.state(), api::ReferralState::Closed);
+    assert_eq!((referral.sender.as_str(), referral.receiver.as_str()), ("sg", "ph"));
+    assert!(referral.events.iter().all(|event| event.effective && event.explanation.is_empty()));
+    let told: Vec<(&str, &str, &str)> = referral
+        .events
+        .iter()
+        .map(|e| (e.transition.as_str(), e.code.as_str(), e.note.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("sent", "", ""),
+            ("acknowledged", "", ""),
+            ("information_requested", "", "Which ward?"),
+            ("information_provided", "", "Ward 12."),
+            ("accepted", "", ""),
+            ("completed", "fully", "Home in Iloilo."),
+            ("closed", "need_met", ""),
+        ]
+    );
+    let content = referral.content.unwrap();
+    assert_eq!(content.person.unwrap().name, "Jose Example");
+    assert_eq!(referral.content_state, api::BodyState::Present as i32);
+    let disclosed = referral.sent.unwrap().information_disclosed;
+    assert!(disclosed.contains(&"person.name".into()), "{disclosed:?}");
+    // Without being asked for, nothing of the person is shown.
+    let request = api::GetReferralRequest { id: id.to_string(), with_content: false };
+    let without = sg.referral(&request, NOW_MS).unwrap();
+    assert!(without.content.is_none() && without.events.iter().all(|e| e.note.is_empty()));
+
+    // Qatar holds every entry and can read, ask for and claim none of it.
+    pass_entries(&sg, &mut qa);
+    pass_entries(&ph, &mut qa);
+    assert_eq!(qa.store.tree(&origin("sg")).size(), 3);
+    assert_eq!(qa.store.tree(&origin("ph")).size(), 4);
+    assert!(wants(&mut qa).is_empty());
+    assert_eq!(qa.bodies_wanted(), 0);
+    let entries = qa.entries(&origin("sg"), 0, 100).unwrap();
+    assert!(entries.iter().all(|entry| entry.summary == "sealed for others"));
+    assert!(matches!(qa.referral(&request, NOW_MS), Err(Refused::NotFound(_))));
+    assert_eq!(qa.referrals(&Default::default(), NOW_MS).unwrap().referrals.len(), 0);
+    let own = sg.entries(&origin("sg"), 0, 1).unwrap();
+    assert_eq!(own[0].summary, format!("referral {id} sent to ph"));
+}
+
+#[test]
+fn nothing_of_the_person_is_in_what_is_stored() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    one(&mut sg, send(1)).unwrap();
+    let entries = sg.store.entries(&origin("sg"), 0, 10, usize::MAX).unwrap();
+    let mut kept: Vec<u8> = entries.iter().flat_map(|e| e.as_slice().to_vec()).collect();
+    let header = sg
+        .header_at(&tutti_core::referral::EventRef { origin: origin("sg"), index: 0 })
+        .unwrap()
+        .unwrap();
+    for commitment in [header.record, header.content.unwrap()] {
+        kept.extend(sg.store.body(&commitment.digest, 0, usize::MAX).unwrap().unwrap());
+    }
+    for canary in ["Jose", "Iloilo", "SG-2025-0117", "repatriation"] {
+        assert!(!kept.windows(canary.len()).any(|bytes| bytes == canary.as_bytes()), "{canary}");
+    }
+    // The auditor opens the record and not the content; the case key opens both.
+    let record = sg.store.body(&header.record.digest, 0, usize::MAX).unwrap().unwrap();
+    let content = sg.store.body(&header.content.unwrap().digest, 0, usize::MAX).unwrap().unwrap();
+    for code in ["sg", "ph"] {
+        let keyring = federation.keyring(code);
+        let opened = tutti_core::sealing::open(&record, &[&keyring.audit]).unwrap();
+        assert!(!opened.windows(4).any(|bytes| bytes == b"Jose"));
+        assert!(tutti_core::sealing::open(&content, &[&keyring.audit]).is_err());
+        assert!(tutti_core::sealing::open(&content, &[&keyring.case]).is_ok());
+    }
+    let stranger = federation.keyring("qa");
+    for body in [&record, &content] {
+        let keys = [&stranger.case, &stranger.audit];
+        assert!(tutti_core::sealing::open(body, &keys).is_err());
+    }
+}
+
+#[test]
+fn a_race_ends_the_same_at_both_ends() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    pass(&sg, &mut ph);
+    one(&mut ph, advance(2, id, Command::Accept, "")).unwrap();
+    one(&mut sg, advance(3, id, withdraw(), "")).unwrap();
+    assert_eq!(shown(&ph, id).state(), api::ReferralState::Accepted);
+    pass(&sg, &mut ph);
+    pass(&ph, &mut sg);
+    let referral = shown(&ph, id);
+    assert_eq!(referral, shown(&sg, id));
+    assert_eq!(referral.state(), api::ReferralState::Withdrawn);
+    let lost = referral.events.iter().find(|event| !event.effective).unwrap();
+    assert_eq!(lost.transition, "accepted");
+    assert_eq!(
+        lost.explanation,
+        "overtaken by withdrawn (sg entry 1), which its author had not seen"
+    );
+    let refused = one(&mut ph, advance(4, id, decline(), "")).unwrap_err();
+    assert!(matches!(refused, Refused::State(_)), "{refused}");
+}
+
+#[test]
+fn a_key_writes_once_also_after_a_restart() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let first = one(&mut sg, send(1)).unwrap();
+    assert_eq!(one(&mut sg, send(1)).unwrap(), first);
+    let answers =
+        sg.write(vec![advance(2, id_of(&first), withdraw(), ""), send(2), send(1)], NOW_MS);
+    let receipts: Vec<Receipt> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(receipts[0].index, 1);
+    assert_eq!(receipts[1], receipts[0]);
+    assert_eq!(receipts[2], first);
+    let mut again = restarted(&federation, &sg, "sg");
+    assert_eq!(one(&mut again, send(1)).unwrap(), first);
+    assert_eq!(one(&mut again, send(2)).unwrap(), receipts[0]);
+    assert_eq!(again.store.tree(&origin("sg")).size(), 2);
+    assert_eq!(shown(&again, id_of(&first)), shown(&sg, id_of(&first)));
+    assert_eq!(again.status(NOW_MS), sg.status(NOW_MS));
+}
+
+#[test]
+fn in_a_group_each_write_sees_those_before_it() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let id = ReferralId::of(&origin("sg"), &[1; 16]);
+    let answers = sg.write(
+        vec![
+            send(1),
+            send(2),
+            advance(3, id, Command::Accept, ""),
+            advance(4, id, withdraw(), "found help at home"),
+            send(5),
+        ],
+        NOW_MS,
+    );
+    let text = |at: usize| answers[at].as_ref().unwrap_err().to_string();
+    assert!(text(1).contains(&id.to_string()), "{}", text(1));
+    assert!(matches!(answers[2], Err(Refused::NotAllowed(_))));
+    let indexes: Vec<u64> = [0, 3, 4].map(|at| answers[at].as_ref().unwrap().index).to_vec();
+    assert_eq!(indexes, [0, 1, 2]);
+    assert_eq!(sg.store.tree(&origin("sg")).size(), 3);
+    assert_eq!(shown(&sg, id).state(), api::ReferralState::Withdrawn);
+    let grown = sg.inbox.iter().filter(|h| matches!(h, Happening::Grew(_))).count();
+    assert_eq!(grown, 1, "one group, one append");
+}
+
+#[test]
+fn lists_come_in_pages_and_say_what_is_overdue() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    for key in 1..=7u8 {
+        let Write::Send { key, sent, mut content } = send(key) else { panic!() };
+        content.case_code = format!("case {}", key[0]);
+        let write = Write::Send { key, sent, content };
+        let now_ms = NOW_MS + u64::from(key[0] / 2);
+        assert!(sg.write(vec![write], now_ms)[0].is_ok());
+    }
+    let mut request = api::ListReferralsRequest { page_size: 3, ..Default::default() };
+    let mut listed = Vec::new();
+    let mut pages = 0;
+    loop {
+        let page = sg.referrals(&request, NOW_MS).unwrap();
+        pages += 1;
+        listed.extend(page.referrals);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((pages, listed.len()), (3, 7));
+    assert!(listed.is_sorted_by_key(|r| (std::cmp::Reverse(r.sent_at_ms), r.id.clone())));
+    request.page_token = "zz".into();
+    assert!(matches!(sg.referrals(&request, NOW_MS), Err(Refused::Invalid(_))));
+    let of = |direction, states: &[api::ReferralState], now_ms| {
+        let states = states.iter().map(|state| *state as i32).collect();
+        let request = api::ListReferralsRequest { states, direction, ..Default::default() };
+        sg.referrals(&request, now_ms).unwrap().referrals
+    };
+    let sent = api::Direction::Sent as i32;
+    assert_eq!(of(sent, &[api::ReferralState::Sent], NOW_MS).len(), 7);
+    assert_eq!(of(sent, &[api::ReferralState::Closed], NOW_MS).len(), 0);
+    assert_eq!(of(api::Direction::Received as i32, &[], NOW_MS).len(), 0);
+    // Urgent: 72 hours.
+    let due = NOW_MS + 3 + 72 * 3_600_000;
+    assert!(of(sent, &[], due + 1).iter().all(|referral| referral.overdue));
+    assert_eq!(sg.overdue(due + 1), 7);
+    assert_eq!(sg.overdue(NOW_MS), 0);
+    assert_eq!(sg.status(NOW_MS).referrals["sent"], 7);
+}
