@@ -282,7 +282,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let other = referral
             .and_then(|r| Some(r.society(r.side_of(self.identity.society)?.other())))
             .ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
-        let note = (!note.trim().is_empty()).then(|| v1::Note { text: note });
+        let note = if note.trim().is_empty() { None } else { Some(v1::Note { text: note }) };
         Ok(Draft {
             id: *id.as_bytes(),
             visibility: Visibility::Addressed,
