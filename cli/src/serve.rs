@@ -1,13 +1,23 @@
 //! `tutti serve`: the node itself, in this process.
 
-use std::{future::Future, io::Read as _, path::PathBuf, pin::Pin};
+use std::{
+    future::Future,
+    io::Read as _,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
 
 use clap::Args;
-use tutti_node::serve::{self, Options};
+use secrecy::SecretString;
+use tutti_node::{
+    config::Config,
+    serve::{self, Options},
+};
 
 use crate::{
     failure::{Exit, Failure, Outcome},
-    node,
+    node, passphrase,
+    progress::Progress,
     screen::note,
 };
 
@@ -33,16 +43,32 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}")))?;
-        let served = runtime.block_on(async {
-            let stop = self.while_stdin.then(end_of_stdin);
-            serve::serve(&dir, Options { stop, ..Options::default() }).await
-        });
+        let passphrase = passphrase(&dir)?;
+        let bar = Progress::new("reading");
+        let options = Options {
+            passphrase,
+            progress: Some(Box::new(move |_, done, total| bar.at(done, total))),
+            stop: self.while_stdin.then(end_of_stdin),
+            ..Options::default()
+        };
+        let served = runtime.block_on(serve::serve(&dir, options));
         // What still waits on a thread, such as standard input, need not be waited for.
         runtime.shutdown_background();
         match served {
             Ok(()) => Ok(Exit::Ok),
             Err(stopped) => Err(Failure::new(stopped.exit_code(), stopped.to_string())),
         }
+    }
+}
+
+/// Asks for the passphrase where the keys are under one, no file with it is configured, and
+/// somebody is there. What is wrong with the configuration, the node itself says.
+fn passphrase(dir: &Path) -> Result<Option<SecretString>, Failure> {
+    match Config::load(dir) {
+        Ok(config) if config.passphrase_file.is_none() => {
+            passphrase::for_key(&config.keys().join("log.key"), None)
+        }
+        _ => Ok(None),
     }
 }
 
