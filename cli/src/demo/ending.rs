@@ -11,7 +11,7 @@ use crate::{
     text,
 };
 
-const LINKS: &str = "\
+const LINKS: &str = "
         ph  Philippine Red Cross
        ╱  ╲
       ╱    ╲        each with each: mutual TLS 1.3, one stream a pair
@@ -22,7 +22,7 @@ const LINKS: &str = "\
 /// Who holds which log up to where, witnessed by whom.
 pub(super) async fn picture(account: &Account, nodes: &Nodes) -> Result<(), Failure> {
     account.step("The federation as it stands");
-    say(format!("{LINKS}\n"));
+    say(format!("{}\n", LINKS.trim_start_matches('\n')));
     let mut held = Vec::new();
     for (society, ..) in SOCIETIES {
         held.push(nodes.logs(society).await?);

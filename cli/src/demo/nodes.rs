@@ -132,23 +132,27 @@ impl Nodes {
 
     /// Stops all of them, and checks that they stopped well.
     pub(super) async fn stop(&mut self, account: &Account) -> Result<(), Failure> {
-        for running in &mut self.running {
-            drop(running.child.stdin.take());
+        // Our own connections first: a node waits a while for those that are open.
+        let mut stopping = Children(
+            self.running.drain(..).map(|Running { society, child, .. }| (society, child)).collect(),
+        );
+        for (_, child) in &mut stopping.0 {
+            drop(child.stdin.take());
         }
         let begun = Instant::now();
-        for running in &mut self.running {
+        for (society, child) in &mut stopping.0 {
             loop {
-                match running.child.try_wait() {
+                match child.try_wait() {
                     Ok(Some(status)) if status.success() => break,
                     Ok(Some(status)) => {
-                        let what = format!("the node of {} stops well", running.society);
-                        let log = last_lines(account, running.society);
+                        let what = format!("the node of {society} stops well");
+                        let log = last_lines(account, society);
                         return Err(account.failed(&what, &format!("{status}\n{log}")));
                     }
                     Ok(None) if begun.elapsed() < STOP_MAX => tokio::time::sleep(LOOK).await,
                     _ => {
-                        let what = format!("the node of {} stops within 10 s", running.society);
-                        return Err(account.failed(&what, &last_lines(account, running.society)));
+                        let what = format!("the node of {society} stops within 10 s");
+                        return Err(account.failed(&what, &last_lines(account, society)));
                     }
                 }
             }
@@ -160,9 +164,9 @@ impl Nodes {
 
 impl Drop for Nodes {
     fn drop(&mut self) {
-        let mut children: Vec<&mut Child> =
-            self.running.iter_mut().map(|running| &mut running.child).collect();
-        end(&mut children);
+        let children =
+            self.running.drain(..).map(|Running { society, child, .. }| (society, child));
+        drop(Children(children.collect()));
     }
 }
 

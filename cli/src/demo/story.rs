@@ -27,7 +27,7 @@ pub(super) const CASE: &str = include_str!("last-mile.toml");
 pub(super) const ANSWER: &str =
     "Ligaya has a daughter of nine, Analyn Dimasupil, who lives with the sister in Iloilo.";
 
-const QUESTION: &str = "Does anybody depend on her at home? We plan the ambulance from Iloilo.";
+const QUESTION: &str = "Does anybody depend on her at home? We plan the way from the airport.";
 
 /// Tells it; gives back the referral's id.
 pub(super) async fn tell(account: &Account, nodes: &Nodes) -> Result<String, Failure> {
@@ -191,14 +191,15 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// Every entry of `origin` at Qatar: no summary, no body.
+    /// Every entry of `origin` at Qatar: no body, and no word of a referral.
     async fn carried_unread(&self, origin: &str, what: &str) -> Result<(), Failure> {
         let request = EntriesRequest { origin: origin.into(), start: 0, count: 0 };
         let mut entries = node::ask(self.nodes.of("qa")?.log().entries(request)).await?;
         while let Some(entry) = entries.message().await? {
-            let sealed = Entry::parse(&entry.entry).is_ok();
+            let known = Entry::parse(&entry.entry).is_ok();
             let held = [entry.record_state(), entry.content_state()].contains(&BodyState::Present);
-            if !sealed || held || !entry.summary.is_empty() {
+            let told = entry.summary.contains("referral") || entry.summary.contains(&self.id);
+            if !known || held || told {
                 let seen = format!("entry {} of {origin}: {:?}", entry.index, entry.summary);
                 return Err(self.account.failed(what, &seen));
             }
