@@ -10,7 +10,7 @@ use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
     Event, EventRef, Outcome, ReferralId, Side, State, Why,
-    judge::{self, Events},
+    evolve::{Events, evolve},
 };
 use crate::{limits::REFERRAL_EVENTS_MAX, roster::DataProtection, society::Society};
 
@@ -122,7 +122,7 @@ impl Book {
         if !keep(&mut kept.events, event) {
             return Some(id);
         }
-        kept.judge(id);
+        kept.evolve(id);
         if let Some(referral) = &kept.referral
             && !referral.sent.case_digest.is_empty()
         {
@@ -194,8 +194,8 @@ impl Book {
 }
 
 impl Kept {
-    fn judge(&mut self, id: ReferralId) {
-        let verdict = judge::judge(id, &self.events);
+    fn evolve(&mut self, id: ReferralId) {
+        let verdict = evolve(id, &self.events);
         self.referral = None;
         self.waiting = Vec::new();
         let (Some(sent), Some(state)) = (verdict.sent, verdict.state) else {

@@ -13,9 +13,10 @@ mod check;
 pub mod codes;
 mod decide;
 mod event;
+mod evolve;
 pub mod form;
 mod ids;
-mod judge;
+
 mod state;
 mod validate;
 

@@ -51,7 +51,7 @@ struct Item<'a> {
 }
 
 /// Judges all `events` that name the referral `id`.
-pub(super) fn judge(id: ReferralId, events: &Events) -> Verdict {
+pub(super) fn evolve(id: ReferralId, events: &Events) -> Verdict {
     let all = || events.values().flat_map(BTreeMap::values);
     let Some((sent, receiver)) = all().find_map(|e| Some((e, check::sent(id, e).ok()?))) else {
         let outcomes = all().map(|event| {
