@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod simulation;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod conformance;

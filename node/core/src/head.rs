@@ -4,6 +4,8 @@
 //! kept byte for byte; of the signature lines it keeps the log's and those of witnesses that the
 //! roster knows, and drops the rest (they are no evidence of anything and could grow without end).
 
+use std::sync::Arc;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use signed_note::{Note, Signature};
 use tlog_tiles::{Checkpoint, Hash};
@@ -54,13 +56,13 @@ pub struct Cosignature {
     line: Signature,
 }
 
-/// A head that its log has signed.
+/// A head that its log has signed. Cheap to clone: a node keeps one for each witness.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignedHead {
     head: Head,
-    text: Vec<u8>,
-    signature: Signature,
-    cosignatures: Vec<Cosignature>,
+    text: Arc<[u8]>,
+    signature: Arc<Signature>,
+    cosignatures: Arc<Vec<Cosignature>>,
 }
 
 /// Why bytes are no signed head.
@@ -97,7 +99,12 @@ impl SignedHead {
         }
         let text = text_of(&head);
         let signature = secret.sign(&text)?;
-        Ok(Self { head, text, signature, cosignatures: Vec::new() })
+        Ok(Self {
+            head,
+            text: text.into(),
+            signature: Arc::new(signature),
+            cosignatures: Arc::default(),
+        })
     }
 
     /// Reads and verifies a head. A bad signature by any known key refuses the whole note.
@@ -117,7 +124,7 @@ impl SignedHead {
         }
         let note = Note::from_bytes(bytes).map_err(|_| HeadError::Note)?;
         let head = parse_text(note.text())?;
-        let known = known(&head).filter(|known| known.text == note.text());
+        let known = known(&head).filter(|known| *known.text == *note.text());
         let key =
             keys.log_key(&head.origin).ok_or_else(|| HeadError::UnknownLog(head.origin.clone()))?;
         let mut signature = None;
@@ -125,7 +132,7 @@ impl SignedHead {
         for line in signatures_of(bytes, &note)? {
             let bad = || HeadError::BadSignature(line.name().into());
             if key.made(&line) {
-                if !known.is_some_and(|known| known.signature == line) && !key.verify(&note, &line)
+                if !known.is_some_and(|known| *known.signature == line) && !key.verify(&note, &line)
                 {
                     return Err(bad());
                 }
@@ -143,7 +150,12 @@ impl SignedHead {
             }
         }
         let signature = signature.ok_or_else(|| HeadError::Unsigned(head.origin.clone()))?;
-        Ok(Self { head, text: note.text().to_vec(), signature, cosignatures })
+        Ok(Self {
+            head,
+            text: note.text().into(),
+            signature: Arc::new(signature),
+            cosignatures: Arc::new(cosignatures),
+        })
     }
 
     /// Whether this society has cosigned.
@@ -183,10 +195,10 @@ impl SignedHead {
 
     /// The note: text, the log's signature, the cosignatures.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.text.clone();
+        let mut bytes = self.text.to_vec();
         bytes.push(b'\n');
         bytes.extend(self.signature.to_bytes());
-        for cosignature in &self.cosignatures {
+        for cosignature in self.cosignatures.iter() {
             bytes.extend(cosignature.line.to_bytes());
         }
         bytes
@@ -194,7 +206,7 @@ impl SignedHead {
 
     /// The note without cosignatures.
     pub fn to_bytes_bare(&self) -> Vec<u8> {
-        [self.text.as_slice(), b"\n", &self.signature.to_bytes()].concat()
+        [&self.text, b"\n".as_slice(), &self.signature.to_bytes()].concat()
     }
 
     /// Adds the cosignature of `society`, made at `time_s`. Only for a head whose log the caller
@@ -206,7 +218,7 @@ impl SignedHead {
         time_s: u64,
     ) -> Result<(), KeyError> {
         let line = secret.cosign(&self.text, time_s)?;
-        keep_earliest(&mut self.cosignatures, Cosignature { society, time_s, line });
+        keep_earliest(Arc::make_mut(&mut self.cosignatures), Cosignature { society, time_s, line });
         Ok(())
     }
 
@@ -217,9 +229,9 @@ impl SignedHead {
             return false;
         }
         let before = self.cosignatures.len();
-        for cosignature in &other.cosignatures {
-            if !self.cosignatures.iter().any(|own| own.society == cosignature.society) {
-                keep_earliest(&mut self.cosignatures, cosignature.clone());
+        for cosignature in other.cosignatures.iter() {
+            if !self.is_cosigned_by(cosignature.society) {
+                keep_earliest(Arc::make_mut(&mut self.cosignatures), cosignature.clone());
             }
         }
         self.cosignatures.len() > before

@@ -74,11 +74,15 @@ pub const HEADS_BYTES_MAX: usize = 128 * 1024;
 /// put into the peer's outbox at once.
 pub const WANTS_PER_LINK: usize = 4;
 
-/// Bodies that are pulled at one time, over all links; each takes up to [`BODY_BYTES_MAX`].
-pub const PULLS_MAX: usize = 8;
+/// Bytes of the bodies that are pulled at one time, over all links: what their buffers take, and
+/// one body more.
+pub const PULL_BYTES_MAX: u64 = 8 * BODY_BYTES_MAX;
+
+/// The same over one link: what the answers may put into the peer's outbox at once.
+pub const PULL_BYTES_PER_LINK: u64 = BODY_BYTES_MAX;
 
 /// Bodies that are pulled at one time over one link.
-pub const PULLS_PER_LINK: usize = 2;
+pub const PULLS_PER_LINK: usize = 32;
 
 /// Chunks of one body that may be asked for and not yet there.
 pub const CHUNKS_AHEAD: u64 = 4;

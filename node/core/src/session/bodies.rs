@@ -11,7 +11,7 @@ use tutti_proto::v1::{self, body_unavailable::Reason};
 
 use super::{BodyWant, Effect, Exchange, FrameKind, LinkId, Misbehaved, Part, Sender, Step};
 use crate::{
-    limits::{CHUNK_BYTES_MAX, CHUNKS_AHEAD, PULLS_MAX, PULLS_PER_LINK},
+    limits::{CHUNK_BYTES_MAX, CHUNKS_AHEAD, PULL_BYTES_MAX, PULL_BYTES_PER_LINK, PULLS_PER_LINK},
     roster::Role,
     sealing::digest,
     society::{Origin, Society},
@@ -25,38 +25,40 @@ pub(super) const CHUNK_MS: u64 = 10_000;
 const RETRY_MS: u64 = 1_000;
 const RETRY_MS_MAX: u64 = 300_000;
 
+/// How long a body waits where the link that it is to come from is busy, milliseconds.
+const BUSY_MS: u64 = 150;
+
 const CHUNK: u64 = CHUNK_BYTES_MAX as u64;
 
 type Key = (Origin, u64, Part);
 
+/// Every body that is wanted stands in `wanted`, and besides either in `queue` or in `pulls`.
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     wanted: BTreeMap<Key, Wanted>,
     /// Those that are not being pulled, by the time to try them.
     queue: BTreeSet<(u64, Key)>,
+    pulls: BTreeMap<Key, Pull>,
 }
 
 #[derive(Debug)]
 struct Wanted {
     want: BodyWant,
+    /// Its time in the queue.
+    try_at_ms: u64,
     /// Societies that were asked in this round.
     asked: BTreeSet<Society>,
     rounds: u32,
-    state: State,
 }
 
 #[derive(Debug)]
-enum State {
-    /// In the queue at this time.
-    Waiting {
-        at_ms: u64,
-    },
-    Pulling {
-        link: LinkId,
-        bytes: Vec<u8>,
-        requested: u64,
-        due_ms: u64,
-    },
+struct Pull {
+    link: LinkId,
+    size: u64,
+    bytes: Vec<u8>,
+    /// Asked for up to here.
+    requested: u64,
+    due_ms: u64,
 }
 
 impl Bodies {
@@ -65,34 +67,38 @@ impl Bodies {
     }
 
     pub(super) fn next_timer(&self) -> Option<u64> {
-        let free = self.pulls().count() < PULLS_MAX;
-        let queued = self.queue.first().map(|(at, _)| *at).filter(|_| free);
-        queued.into_iter().chain(self.pulls().map(|(_, _, due_ms)| due_ms)).min()
+        let queued = self.queue.first().map(|(at_ms, _)| *at_ms).filter(|_| self.has_room(None));
+        queued.into_iter().chain(self.pulls.values().map(|pull| pull.due_ms)).min()
     }
 
-    fn pulls(&self) -> impl Iterator<Item = (&Key, LinkId, u64)> {
-        self.wanted.iter().filter_map(|(key, wanted)| match &wanted.state {
-            State::Pulling { link, due_ms, .. } => Some((key, *link, *due_ms)),
-            State::Waiting { .. } => None,
-        })
+    /// Whether one more may be pulled, over all links or over this one. Room is counted in what is
+    /// on its way; one body always fits.
+    fn has_room(&self, link: Option<LinkId>) -> bool {
+        let (mut count, mut bytes) = (0, 0u64);
+        for pull in self.pulls.values().filter(|pull| link.is_none_or(|link| pull.link == link)) {
+            count += 1;
+            bytes = bytes.saturating_add(pull.size);
+        }
+        match link {
+            None => bytes < PULL_BYTES_MAX,
+            Some(_) => count < PULLS_PER_LINK && bytes < PULL_BYTES_PER_LINK,
+        }
     }
 
+    /// Puts a body back, or anew, into the queue.
     fn wait(&mut self, key: &Key, until_ms: u64) {
         if let Some(wanted) = self.wanted.get_mut(key) {
-            if let State::Waiting { at_ms } = wanted.state {
-                self.queue.remove(&(at_ms, key.clone()));
-            }
-            wanted.state = State::Waiting { at_ms: until_ms };
+            self.pulls.remove(key);
+            self.queue.remove(&(wanted.try_at_ms, key.clone()));
+            wanted.try_at_ms = until_ms;
             self.queue.insert((until_ms, key.clone()));
         }
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Wanted> {
+    fn remove(&mut self, key: &Key) -> Option<(BodyWant, Option<Pull>)> {
         let wanted = self.wanted.remove(key)?;
-        if let State::Waiting { at_ms } = wanted.state {
-            self.queue.remove(&(at_ms, key.clone()));
-        }
-        Some(wanted)
+        self.queue.remove(&(wanted.try_at_ms, key.clone()));
+        Some((wanted.want, self.pulls.remove(key)))
     }
 }
 
@@ -108,26 +114,24 @@ impl Exchange {
         {
             return;
         }
-        let state = State::Waiting { at_ms: step.now_ms };
-        self.bodies.queue.insert((step.now_ms, key.clone()));
-        self.bodies.wanted.insert(key, Wanted { want, asked: BTreeSet::new(), rounds: 0, state });
+        let try_at_ms = step.now_ms;
+        let wanted = Wanted { want, try_at_ms, asked: BTreeSet::new(), rounds: 0 };
+        self.bodies.wanted.insert(key.clone(), wanted);
+        self.bodies.queue.insert((try_at_ms, key));
         self.pull_bodies(step);
     }
 
     /// Starts what may be started, and gives up on links that are late.
     pub(super) fn pull_bodies<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
         let now_ms = step.now_ms;
-        let late: Vec<Key> = self
-            .bodies
-            .pulls()
-            .filter(|(_, _, due_ms)| *due_ms <= now_ms)
-            .map(|(key, ..)| key.clone())
-            .collect();
+        let pulls = self.bodies.pulls.iter();
+        let late: Vec<Key> =
+            pulls.filter(|(_, pull)| pull.due_ms <= now_ms).map(|(key, _)| key.clone()).collect();
         for key in &late {
             self.bodies.wait(key, now_ms);
         }
         // What finds no link is put off, so that this ends.
-        while self.bodies.pulls().count() < PULLS_MAX {
+        while self.bodies.has_room(None) {
             let Some((at_ms, key)) = self.bodies.queue.first().cloned() else { return };
             if at_ms > now_ms {
                 return;
@@ -142,40 +146,31 @@ impl Exchange {
             self.bodies.remove(key);
             return;
         }
-        let size = wanted.want.commitment.size;
-        let may = self.sources(step, &wanted.want);
-        let busy = |id: LinkId| {
-            self.bodies.pulls().filter(|(_, link, _)| *link == id).count() >= PULLS_PER_LINK
-        };
-        let left: Vec<(LinkId, Society)> =
-            may.iter().filter(|(_, society)| !wanted.asked.contains(society)).copied().collect();
+        let mut left = self.sources(step, &wanted.want);
+        left.retain(|(_, society)| !wanted.asked.contains(society));
+        if left.is_empty() {
+            return self.rest(step, key);
+        }
+        // The author is worth waiting for; without it, who is nearest to it has it soonest.
         let author = left.iter().find(|(_, society)| *society == key.0.society()).copied();
-        let free: Vec<(LinkId, Society)> =
-            left.iter().filter(|(id, _)| !busy(*id)).copied().collect();
-        let at = usize::try_from(step.random(free.len() as u64)).unwrap_or_default();
-        let chosen = author.filter(|(id, _)| !busy(*id)).or(free.get(at).copied());
-        // The author is worth waiting for.
-        let chosen = if author.is_some_and(|(id, _)| busy(id)) { None } else { chosen };
-        let Some((link, society)) = chosen else {
-            if left.is_empty() {
-                self.rest(step, key);
-            } else {
-                // All are busy; the end of a pull starts the next at once.
-                let at_ms = step.after(200, 100);
-                self.bodies.wait(key, at_ms);
-            }
-            return;
+        let near = self.towards(&key.0);
+        let near = left.iter().find(|(link, _)| Some(*link) == near).copied();
+        let at = usize::try_from(step.random(left.len() as u64)).unwrap_or_default();
+        let chosen = author.or(near).or(left.get(at).copied());
+        let Some((link, society)) = chosen.filter(|(link, _)| self.bodies.has_room(Some(*link)))
+        else {
+            // The end of a pull starts the next at once.
+            let at_ms = step.after(BUSY_MS, BUSY_MS);
+            return self.bodies.wait(key, at_ms);
         };
         let due_ms = step.now_ms.saturating_add(CHUNK_MS);
-        if let Some(wanted) = self.bodies.wanted.get_mut(key) {
-            if let State::Waiting { at_ms } = wanted.state {
-                self.bodies.queue.remove(&(at_ms, key.clone()));
-            }
-            wanted.asked.insert(society);
-            let (bytes, mut requested) = (Vec::new(), 0);
-            request(step, link, &wanted.want, 0, &mut requested, size);
-            wanted.state = State::Pulling { link, bytes, requested, due_ms };
-        }
+        let Some(wanted) = self.bodies.wanted.get_mut(key) else { return };
+        self.bodies.queue.remove(&(wanted.try_at_ms, key.clone()));
+        wanted.asked.insert(society);
+        let size = wanted.want.commitment.size;
+        let mut pull = Pull { link, size, bytes: Vec::new(), requested: 0, due_ms };
+        request(step, &wanted.want, &mut pull);
+        self.bodies.pulls.insert(key.clone(), pull);
     }
 
     /// All were asked in vain: a longer wait each time, then all again.
@@ -243,12 +238,9 @@ impl Exchange {
         step: &mut Step<'_, S, R>,
         id: LinkId,
     ) {
-        let lost: Vec<Key> = self
-            .bodies
-            .pulls()
-            .filter(|(_, link, _)| *link == id)
-            .map(|(key, ..)| key.clone())
-            .collect();
+        let pulls = self.bodies.pulls.iter();
+        let lost: Vec<Key> =
+            pulls.filter(|(_, pull)| pull.link == id).map(|(key, _)| key.clone()).collect();
         for key in &lost {
             self.bodies.wait(key, step.now_ms);
         }
@@ -263,31 +255,29 @@ impl Exchange {
     ) -> Result<(), Misbehaved> {
         let key = key(from, &chunk.origin, chunk.index, chunk.part)?;
         let due_ms = step.now_ms.saturating_add(CHUNK_MS);
-        let Some(wanted) = self.bodies.wanted.get_mut(&key) else { return Ok(()) };
-        let State::Pulling { link, bytes, requested, due_ms: due } = &mut wanted.state else {
+        let (Some(wanted), Some(pull)) =
+            (self.bodies.wanted.get(&key), self.bodies.pulls.get_mut(&key))
+        else {
             return Ok(());
         };
-        let size = wanted.want.commitment.size;
+        let held = pull.bytes.len() as u64;
         // Late pieces of a pull that was given up: harmless.
-        if *link != from.link || chunk.offset != bytes.len() as u64 {
+        if pull.link != from.link || chunk.offset != held {
             return Ok(());
         }
-        if chunk.data.len() as u64 != CHUNK.min(size.saturating_sub(chunk.offset)) {
+        if chunk.data.len() as u64 != CHUNK.min(pull.size.saturating_sub(held)) {
             return Err(Misbehaved::Chunk(from.society));
         }
-        bytes.extend_from_slice(&chunk.data);
-        *due = due_ms;
-        let held = bytes.len() as u64;
-        if held < size {
-            request(step, from.link, &wanted.want, held, requested, size);
+        pull.bytes.extend_from_slice(&chunk.data);
+        pull.due_ms = due_ms;
+        if (pull.bytes.len() as u64) < pull.size {
+            request(step, &wanted.want, pull);
             return Ok(());
         }
-        if digest(bytes) != wanted.want.commitment.digest {
+        if digest(&pull.bytes) != wanted.want.commitment.digest {
             return Err(Misbehaved::Body { society: from.society, origin: key.0, index: key.1 });
         }
-        if let Some(Wanted { want, state: State::Pulling { bytes, .. }, .. }) =
-            self.bodies.remove(&key)
-        {
+        if let Some((want, Some(Pull { bytes, .. }))) = self.bodies.remove(&key) {
             self.tally.bodies += 1;
             step.effects.push(Effect::Body { want, bytes });
         }
@@ -307,15 +297,13 @@ impl Exchange {
             Ok(Reason::Absent | Reason::Refused) => false,
             Ok(Reason::Unspecified) | Err(_) => return Err(from.wrong("reason")),
         };
-        let asked =
-            self.bodies.pulls().any(|(pulled, link, _)| *pulled == key && link == from.link);
-        if !asked {
+        if self.bodies.pulls.get(&key).is_none_or(|pull| pull.link != from.link) {
             return Ok(());
         }
         // Another holder has erased its own copy; only the author speaks for all.
         if erased && from.society == key.0.society() {
-            if let Some(wanted) = self.bodies.remove(&key) {
-                step.effects.push(Effect::BodyErased { want: wanted.want });
+            if let Some((want, _)) = self.bodies.remove(&key) {
+                step.effects.push(Effect::BodyErased { want });
             }
         } else {
             self.bodies.wait(&key, step.now_ms);
@@ -326,13 +314,13 @@ impl Exchange {
 
     /// A pull has ended: those that found everyone busy need not wait on.
     fn next_pull<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
-        let soon = step.now_ms.saturating_add(300);
+        let soon = step.now_ms.saturating_add(BUSY_MS.saturating_mul(2));
         let waiting: Vec<Key> = self
             .bodies
             .queue
             .iter()
             .take_while(|(at_ms, _)| *at_ms <= soon)
-            .take(PULLS_MAX)
+            .take(PULLS_PER_LINK)
             .map(|(_, key)| key.clone())
             .collect();
         for key in &waiting {
@@ -342,31 +330,23 @@ impl Exchange {
     }
 }
 
-/// Asks for the chunks after `held` that the window has room for.
-fn request<S, R: CryptoRngCore>(
-    step: &mut Step<'_, S, R>,
-    link: LinkId,
-    want: &BodyWant,
-    held: u64,
-    requested: &mut u64,
-    size: u64,
-) {
-    while *requested < size && *requested < held.saturating_add(CHUNK.saturating_mul(CHUNKS_AHEAD))
-    {
-        step.send(
-            link,
-            FrameKind::WantBody(v1::WantBody {
-                origin: want.origin.to_string(),
-                index: want.index,
-                part: match want.part {
-                    Part::Record => v1::BodyPart::Record,
-                    Part::Content => v1::BodyPart::Content,
-                } as i32,
-                token: want.token.map(|token| token.to_vec()).unwrap_or_default(),
-                offset: *requested,
-            }),
-        );
-        *requested = requested.saturating_add(CHUNK);
+/// Asks for the chunks that the window has room for.
+fn request<S, R: CryptoRngCore>(step: &mut Step<'_, S, R>, want: &BodyWant, pull: &mut Pull) {
+    let window = CHUNK.saturating_mul(CHUNKS_AHEAD).saturating_add(pull.bytes.len() as u64);
+    while pull.requested < pull.size.min(window) {
+        let part = match want.part {
+            Part::Record => v1::BodyPart::Record,
+            Part::Content => v1::BodyPart::Content,
+        };
+        let want = v1::WantBody {
+            origin: want.origin.to_string(),
+            index: want.index,
+            part: part.into(),
+            token: want.token.map(|token| token.to_vec()).unwrap_or_default(),
+            offset: pull.requested,
+        };
+        step.send(pull.link, FrameKind::WantBody(want));
+        pull.requested = pull.requested.saturating_add(CHUNK);
     }
 }
 

@@ -116,7 +116,20 @@ impl Exchange {
         if root != head.root() {
             return self.contradicted(step, head);
         }
-        let log = self.log(step, &origin);
+        if news || self.log(step, &origin).size == head.size() {
+            self.gather(step, &origin, head);
+        }
+    }
+
+    /// Keeps what a true head has more than the held one: cosignatures on it, or on a smaller one
+    /// by witnesses who never cosigned one as large, or that it ends where our entries do.
+    fn gather<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        origin: &Origin,
+        head: SignedHead,
+    ) {
+        let log = self.log(step, origin);
         match &log.head {
             Some(own) if own.size() == head.size() => {
                 let mut merged = own.clone();
@@ -124,12 +137,13 @@ impl Exchange {
                     step.effects.push(Effect::Head(merged));
                 }
             }
-            // It completes a log that was being fetched towards a larger one, or a witness never
-            // cosigned one as large.
+            // It completes a log that was being fetched towards a larger one.
             Some(own) if head.size() == log.size && own.size() > log.size => {
                 step.effects.push(Effect::Head(head));
             }
-            _ if news => step.effects.push(Effect::Head(head)),
+            _ if !head.cosignatures().is_empty() && head.size() < log.size => {
+                step.effects.push(Effect::Head(head));
+            }
             _ => {}
         }
     }
@@ -191,13 +205,16 @@ impl Exchange {
         if log.frozen.is_some() {
             return;
         }
-        // What was beyond the entries can be compared with them now.
+        // What was beyond the entries can be compared with them now. Its cosignatures may be more
+        // than those on the head that came with the entries, and nobody would tell them again.
         let reached = ahead.filter(|ahead| ahead.size() <= log.size);
         let contender = log.contender.take();
         let link = log.brought_by.take();
         for head in [reached, contender].into_iter().flatten() {
-            if step.store.root_at(origin, head.size()).is_ok_and(|root| root != head.root()) {
-                self.contradicted(step, head);
+            match step.store.root_at(origin, head.size()) {
+                Ok(root) if root != head.root() => self.contradicted(step, head),
+                Ok(_) => self.gather(step, origin, head),
+                Err(_) => {}
             }
         }
         let log = self.log(step, origin);

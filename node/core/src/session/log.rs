@@ -55,6 +55,9 @@ pub(super) struct Asked {
 impl Log {
     pub(super) fn load(store: &impl Reader, origin: &Origin) -> Self {
         let mut log = Self { frozen: store.evidence(origin), ..Self::default() };
+        for (witness, head) in store.cosigned(origin) {
+            log.witnessed.insert(witness, head.size());
+        }
         log.read(store, origin);
         log
     }
