@@ -6,7 +6,7 @@
 //! be thrown away and comes back identical from the store; a body that cannot be read is noted and
 //! never an error, for its author has signed it and nobody here is to blame.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
@@ -46,8 +46,8 @@ pub(super) enum Subject {
 #[derive(Debug, Default)]
 pub(super) struct Projector {
     cursors: BTreeMap<Origin, u64>,
-    /// Bodies that are ours and not here, by digest.
-    wanted: BTreeMap<[u8; 32], BTreeSet<Place>>,
+    /// Bodies that are ours and not here, by digest, and since when they are wanted.
+    wanted: BTreeMap<[u8; 32], BTreeMap<Place, u64>>,
     subjects: BTreeMap<EventRef, Subject>,
     /// Logs that could not be read further, and why, for people.
     stuck: BTreeMap<Origin, String>,
@@ -74,9 +74,15 @@ impl Projector {
         })
     }
 
-    /// How many bodies are ours and not here yet.
-    pub(super) fn wanted(&self) -> usize {
-        self.wanted.values().map(BTreeSet::len).sum()
+    /// How many bodies are ours, not here yet, and wanted since `before_ms` or earlier.
+    pub(super) fn wanted(&self, before_ms: u64) -> usize {
+        self.wanted.values().flat_map(BTreeMap::values).filter(|at| **at <= before_ms).count()
+    }
+
+    /// Whether the record of an entry is ours and not here yet.
+    pub(super) fn wants_record(&self, at: &EventRef, digest: &[u8; 32]) -> bool {
+        let places = self.wanted.get(digest);
+        places.is_some_and(|places| places.contains_key(&(at.clone(), Part::Record)))
     }
 }
 
@@ -137,7 +143,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Takes a body that has arrived and is durable: every entry of ours that commits to it.
     pub(super) fn project_body(&mut self, digest: &[u8; 32], now_ms: u64) {
         let places = self.projector.wanted.remove(digest).unwrap_or_default();
-        for (at, part) in places {
+        for ((at, part), _) in places {
             if part == Part::Content {
                 let id = self.id_at(&at).unwrap_or_default();
                 self.changed(now_ms, "referral", id, "content_arrived");
@@ -173,22 +179,27 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         match self.store.body_state(&header.record.digest) {
             BodyState::Present => self.project_record(header, now_ms)?,
-            BodyState::Absent => self.want(header, Part::Record, header.record, token),
+            BodyState::Absent => self.want(header, Part::Record, token, now_ms),
             BodyState::Erased => {}
         }
         if let Some(content) = header.content
             && self.store.body_state(&content.digest) == BodyState::Absent
         {
-            self.want(header, Part::Content, content, token);
+            self.want(header, Part::Content, token, now_ms);
         }
         Ok(())
     }
 
-    fn want(&mut self, header: &Header, part: Part, commitment: Commitment, token: Option<Token>) {
-        let origin = header.origin.clone();
-        let at = EventRef { origin: origin.clone(), index: header.index };
-        if self.projector.wanted.entry(commitment.digest).or_default().insert((at, part)) {
-            let index = header.index;
+    fn want(&mut self, header: &Header, part: Part, token: Option<Token>, now_ms: u64) {
+        let commitment = match part {
+            Part::Record => Some(header.record),
+            Part::Content => header.content,
+        };
+        let Some(commitment) = commitment else { return };
+        let (origin, index) = (header.origin.clone(), header.index);
+        let at = EventRef { origin: origin.clone(), index };
+        let places = self.projector.wanted.entry(commitment.digest).or_default();
+        if places.insert((at, part), now_ms).is_none() {
             let want = BodyWant { origin, index, part, commitment, token };
             self.inbox.push_back(Happening::Want(want));
         }

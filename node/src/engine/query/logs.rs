@@ -7,7 +7,7 @@ use tutti_core::{
     proof::Proof,
     referral::EventRef,
     society::Origin,
-    store::Store,
+    store::{BodyState, Store},
 };
 use tutti_proto::node::v1 as api;
 
@@ -17,6 +17,9 @@ use crate::engine::{Engine, Mode, Refused, project::Subject};
 /// Entries and entry bytes in one answer.
 const ENTRIES_MAX: u64 = 256;
 const ENTRY_BYTES_MAX: usize = 128 * 1024;
+
+/// After how long people are told that a body has not come, milliseconds.
+const BODY_LATE_MS: u64 = 60_000;
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// What a person sees first. Peers are the caller's to fill in.
@@ -64,10 +67,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
         }
         warnings.extend(self.projection_warnings());
-        match self.bodies_wanted() {
+        // A body takes moments where its author can be reached; after that people should know.
+        match self.projector.wanted(now_ms.saturating_sub(BODY_LATE_MS)) {
             0 => {}
-            1 => warnings.push("1 body for this node is still on its way".into()),
-            count => warnings.push(format!("{count} bodies for this node are still on their way")),
+            1 => {
+                warnings.push("1 body for this node is still on its way. See `tutti peers`".into())
+            }
+            count => warnings.push(format!(
+                "{count} bodies for this node are still on their way. See `tutti peers`"
+            )),
         }
         warnings
     }
@@ -146,7 +154,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// How many bodies are for this node and not here yet.
     pub fn bodies_wanted(&self) -> u64 {
-        self.projector.wanted() as u64
+        self.projector.wanted(u64::MAX) as u64
     }
 
     /// What keeps the projections from being complete, in plain sentences.
@@ -181,8 +189,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             Some(Subject::Unreadable(why)) => format!("unreadable: {why}"),
             Some(Subject::Unknown) => "of a kind that this node does not know".into(),
-            None if header.visibility == Visibility::Addressed => "sealed for others".into(),
-            None => "on its way".into(),
+            None if self.projector.wants_record(&at, &header.record.digest) => "on its way".into(),
+            None => match self.store.body_state(&header.record.digest) {
+                BodyState::Erased => "erased".into(),
+                BodyState::Present | BodyState::Absent => match header.visibility {
+                    Visibility::Addressed => "sealed for others".into(),
+                    Visibility::Public | Visibility::Federation => "not read yet".into(),
+                },
+            },
         }
     }
 }

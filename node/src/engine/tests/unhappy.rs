@@ -22,7 +22,9 @@ fn bodies_that_come_later_and_in_any_order_are_taken_then() {
     let all = [(0, Part::Record), (0, Part::Content), (1, Part::Record), (1, Part::Content)];
     assert_eq!(parts, all);
     assert_eq!(ph.bodies_wanted(), 4);
-    assert_eq!(ph.entries(&origin("sg"), 0, 1).unwrap()[0].summary, "sealed for others");
+    assert_eq!(ph.entries(&origin("sg"), 0, 1).unwrap()[0].summary, "on its way");
+    assert_eq!(ph.status(NOW_MS).warnings, Vec::<String>::new());
+    assert_eq!(ph.status(NOW_MS + 60_000).warnings.len(), 1);
     // The withdrawal is here before what it withdraws.
     wanted.rotate_left(2);
     let [record, note, sent, content] = wanted.as_slice() else { panic!() };

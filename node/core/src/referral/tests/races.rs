@@ -251,3 +251,38 @@ fn a_flood_is_cut_alike_whatever_the_order() {
     let kept = forward.outcomes(&id()).len();
     assert_eq!(kept, crate::limits::REFERRAL_EVENTS_MAX + 1);
 }
+
+/// Whatever bytes decode as a record become events, and events get an outcome.
+mod any_record {
+    use super::*;
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), flips in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..6)) {
+            let record = v1::Record {
+                origin: origin("ph").to_string(),
+                event_id: vec![3; 16],
+                actor: String::new(),
+                addressees: vec!["sg".into()],
+                event: Some(v1::record::Event::Referral(event("ph", 1, Kind::Declined, Some(0)).body)),
+            };
+            let mut near = record.encode_to_vec();
+            for (at, to) in flips {
+                let at = usize::from(at) % near.len();
+                near[at] = to;
+            }
+            for candidate in [&bytes, &near] {
+                let Ok(record) = v1::Record::decode(candidate.as_slice()) else { continue };
+                let at = EventRef { origin: origin("ph"), index: 1 };
+                if let Some(event) = Event::from_record(at.clone(), 0, &record) {
+                    let book = book([sent(), event]);
+                    prop_assert_eq!(book.get(&id()).map(|r| r.sender), Some(society("sg")));
+                }
+                crate::information::Event::from_record(at, 0, crate::entry::Visibility::Public, &record)
+                    .map(|event| crate::information::Book::default().apply(event));
+            }
+        }
+    }
+}
