@@ -182,6 +182,29 @@ fn nothing_is_cosigned_below_what_was_cosigned_elsewhere() {
 }
 
 #[test]
+fn cosignatures_that_came_before_the_entries_are_kept() {
+    let federation = Federation::new(&["ph", "sg", "qa"]);
+    let (mut ph, mut sg) = (federation.node("ph"), federation.node("sg"));
+    ph.write(2);
+    let bare = ph.store.head(&origin("ph")).unwrap();
+    let mut cosigned = bare.clone();
+    cosigned.cosign(society("qa"), &federation.secrets[&society("qa")].witness, 1).unwrap();
+    sg.meet(1, "ph");
+    sg.meet(2, "qa");
+    sg.frame(2, Kind::Heads(v1::Heads { checkpoints: vec![cosigned.to_bytes()], frontier: false }));
+    let batch = v1::Batch {
+        origin: origin("ph").to_string(),
+        entries: (0..2).map(|i| entry("ph", i, 0).as_slice().to_vec()).collect(),
+        checkpoint: bare.to_bytes(),
+        ..Default::default()
+    };
+    sg.frame(1, Kind::Batch(batch));
+    let held = sg.store.head(&origin("ph")).unwrap();
+    assert_eq!(held.size(), 2);
+    assert!(held.is_cosigned_by(society("qa")));
+}
+
+#[test]
 fn a_want_that_is_not_answered_goes_to_another_link() {
     let federation = Federation::new(&["ph", "sg", "qa"]);
     let (mut ph, mut sg) = (federation.node("ph"), federation.node("sg"));
