@@ -7,6 +7,8 @@
 mod start;
 mod stopped;
 #[cfg(test)]
+mod story_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{

@@ -18,6 +18,9 @@ const QUEUE: usize = 1024;
 /// Writes in one group commit.
 const GROUP_MAX: usize = 256;
 
+/// Messages that are taken before timers are looked at again, however many wait.
+const ROUND_MAX: usize = 256;
+
 type Question<S, R> = Box<dyn FnOnce(&mut Engine<S, R>, u64) + Send>;
 
 enum Message<S, R> {
@@ -119,7 +122,9 @@ async fn run<S: Store, R: CryptoRngCore>(
         let mut writes = Vec::new();
         let mut next = first;
         let mut stop = None;
+        let mut taken = 0;
         while let Some(message) = next.take() {
+            taken += 1;
             match message {
                 Message::Write(write, answer) => writes.push((*write, answer)),
                 // In the order of arrival: a question sees the writes that came before it.
@@ -136,7 +141,7 @@ async fn run<S: Store, R: CryptoRngCore>(
                     }
                 }
             }
-            if stop.is_none() && writes.len() < GROUP_MAX {
+            if stop.is_none() && taken < ROUND_MAX && writes.len() < GROUP_MAX {
                 next = messages.try_recv().ok();
             }
         }
