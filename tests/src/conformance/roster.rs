@@ -163,7 +163,12 @@ fn cases(base: &Base) -> Vec<Case> {
     };
     let (own, other) = (&ph.member, &sg.member);
     let swap = |field: &str| (key(own, field), key(other, field));
-    first("a federation that is no host name", "federation", "\"federation\": \"m", "\"federation\": \"M");
+    first(
+        "a federation that is no host name",
+        "federation",
+        "\"federation\": \"m",
+        "\"federation\": \"M",
+    );
     first("another federation", "is named", "\"federation\": \"migrants", "\"federation\": \"m");
     first("version 0", "version", "\"version\": 1", "\"version\": 0");
     first("version 2 without the one before", "version before", "\"version\": 1", "\"version\": 2");
@@ -286,7 +291,12 @@ fn cases(base: &Base) -> Vec<Case> {
     card("by its log key", "no root key", &[], &[&ph.log]);
     card("signed twice", "more than once", &[], &[&ph.root, &ph.root]);
     card("of a removed member", "active", &[("\"active\"", "\"removed\"")], &[&ph.root]);
-    card("for another federation", "is named", &[("\"federation\": \"migrants", "\"federation\": \"m")], &[&ph.root]);
+    card(
+        "for another federation",
+        "is named",
+        &[("\"federation\": \"migrants", "\"federation\": \"m")],
+        &[&ph.root],
+    );
     card(
         "one key for two uses",
         "one key",

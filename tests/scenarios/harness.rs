@@ -1,0 +1,432 @@
+//! A federation of real processes on loopback: founded by the command itself, each node behind a
+//! link that a test can cut. Everything is stopped and removed when it is dropped.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const TUTTI: &str = env!("CARGO_BIN_EXE_tutti");
+pub(crate) const FEDERATION: &str = "migrants.example.org";
+
+/// How long anything may take on a slow machine before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the command; never inherits the environment's own TUTTI_* settings.
+pub(crate) fn tutti(args: &[&str]) -> Output {
+    let mut command = Command::new(TUTTI);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TUTTI_")) {
+        command.env_remove(name);
+    }
+    command.args(args).stdin(Stdio::null()).output().expect("tutti starts")
+}
+
+/// The output of a command that must succeed.
+pub(crate) fn ok(output: Output, what: &str) -> String {
+    assert!(
+        output.status.success(),
+        "{what}: {}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("output is UTF-8")
+}
+
+/// One society's node and the link that leads to it.
+pub(crate) struct Node {
+    pub(crate) society: &'static str,
+    pub(crate) dir: PathBuf,
+    pub(crate) link: Link,
+    child: Option<Child>,
+}
+
+impl Node {
+    /// Starts the process and waits until it answers.
+    pub(crate) fn start(&mut self) {
+        assert!(self.child.is_none(), "{} runs already", self.society);
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.with_extension("log"))
+            .expect("log file");
+        let child = Command::new(TUTTI)
+            .args(["serve", "--dir"])
+            .arg(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("node starts");
+        self.child = Some(child);
+        eventually(&format!("{} answers", self.society), || {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok()?) {
+                panic!("{} ended at once, {status}:\n{}", self.society, self.log());
+            }
+            self.run(&["status", "--json"]).status.success()
+        });
+    }
+
+    /// The power cut: SIGKILL, nothing is told.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("kill");
+            child.wait().expect("wait");
+        }
+    }
+
+    /// The orderly end: SIGTERM, and the node must end by itself with 0.
+    pub(crate) fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        assert!(told.expect("kill").success());
+        let start = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().expect("wait") {
+                assert!(status.success(), "{} ended with {status}:\n{}", self.society, self.log());
+                return;
+            }
+            if start.elapsed() >= PATIENCE {
+                let _ = child.kill();
+                panic!("{} does not end when it is told to", self.society);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether the process is there.
+    pub(crate) fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Runs a verb against this node.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        let dir = self.dir.to_str().expect("UTF-8 path");
+        tutti(&[args, &["--dir", dir]].concat())
+    }
+
+    /// Runs a verb that must succeed; gives what it printed.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        ok(self.run(args), &format!("{}: tutti {}", self.society, args.join(" ")))
+    }
+
+    /// Runs a reading verb with `--json`.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(&[args, &["--json"]].concat())).expect("JSON")
+    }
+
+    /// What the node wrote to its log so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.with_extension("log")).unwrap_or_default()
+    }
+
+    /// The log of `society` as this node holds it: size, root, and who cosigned that head.
+    pub(crate) fn holds(&self, society: &str) -> Held {
+        let status = self.json(&["status"]);
+        let logs = status["logs"].as_array().expect("logs");
+        let Some(log) = logs.iter().find(|log| log["society"] == society) else {
+            return Held::default();
+        };
+        let witnesses = log["witnesses"].as_array().expect("witnesses");
+        Held {
+            size: log["size"].as_u64().expect("size"),
+            root: log["root"].as_str().expect("root").into(),
+            witnesses: witnesses.iter().filter_map(|w| Some(w.as_str()?.into())).collect(),
+        }
+    }
+
+    /// How many information shares this node shows.
+    pub(crate) fn shares(&self) -> usize {
+        self.json(&["information", "list"])["shares"].as_array().expect("shares").len()
+    }
+}
+
+/// One log as one node holds it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) size: u64,
+    pub(crate) root: String,
+    pub(crate) witnesses: Vec<String>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            eprintln!("---- log of {}\n{}", self.society, self.log());
+        }
+    }
+}
+
+/// Societies with real nodes.
+pub(crate) struct Federation {
+    nodes: BTreeMap<&'static str, Node>,
+    dir: TempDir,
+}
+
+impl Federation {
+    /// Founds a federation by the command, with every founder's signature, and starts every node.
+    pub(crate) fn found(societies: &[&'static str]) -> Self {
+        let mut federation = Self::founded(societies);
+        for society in societies {
+            federation.node(society).start();
+        }
+        federation
+    }
+
+    /// The same, with no node started yet.
+    pub(crate) fn founded(societies: &[&'static str]) -> Self {
+        let dir = TempDir::new().expect("temporary directory");
+        let mut nodes = BTreeMap::new();
+        for society in societies {
+            let node_dir = dir.path().join(society);
+            let listen = format!("127.0.0.1:{}", free_port());
+            let link = Link::to(&listen);
+            let name = format!("Society of {society}");
+            let path = node_dir.to_str().expect("UTF-8 path");
+            let output = tutti(&[
+                "init",
+                "--dir",
+                path,
+                "--society",
+                society,
+                "--name",
+                &name,
+                "--federation",
+                FEDERATION,
+                "--listen",
+                &listen,
+                "--endpoint",
+                &link.address(),
+            ]);
+            ok(output, "init");
+            nodes.insert(*society, Node { society, dir: node_dir, link, child: None });
+        }
+        let federation = Self { nodes, dir };
+        let roster = federation.path("roster.note");
+        let roster = roster.to_str().expect("UTF-8 path");
+        let cards: Vec<String> = federation
+            .nodes
+            .values()
+            .map(|node| node.dir.join("card.note").display().to_string())
+            .collect();
+        let threshold = (societies.len() / 2 + 1).to_string();
+        let mut args = vec!["roster", "found"];
+        args.extend(cards.iter().map(String::as_str));
+        args.extend(["--threshold", &threshold, "--out", roster]);
+        ok(tutti(&args), "roster found");
+        for node in federation.nodes.values() {
+            node.ok(&["roster", "sign", roster]);
+        }
+        for node in federation.nodes.values() {
+            node.ok(&["roster", "install", roster]);
+        }
+        federation
+    }
+
+    /// One node.
+    pub(crate) fn node(&mut self, society: &str) -> &mut Node {
+        self.nodes.get_mut(society).expect("a founded society")
+    }
+
+    /// One node, to look at.
+    pub(crate) fn at(&self, society: &str) -> &Node {
+        &self.nodes[society]
+    }
+
+    /// Every node.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// A path in the federation's temporary directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Waits until every running node holds every log as its author does, each witnessed by all
+    /// other running ones, and shows as many shares as any.
+    pub(crate) fn converge(&self) {
+        let running: Vec<&Node> = self.nodes().filter(|node| node.runs()).collect();
+        for author in &running {
+            eventually(&format!("all hold the log of {}", author.society), || {
+                let own = author.holds(author.society);
+                let witnessed = own.size == 0 || own.witnesses.len() + 1 >= running.len();
+                witnessed && running.iter().all(|node| node.holds(author.society) == own)
+            });
+        }
+        eventually("all bodies have arrived", || {
+            let shares: Vec<usize> = running.iter().map(|node| node.shares()).collect();
+            shares.windows(2).all(|pair| pair[0] == pair[1])
+        });
+    }
+
+    /// Exports `society`'s log from that node and audits it; gives the report.
+    pub(crate) fn audit(&self, at: &str, society: &str) -> Value {
+        let out = self.path(&format!("export-{at}-{society}-{}", unique()));
+        let path = out.to_str().expect("UTF-8 path");
+        self.at(at).ok(&["log", "export", "--out", path, "--of", society]);
+        let output = tutti(&["audit", path, "--json"]);
+        let report = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "audit of {society} at {at}: {report}");
+        serde_json::from_str(&report).expect("JSON")
+    }
+}
+
+/// A TCP link that forwards to a node and can be cut: at once, or after so many bytes.
+pub(crate) struct Link {
+    port: u16,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    target: String,
+    open: AtomicBool,
+    /// Bytes towards the node that are let through before everything is cut once.
+    budget: AtomicU64,
+    cuts: AtomicU64,
+    streams: Mutex<Vec<TcpStream>>,
+}
+
+impl Link {
+    fn to(target: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback port");
+        let port = listener.local_addr().expect("address").port();
+        let inner = Arc::new(Inner {
+            target: target.into(),
+            open: AtomicBool::new(true),
+            budget: AtomicU64::new(u64::MAX),
+            cuts: AtomicU64::new(0),
+            streams: Mutex::default(),
+        });
+        let accepting = Arc::downgrade(&inner);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let Some(inner) = accepting.upgrade() else { return };
+                inner.accept(stream);
+            }
+        });
+        Self { port, inner }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Cuts every stream and refuses new ones.
+    pub(crate) fn cut(&self) {
+        self.inner.open.store(false, Ordering::SeqCst);
+        self.inner.drop_all();
+    }
+
+    /// Lets streams through again.
+    pub(crate) fn heal(&self) {
+        self.inner.open.store(true, Ordering::SeqCst);
+    }
+
+    /// Cuts every stream once, after `bytes` more bytes; then goes on as if nothing were.
+    pub(crate) fn cut_after(&self, bytes: u64) {
+        self.inner.budget.store(bytes, Ordering::SeqCst);
+    }
+
+    /// How often a budget ran out.
+    pub(crate) fn cuts(&self) -> u64 {
+        self.inner.cuts.load(Ordering::SeqCst)
+    }
+}
+
+impl Inner {
+    fn accept(self: Arc<Self>, client: TcpStream) {
+        if !self.open.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(node) = TcpStream::connect(&self.target) else { return };
+        let (Ok(client_copy), Ok(node_copy)) = (client.try_clone(), node.try_clone()) else {
+            return;
+        };
+        let kept = [client.try_clone(), node.try_clone()];
+        self.streams.lock().expect("lock").extend(kept.into_iter().flatten());
+        let inner = Arc::clone(&self);
+        thread::spawn(move || inner.forward(client, node));
+        thread::spawn(move || self.forward(node_copy, client_copy));
+    }
+
+    fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let count = count as u64;
+            let left = self
+                .budget
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                    Some(if left == u64::MAX { left } else { left.saturating_sub(count) })
+                })
+                .unwrap_or(u64::MAX);
+            let cut = left != u64::MAX && left <= count;
+            // The last piece before the cut is only half of what came: in the middle of a frame.
+            let pass = if cut { count.div_ceil(2) } else { count } as usize;
+            if to.write_all(&buffer[..pass]).is_err() {
+                break;
+            }
+            if cut {
+                self.budget.store(u64::MAX, Ordering::SeqCst);
+                self.cuts.fetch_add(1, Ordering::SeqCst);
+                self.drop_all();
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+
+    fn drop_all(&self) {
+        for stream in self.streams.lock().expect("lock").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Waits until `condition` holds; gives up after [`PATIENCE`].
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "gave up waiting: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Every file below `dir`.
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback port");
+    listener.local_addr().expect("address").port()
+}
+
+fn unique() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::SeqCst)
+}

@@ -1,0 +1,121 @@
+//! The referral that the scenarios tell, through the command as a caseworker types it.
+
+use std::fs;
+
+use crate::harness::{Federation, eventually, files_below, ok, tutti};
+
+/// Words that stand in the case and must be nowhere in clear, and nowhere at all with others.
+pub(crate) const CANARIES: [&str; 3] =
+    ["Maricel-Canary", "fell from a ladder, canary", "+65-555-CANARY"];
+
+/// Sends a referral from one society to another; gives its number.
+pub(crate) fn refer(federation: &Federation, from: &str, to: &str) -> String {
+    let template = ok(tutti(&["referral", "template"]), "the template");
+    let mut form: toml::Table = template.parse().expect("the template is TOML");
+    let content = form.get_mut("content").and_then(toml::Value::as_table_mut).expect("a case");
+    content.insert("reason".into(), CANARIES[1].into());
+    content.insert("case_code".into(), format!("{from}-{to}-1").into());
+    let person = content.get_mut("person").and_then(toml::Value::as_table_mut).expect("a person");
+    person.insert("name".into(), CANARIES[0].into());
+    person.insert("safe_contact".into(), CANARIES[2].into());
+    let consent = form.get_mut("consent").and_then(toml::Value::as_table_mut).expect("consent");
+    consent.insert("recipients".into(), vec![to].into());
+    let file = federation.path("case.toml");
+    fs::write(&file, form.to_string()).expect("form");
+    let path = file.to_str().expect("UTF-8 path");
+    let sent = federation.at(from).json(&["referral", "send", "--to", to, "--file", path]);
+    sent["id"].as_str().expect("id").to_string()
+}
+
+fn state(federation: &Federation, at: &str, id: &str) -> String {
+    let output = federation.at(at).run(&["referral", "show", id, "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    shown["state"].as_str().unwrap_or_default().to_string()
+}
+
+#[test]
+fn one_referral_from_end_to_end_and_nobody_between_can_read_it() {
+    let federation = Federation::found(&["ph", "qa", "sg"]);
+    let id = refer(&federation, "sg", "ph");
+    let reaches = |at: &str, wanted: &str| {
+        eventually(&format!("{at} sees {wanted}"), || state(&federation, at, &id) == wanted);
+    };
+    reaches("ph", "sent");
+    federation.at("ph").ok(&["referral", "acknowledge", &id]);
+    reaches("sg", "acknowledged");
+    federation.at("ph").ok(&[
+        "referral",
+        "request-information",
+        &id,
+        "--field",
+        "person.safe_contact",
+        "--note",
+        "When may we call?",
+    ]);
+    reaches("sg", "information_requested");
+    federation.at("sg").ok(&["referral", "provide-information", &id, "--note", "After eight."]);
+    reaches("ph", "acknowledged");
+    federation.at("ph").ok(&["referral", "accept", &id]);
+    reaches("sg", "accepted");
+    federation.at("ph").ok(&["referral", "complete", &id, "--result", "fully"]);
+    reaches("sg", "completed");
+    federation.at("sg").ok(&["referral", "close", &id, "--outcome", "need_met"]);
+    reaches("ph", "closed");
+    federation.converge();
+
+    let shown = federation.at("ph").json(&["referral", "show", &id, "--content"]);
+    assert!(shown.to_string().contains(CANARIES[0]), "{shown}");
+    assert_eq!(state(&federation, "qa", &id), "", "qa is no party");
+    for node in federation.nodes() {
+        for file in files_below(&node.dir) {
+            let bytes = fs::read(&file).unwrap_or_default();
+            for canary in CANARIES {
+                let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+                assert!(!found, "{canary:?} stands in {}", file.display());
+            }
+        }
+        for canary in CANARIES {
+            assert!(!node.log().contains(canary), "{canary:?} stands in {}'s log", node.society);
+        }
+    }
+    assert!(files_below(&federation.at("qa").dir.join("bodies")).iter().all(|file| {
+        // Nothing was addressed to qa and nothing was public: whatever segments it has are empty.
+        fs::read(file).unwrap_or_default().iter().all(|byte| *byte == 0)
+            || fs::metadata(file).is_ok_and(|meta| meta.len() < 64)
+    }));
+    super::all_audit_clean(&federation);
+}
+
+#[test]
+fn the_race_between_withdrawing_and_accepting_ends_the_same_on_both_sides() {
+    let federation = Federation::found(&["ph", "sg"]);
+    let id = refer(&federation, "sg", "ph");
+    eventually("ph sees it", || state(&federation, "ph", &id) == "sent");
+    for node in federation.nodes() {
+        node.link.cut();
+    }
+    federation.at("ph").ok(&["referral", "accept", &id]);
+    federation.at("sg").ok(&["referral", "withdraw", &id, "--code", "person_withdrew"]);
+    for node in federation.nodes() {
+        node.link.heal();
+    }
+    federation.converge();
+    for society in ["ph", "sg"] {
+        eventually("withdrawn", || state(&federation, society, &id) == "withdrawn");
+        let shown = federation.at(society).json(&["referral", "show", &id]);
+        let events = shown["events"].as_array().expect("events");
+        let accepted = events.iter().find(|e| e["transition"] == "accepted").expect("kept");
+        assert_eq!(accepted["effective"], false, "{accepted}");
+        assert!(!accepted["explanation"].as_str().unwrap_or_default().is_empty());
+    }
+}
+
+#[test]
+fn the_demo_checks_every_step_of_itself() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("demo");
+    let output = tutti(&["demo", "--exit", "--dir", path.to_str().expect("UTF-8 path")]);
+    let shown = ok(output, "demo");
+    assert!(shown.contains("Philippine Red Cross"), "{shown}");
+    assert!(path.join("ph").is_dir(), "the directory is kept when it was given");
+}

@@ -1,0 +1,143 @@
+//! A program of a society's own that writes through the node's API, as fast as it is let, and
+//! remembers every receipt: what was acknowledged must never be lost.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use tutti_node::client::{ConnectError, Connection, Target, connect};
+use tutti_proto::{
+    node::v1::{
+        EntriesRequest, LogEntry, PublishInformationRequest, Receipt,
+        information_client::InformationClient, log_client::LogClient,
+    },
+    v1::{
+        Audience, InformationKind, InformationVersion, LocalText, Severity, Verification,
+        Visibility,
+    },
+};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime")
+}
+
+async fn socket(dir: &Path) -> Result<Connection, ConnectError> {
+    connect(&Target::Dir(dir.to_path_buf())).await
+}
+
+fn request(number: u64) -> PublishInformationRequest {
+    static RUN: AtomicU64 = AtomicU64::new(1);
+    let run = RUN.fetch_add(1, Ordering::SeqCst);
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&run.to_be_bytes());
+    key[8..].copy_from_slice(&number.to_be_bytes());
+    PublishInformationRequest {
+        idempotency_key: key.to_vec(),
+        visibility: Visibility::Federation as i32,
+        version: Some(InformationVersion {
+            kind: InformationKind::ServiceChange as i32,
+            countries: vec!["qa".into()],
+            texts: vec![LocalText {
+                language: "eng".into(),
+                title: format!("Shelter hours, notice {number}"),
+                summary: "Opening hours of the shelter have changed".into(),
+                text: "The shelter is open from 8 to 20 o'clock.".into(),
+            }],
+            audience: Audience::Migrants as i32,
+            severity: Severity::Information as i32,
+            verification: Verification::Official as i32,
+            ..InformationVersion::default()
+        }),
+    }
+}
+
+/// Publishes `count` notices at the node in `dir`, sixty-four at a time; all must succeed.
+pub(crate) fn publish(dir: &Path, count: u64) -> Vec<Receipt> {
+    runtime().block_on(async {
+        let channel = socket(dir).await.expect("the node's socket");
+        let mut receipts = Vec::new();
+        let mut number = 0;
+        while number < count {
+            let group = (number..count.min(number + 64)).map(|number| {
+                let mut client = InformationClient::new(channel.clone());
+                tokio::spawn(async move { client.publish(request(number)).await })
+            });
+            for task in group.collect::<Vec<_>>() {
+                let answer = task.await.expect("task");
+                receipts.push(answer.expect("published").into_inner());
+            }
+            number += 64;
+        }
+        receipts
+    })
+}
+
+/// Every entry of the node's own log, by the API.
+pub(crate) fn entries(dir: &Path) -> Vec<LogEntry> {
+    runtime().block_on(async {
+        let channel = socket(dir).await.expect("the node's socket");
+        let mut client = LogClient::new(channel);
+        let mut stream =
+            client.entries(EntriesRequest::default()).await.expect("entries").into_inner();
+        let mut entries = Vec::new();
+        while let Some(entry) = stream.message().await.expect("entry") {
+            entries.push(entry);
+        }
+        entries
+    })
+}
+
+/// Writers in the background that go on through every failure until they are stopped.
+pub(crate) struct Writers {
+    stop: Arc<AtomicBool>,
+    receipts: Arc<Mutex<Vec<Receipt>>>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Writers {
+    /// `count` writers at the node in `dir`.
+    pub(crate) fn start(dir: &Path, count: u64) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let receipts = Arc::new(Mutex::new(Vec::new()));
+        let threads = (0..count).map(|_| {
+            let (dir, stop, receipts) = (dir.to_path_buf(), stop.clone(), receipts.clone());
+            thread::spawn(move || {
+                runtime().block_on(async {
+                    let mut number = 0;
+                    while !stop.load(Ordering::SeqCst) {
+                        let Ok(channel) = socket(&dir).await else {
+                            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                            continue;
+                        };
+                        let mut client = InformationClient::new(channel);
+                        while !stop.load(Ordering::SeqCst) {
+                            number += 1;
+                            let Ok(receipt) = client.publish(request(number)).await else { break };
+                            receipts.lock().expect("lock").push(receipt.into_inner());
+                        }
+                    }
+                });
+            })
+        });
+        Self { threads: threads.collect(), stop, receipts }
+    }
+
+    /// How many writes were acknowledged so far.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.receipts.lock().expect("lock").len()
+    }
+
+    /// Stops and gives what was acknowledged.
+    pub(crate) fn stop(self) -> Vec<Receipt> {
+        self.stop.store(true, Ordering::SeqCst);
+        for thread in self.threads {
+            thread.join().expect("writer");
+        }
+        std::mem::take(&mut *self.receipts.lock().expect("lock"))
+    }
+}
