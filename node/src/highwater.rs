@@ -55,6 +55,12 @@ impl Highwater {
         self.size
     }
 
+    /// Makes sure that the next [`Highwater::raise`] has its place on the disk. `held` is the size
+    /// of the own log before it.
+    pub(crate) fn make_room(&mut self, held: u64) -> io::Result<()> {
+        if self.size.is_some() { Ok(()) } else { self.raise(held) }
+    }
+
     /// The own log was signed at `size`. It never goes down.
     pub(crate) fn raise(&mut self, size: u64) -> io::Result<()> {
         if self.size.is_some_and(|held| held >= size) {

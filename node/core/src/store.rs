@@ -7,7 +7,8 @@
 //! 2. **Contiguous and immutable.** A log is entries 0..size; what was read once at an index is
 //!    read there for ever, byte for byte.
 //! 3. **`Ok` means durable.** After `Ok`, a power cut loses nothing of it. After `Err` the store
-//!    is as before or has the whole of it, never a part; `Fatal` ends the process, for nothing that
+//!    is as before or has the whole of it, never a part (a body counts for itself: bodies that
+//!    came before a crash may be there without their entries); `Fatal` ends the process, for nothing that
 //!    was written last can be believed.
 //! 4. **A head vouches for all that is shown.** [`Reader::head`] is at least as large as
 //!    [`Reader::tree`], and the two are consistent.

@@ -30,7 +30,6 @@ pub(crate) enum Fault {
 struct State {
     fault: Option<(Fault, u64)>,
     operations: u64,
-    struck: bool,
     /// Every file as it was at its last sync: (root that is mirrored, where to).
     image: Option<(PathBuf, PathBuf)>,
 }
@@ -44,16 +43,12 @@ pub(crate) fn strike(fault: Fault, at: u64) {
     STATE.with_borrow_mut(|state| {
         state.fault = Some((fault, at));
         state.operations = 0;
-        state.struck = false;
     });
 }
 
-/// No fault any more. Says whether one was met.
+/// No fault any more. Says whether the operation was reached at which it was to strike.
 pub(crate) fn heal() -> bool {
-    STATE.with_borrow_mut(|state| {
-        state.fault = None;
-        std::mem::take(&mut state.struck)
-    })
+    STATE.with_borrow_mut(|state| state.fault.take().is_some_and(|(_, at)| state.operations > at))
 }
 
 /// Keeps under `to` what a power cut would leave of `root` at least: files as last synced.
@@ -86,7 +81,6 @@ fn struck(is_sync: bool, grows: bool) -> Option<Fault> {
             Fault::StaysFull => now >= at && grows,
             Fault::Sync => now == at && is_sync,
         };
-        state.struck |= strikes;
         strikes.then_some(fault)
     })
 }

@@ -124,14 +124,25 @@ impl Commits {
         let end = runs[active].last().map_or(START, |last| last.end);
         let halves = [half_a, half_b];
         check(&halves, &bytes, salt, active, &runs[active], known)?;
-        let torn = torn_len(bytes[active], salt, end, generation.max(1))
-            .or_else(|| torn_len(bytes[1 - active], salt, START, generation + 1));
-        let notice = torn.map(|len| {
-            format!(
+        let torn = [(active, end, generation.max(1)), (1 - active, START, generation + 1)]
+            .into_iter()
+            .find_map(|(half, at, generation)| {
+                Some((half, at, torn_len(bytes[half], salt, at, generation)?))
+            });
+        let mut notice = None;
+        if let Some((half, at, len)) = torn {
+            if writable {
+                // So that it is said once.
+                let half = &halves[half];
+                disk::write_zeros(&half.file, at as u64, (at + HEADER) as u64)
+                    .and_then(|()| disk::sync(&half.file))
+                    .map_err(|error| DiskError::io(&half.path, error))?;
+            }
+            notice = Some(format!(
                 "a commit of {len} bytes was cut short, by a crash or a power cut, before it was \
                  acknowledged to anyone. It was dropped; everything acknowledged is here"
-            )
-        });
+            ));
+        }
         let records = runs[active].iter().map(|record| record.payload.to_vec()).collect();
         let number = runs[active].len() as u64;
         let acknowledged = writable

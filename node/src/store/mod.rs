@@ -149,6 +149,10 @@ impl DiskStore {
 
     fn try_append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError> {
         self.journal.check(batch)?;
+        let is_own = batch.origin() == &self.own;
+        if is_own {
+            self.highwater.make_room(batch.start()).map_err(disk::failed)?;
+        }
         self.journal.make_room(batch, &mut self.index)?;
         let added = self.bodies.put(bodies, &mut self.index)?;
         if let Err(error) = self.journal.append(batch, self.bodies.mark()) {
@@ -157,7 +161,7 @@ impl DiskStore {
             }
             return Err(error);
         }
-        if batch.origin() == &self.own {
+        if is_own {
             self.highwater.raise(batch.tree().size()).map_err(StoreError::Fatal)?;
         }
         Ok(())

@@ -1,0 +1,224 @@
+//! One log on the disk: its folder, and what of it is newer than the folder.
+//!
+//! ```text
+//! entries       every settled entry, framed as tlog-tiles entry bundles (u16 length + bytes)
+//! checkpoint    the head that vouches for them: a C2SP checkpoint with its cosignatures
+//! consistency   where that head is larger: how many entries there are, and the RFC 6962 proof
+//! cosigned      the other heads that are some witness's last word
+//! evidence      the proof that the log was forked
+//! ```
+//!
+//! Invariant: these files are only written from commits that are durable, and a commit is only
+//! given up once they are synced. So whatever a crash leaves in them, replaying the commits gives
+//! the whole; and entries from `settled` on are kept in memory, where the commits are their
+//! durable copy.
+
+mod read;
+mod settle;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use tlog_tiles::Hash;
+use tutti_core::{
+    entry::EntryBytes,
+    evidence::Evidence,
+    head::SignedHead,
+    limits::ENTRY_BYTES_MAX,
+    society::Origin,
+    store::{Heads, StoreError},
+    tree::Tree,
+};
+
+use crate::{
+    disk,
+    index::{CHUNK, Index},
+    store::DiskError,
+};
+
+/// How much of `entries` is read at a time.
+const READ_BYTES: usize = 64 * 1024;
+
+/// The largest frame of an entry.
+const FRAME_MAX: usize = 2 + ENTRY_BYTES_MAX;
+
+/// See the module.
+pub(crate) struct Log {
+    pub(crate) origin: Origin,
+    dir: PathBuf,
+    file: Option<File>,
+    /// Entries that are in the file, and where the last of them ends.
+    settled: u64,
+    settled_bytes: u64,
+    /// Entries from `settled` on.
+    recent: Vec<EntryBytes>,
+    pub(crate) tree: Tree,
+    /// From the tree to the newest head, where that is larger.
+    consistency: Vec<Hash>,
+    pub(crate) heads: Heads,
+    pub(crate) evidence: Option<Evidence>,
+    /// What is not in the index: the stored hashes from the first entry of an incomplete chunk on,
+    /// and where that entry stands in the file.
+    chunks: u64,
+    tail: Vec<Hash>,
+    tail_offset: u64,
+    /// Whether the small files are behind.
+    dirty: bool,
+}
+
+/// The folder of a log: a slash cannot stand in a file's name, an underscore not in an origin.
+pub(crate) fn folder_name(origin: &Origin) -> String {
+    origin.as_str().replace('/', "_")
+}
+
+/// The log whose folder bears this name.
+pub(crate) fn origin_of(folder: &str) -> Option<Origin> {
+    folder.replace('_', "/").parse().ok()
+}
+
+impl Log {
+    pub(crate) fn new(journal: &Path, origin: Origin) -> Self {
+        Self {
+            dir: journal.join(folder_name(&origin)),
+            origin,
+            file: None,
+            settled: 0,
+            settled_bytes: 0,
+            recent: Vec::new(),
+            tree: Tree::default(),
+            consistency: Vec::new(),
+            heads: Heads::default(),
+            evidence: None,
+            chunks: 0,
+            tail: Vec::new(),
+            tail_offset: 0,
+            dirty: false,
+        }
+    }
+
+    /// How many entries are held.
+    pub(crate) fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn damaged(&self, name: &str, at: Option<u64>, problem: impl Into<String>) -> DiskError {
+        let path = self.path(name).display().to_string();
+        DiskError::Damaged {
+            place: at.map_or_else(|| path.clone(), |at| format!("{path} at byte {at}")),
+            problem: format!(
+                "{}. Nothing was changed. Restore this node's data from the last backup; what is \
+                 newer is fetched back from the other societies",
+                problem.into()
+            ),
+        }
+    }
+
+    /// How many chunks of it belong into the index.
+    pub(crate) fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
+    fn next_chunk(&mut self, hashes: usize, offset: u64) {
+        self.tail.drain(..hashes);
+        self.chunks += 1;
+        self.tail_offset = offset;
+    }
+
+    /// Takes entries that are durable in the commits.
+    pub(crate) fn push(&mut self, entries: &[EntryBytes], head: &SignedHead, proof: &[Hash]) {
+        for entry in entries {
+            self.tree.push(entry.leaf_hash(), |hash| self.tail.push(hash));
+            self.recent.push(entry.clone());
+        }
+        self.heads.vouch(head);
+        self.consistency = proof.to_vec();
+        self.dirty = true;
+    }
+
+    /// Takes a head that is durable in the commits.
+    pub(crate) fn offer(&mut self, head: &SignedHead) {
+        if self.heads.offer(head, &self.tree) {
+            self.dirty = true;
+        }
+        if self.heads.newest().is_some_and(|newest| newest.size() == self.size()) {
+            self.consistency.clear();
+        }
+    }
+
+    /// Takes evidence that is durable in the commits; the first stays.
+    pub(crate) fn accuse(&mut self, evidence: Evidence) {
+        if self.evidence.is_none() {
+            self.evidence = Some(evidence);
+            self.dirty = true;
+        }
+    }
+
+    /// See [`tutti_core::store::Reader::entries`].
+    pub(crate) fn entries(
+        &self,
+        start: u64,
+        count: u64,
+        max_bytes: usize,
+        index: &Index,
+    ) -> Result<Vec<EntryBytes>, StoreError> {
+        let count = count.min(self.size().saturating_sub(start));
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let mut entries = Vec::new();
+        if start < self.settled {
+            let chunk = start / CHUNK;
+            let offset = if chunk < self.chunks {
+                index.chunk(&self.origin, chunk)?.0
+            } else {
+                self.tail_offset
+            };
+            let wanted = count.min(self.settled - start);
+            entries = self
+                .read_from(offset, start - chunk.min(self.chunks) * CHUNK, wanted, max_bytes)
+                .map_err(|error| {
+                    disk::unreadable(self.path("entries").display().to_string(), error)
+                })?
+                .ok_or_else(|| {
+                    let place = self.path("entries").display().to_string();
+                    disk::unreadable(place, format!("entry {start} is not whole"))
+                })?;
+            if (entries.len() as u64) < wanted {
+                return Ok(entries);
+            }
+        }
+        let mut bytes: usize = entries.iter().map(|entry| entry.as_slice().len()).sum();
+        let from = (start + entries.len() as u64).saturating_sub(self.settled);
+        let recent = usize::try_from(from).ok().and_then(|from| self.recent.get(from..));
+        for entry in recent.unwrap_or_default() {
+            bytes += entry.as_slice().len();
+            if entries.len() as u64 == count || (bytes > max_bytes && !entries.is_empty()) {
+                break;
+            }
+            entries.push(entry.clone());
+        }
+        Ok(entries)
+    }
+
+    /// The stored hash at `at`, in the order of `tlog_tiles::stored_hash_index`.
+    pub(crate) fn stored_hash(&self, at: u64, index: &Index) -> Result<Hash, StoreError> {
+        let first_in_tail = tlog_tiles::stored_hash_index(0, self.chunks * CHUNK);
+        let missing = || disk::unreadable(self.path("index").display().to_string(), "no such hash");
+        if let Some(place) = at.checked_sub(first_in_tail) {
+            let place = usize::try_from(place).map_err(|_| missing())?;
+            return self.tail.get(place).copied().ok_or_else(missing);
+        }
+        let (level, n) = tlog_tiles::split_stored_hash_index(at);
+        // A hash is stored when the last leaf below it is.
+        let chunk = (((n + 1) << level) - 1) / CHUNK;
+        let first = tlog_tiles::stored_hash_index(0, chunk * CHUNK);
+        let place = usize::try_from(at - first).map_err(|_| missing())?;
+        index.chunk(&self.origin, chunk)?.1.get(place).copied().ok_or_else(missing)
+    }
+}

@@ -1,0 +1,111 @@
+//! Opening: one writer, the format, the high-water mark, and reading without writing.
+
+use std::fs;
+
+use tutti_core::store::contract::World;
+
+use super::*;
+
+#[test]
+fn a_second_writer_is_refused_with_a_plain_sentence() {
+    let world = World::new();
+    let dir = folder();
+    let first = open(dir.path(), &world).unwrap();
+    let Err(error) = open(dir.path(), &world) else { panic!("two writers") };
+    assert!(matches!(error, DiskError::Locked));
+    assert!(error.to_string().starts_with("another node is running on this data"));
+    assert!(matches!(open_read_only(dir.path(), &world), Err(DiskError::Locked)));
+    drop(first);
+    let reading = (open_read_only(dir.path(), &world), open_read_only(dir.path(), &world));
+    assert!(reading.0.is_ok() && reading.1.is_ok(), "readers share");
+    assert!(matches!(open(dir.path(), &world), Err(DiskError::Locked)));
+    drop(reading);
+    assert!(open(dir.path(), &world).is_ok());
+}
+
+#[test]
+fn a_newer_format_is_left_alone() {
+    let world = World::new();
+    let dir = folder();
+    drop(write(dir.path(), &world, &history()));
+    fs::write(dir.path().join("format"), "2\n").unwrap();
+    for opened in [open(dir.path(), &world), open_read_only(dir.path(), &world)] {
+        assert!(matches!(opened, Err(DiskError::NewerFormat { found: 2, known: 1 })));
+    }
+}
+
+#[test]
+fn the_high_water_mark_follows_the_own_log_alone() {
+    let world = World::new();
+    let dir = folder();
+    let opened = open(dir.path(), &world).unwrap();
+    assert_eq!(opened.highwater, Some(0));
+    let mut store = opened.store;
+    Step::Append("sg", 9, vec![]).run(&world, &mut store).unwrap();
+    Step::Append("ph", 3, vec![]).run(&world, &mut store).unwrap();
+    Step::Append("ph", 1, vec![]).run(&world, &mut store).unwrap();
+    let path = dir.path().join("highwater");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "00000000000000000004\n");
+    drop(store);
+    assert_eq!(open(dir.path(), &world).unwrap().highwater, Some(4));
+
+    // It is never lowered by an old copy of the rest.
+    fs::write(&path, "00000000000000000100\n").unwrap();
+    let opened = open(dir.path(), &world).unwrap();
+    assert_eq!(opened.highwater, Some(100));
+    let mut store = opened.store;
+    Step::Append("ph", 1, vec![]).run(&world, &mut store).unwrap();
+    drop(store);
+    assert_eq!(open(dir.path(), &world).unwrap().highwater, Some(100));
+
+    fs::remove_file(&path).unwrap();
+    assert_eq!(open(dir.path(), &world).unwrap().highwater, None, "a restore: ask the others");
+    fs::write(&path, "many").unwrap();
+    let Err(error) = open(dir.path(), &world) else { panic!("opened") };
+    assert!(error.to_string().contains("delete the file"));
+}
+
+/// Whether the node ended well or was killed, reading alone changes not one byte.
+#[test]
+fn reading_alone_writes_nothing() {
+    let world = World::new();
+    let expected = model(&world, &history());
+    let dir = folder();
+    let store = write(dir.path(), &world, &history());
+    let killed = folder();
+    copy(dir.path(), killed.path());
+    drop(store);
+    for dir in [dir.path(), killed.path()] {
+        let contents = || -> Vec<_> {
+            files(dir)
+                .iter()
+                .map(|file| (file.clone(), fs::read(dir.join(file)).unwrap()))
+                .collect()
+        };
+        let before = contents();
+        let mut store = open_read_only(dir, &world).unwrap().store;
+        assert_eq!(differ(&store, &expected), None);
+        assert!(Step::Append("ph", 1, vec![]).run(&world, &mut store).is_err());
+        drop(store);
+        assert!(contents() == before);
+    }
+    assert!(open_read_only(folder().path(), &world).is_err(), "there is no node here");
+}
+
+/// The folders are what others' tools read: pure entry bundles, and a checkpoint.
+#[test]
+fn the_folders_are_in_public_formats() {
+    let world = World::new();
+    let dir = folder();
+    drop(write(dir.path(), &world, &history()));
+    let origin = world.origin("ph");
+    let log = dir.path().join("journal/m.example.org_ph_1");
+    let mut bundle = Vec::new();
+    for index in 0..75 {
+        let entry = world.entry(&origin, index);
+        bundle.extend((entry.as_slice().len() as u16).to_be_bytes());
+        bundle.extend(entry.as_slice());
+    }
+    assert!(fs::read(log.join("entries")).unwrap() == bundle);
+    assert_eq!(fs::read(log.join("checkpoint")).unwrap(), world.head(&origin, 75).to_bytes());
+}
