@@ -114,7 +114,8 @@ fn missing_and_foreign_files_are_named() {
     let whole = folder();
     copy(dir.path(), whole.path());
     let ph = "journal/m.example.org_ph_1";
-    let cases: [(&str, &dyn Fn(&Path), &str); 7] = [
+    type Harm<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Harm, &str); 7] = [
         ("entries gone", &|dir| fs::remove_file(dir.join(ph).join("entries")).unwrap(), "entries"),
         (
             "entries cut",
