@@ -5,6 +5,7 @@
 //! the *file* through the code. With `TUTTI_FREEZE=1` the files are written instead.
 
 mod entry;
+mod foreign;
 mod head;
 mod mutations;
 mod padding;

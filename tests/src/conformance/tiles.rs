@@ -49,7 +49,7 @@ enum Case {
 }
 
 /// The files of the export of the log of `ph` of this size, without rosters.
-fn export_of(size: u64) -> (BTreeMap<String, Vec<u8>>, SignedHead) {
+pub(super) fn export_of(size: u64) -> (BTreeMap<String, Vec<u8>>, SignedHead) {
     let ph = seeds::ph();
     let origin = ph.origin();
     let entries = seeds::entries(&origin, size);
