@@ -224,9 +224,9 @@ fn is_endpoint(endpoint: &str) -> bool {
             && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
     };
     let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok_and(|ip| ip.to_string() == v6),
+        Some(v6) => v6.parse::<core::net::Ipv6Addr>().is_ok_and(|ip| ip.to_string() == v6),
         None if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') => {
-            host.parse::<std::net::Ipv4Addr>().is_ok()
+            host.parse::<core::net::Ipv4Addr>().is_ok()
         }
         None => host.len() <= 253 && host.split('.').all(label),
     };
