@@ -131,7 +131,12 @@ fn describe(report: &Report) -> String {
         .iter()
         .map(|witness| {
             let at = time::local(witness.time_s.saturating_mul(1000));
-            format!("{}, up to entry {}, on {at}", witness.society, witness.size)
+            format!(
+                "{}, its first {} entr{}, on {at}",
+                witness.society,
+                witness.size,
+                text::ies(witness.size)
+            )
         })
         .collect();
     let bodies = &report.bodies;

@@ -53,6 +53,7 @@ pub(crate) fn describe(peers: &[Peer]) -> String {
         };
         let trip = match peer.round_trip_us {
             0 => String::new(),
+            1..100 => "< 0.1 ms".to_owned(),
             us => format!("{}.{} ms", us / 1000, us % 1000 / 100),
         };
         vec![

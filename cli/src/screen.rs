@@ -9,7 +9,7 @@ use std::{
     sync::OnceLock,
 };
 
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::{failure::Exit, text};
 
@@ -116,11 +116,37 @@ fn render(
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
+    if let Some(width) = width {
+        keep_words_whole(&mut table, width);
+    }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     let (head, rest) = lines.split_at(lines.len().min(1));
     let mut shown: Vec<String> = head.iter().map(|line| paint(Style::Bold, line)).collect();
     shown.extend(rest.iter().cloned());
     shown.join("\n")
+}
+
+/// Gives each column room for its longest word, where the terminal is wide enough for that.
+fn keep_words_whole(table: &mut Table, width: usize) {
+    let longest = |cells: &mut dyn Iterator<Item = String>| {
+        cells
+            .flat_map(|cell| cell.split(' ').map(text::columns).collect::<Vec<_>>())
+            .max()
+            .unwrap_or(0)
+    };
+    let needed: Vec<usize> = (0..table.column_count())
+        .map(|column| {
+            let cells = table.column_cells_with_header_iter(column);
+            longest(&mut cells.flatten().map(|cell| cell.content())) + 2
+        })
+        .collect();
+    if needed.iter().sum::<usize>() > width {
+        return;
+    }
+    for (column, needed) in table.column_iter_mut().zip(needed) {
+        let needed = u16::try_from(needed).unwrap_or(u16::MAX);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(needed)));
+    }
 }
 
 /// `name: value` lines with the values in one column; several lines of a value stay together.
@@ -157,6 +183,16 @@ mod tests {
         assert!(shown.lines().all(|line| text::columns(line) <= 30), "{shown}");
         assert!(!shown.contains('\x1b'));
         assert!(shown.lines().count() > 4);
+    }
+
+    #[test]
+    fn a_word_is_broken_only_where_there_is_no_room() {
+        let row =
+            vec!["a b c d e f g h i j k".to_owned(), "medical_escort_repatriation".to_owned()];
+        let wide = render(&["x", "service"], [row.clone()], Some(40));
+        assert!(wide.contains("medical_escort_repatriation"), "{wide}");
+        let narrow = render(&["x", "service"], [row], Some(24));
+        assert!(narrow.lines().all(|line| text::columns(line) <= 24), "{narrow}");
     }
 
     #[test]

@@ -79,6 +79,16 @@ pub(crate) fn s(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
+/// `y` where there is one, else `ies`.
+pub(crate) fn ies(count: u64) -> &'static str {
+    if count == 1 { "y" } else { "ies" }
+}
+
+/// This command as it was typed, for commands that are suggested.
+pub(crate) fn program() -> String {
+    std::env::args().next().map_or_else(|| "tutti".to_owned(), |name| shell(&name))
+}
+
 /// One word of a command, quoted for a shell where it must be.
 pub(crate) fn shell(word: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=@,+%".contains(char);

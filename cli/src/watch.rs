@@ -46,7 +46,7 @@ impl Watch {
 fn describe(change: &WatchEvent) -> String {
     let count = match (change.kind.as_str(), change.count) {
         (_, 0) => String::new(),
-        ("log", count) => format!(" ({count} entr{})", if count == 1 { "y" } else { "ies" }),
+        ("log", count) => format!(" ({count} entr{})", text::ies(count)),
         (_, count) => format!(" ({count})"),
     };
     let at = if change.at_ms == 0 { time::now_ms() } else { change.at_ms };

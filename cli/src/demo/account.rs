@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Instant,
@@ -128,6 +129,7 @@ impl Account {
         self.clean_command()
             .args(words)
             .stdin(Stdio::null())
+            .process_group(0)
             .output()
             .map_err(|error| Failure::io(&self.executable, &error))
     }

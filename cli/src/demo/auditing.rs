@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 
 use super::account::{Account, SOCIETIES};
-use crate::failure::Failure;
+use crate::{failure::Failure, text};
 
 /// Exports, audits, proves.
 pub(super) fn check(account: &Account) -> Result<(), Failure> {
@@ -61,7 +61,7 @@ fn sound(account: &Account, society: &str, without: &Value, with: &Value) -> Res
         false => format!(
             "the log of {society} is sound: {entries} entr{}, witnessed by both others, and \
              readable by every member.",
-            if entries == 1 { "y" } else { "ies" }
+            text::ies(entries)
         ),
     };
     if !holds {

@@ -50,16 +50,17 @@ const SOCKET_PATH: (usize, &str) = (100, "sg/tutti.sock");
 impl Demo {
     pub(crate) fn run(self) -> Outcome {
         let place = Place::take(self.dir.as_deref())?;
-        let told = node::block_on(async {
-            tokio::select! {
-                told = tell(place.dir(), self.exit) => told,
-                () = interrupted() => Err(Failure::new(Exit::Refused, "interrupted")),
-            }
-        });
+        let told = node::block_on(tell(place.dir(), self.exit));
         match told {
-            Ok(()) => {
+            Ok(ended) => {
                 place.leave();
-                Ok(Exit::Ok)
+                match ended {
+                    Ended::Told => Ok(Exit::Ok),
+                    Ended::Interrupted => Err(Failure::new(
+                        Exit::Refused,
+                        "interrupted before the story was told; the nodes were stopped",
+                    )),
+                }
             }
             Err(failure) => {
                 let kept = place.keep();
@@ -70,26 +71,32 @@ impl Demo {
     }
 }
 
-/// The whole of it; the nodes are stopped when it returns, or is dropped.
-async fn tell(dir: &Path, exit: bool) -> Result<(), Failure> {
+/// The whole of it; the nodes are stopped when it returns.
+async fn tell(dir: &Path, exit: bool) -> Result<Ended, Failure> {
     let account = Account::new(dir)?;
-    say(format!(
-        "{}\nEverything is in {} (below: DIR). The people in it are invented.",
-        paint(Style::Bold, "Tutti: three societies, three nodes, one referral from end to end"),
-        dir.display()
-    ));
-    federation::found(&account)?;
-    let mut nodes = nodes::Nodes::start(&account).await?;
-    let referral = story::tell(&account, &nodes).await?;
-    let share = story::publish(&account, &nodes).await?;
-    nodes.settle(&account).await?;
-    canary::check(&account)?;
-    auditing::check(&account)?;
-    ending::picture(&account, &nodes).await?;
+    let mut nodes = tokio::select! {
+        nodes = begin(&account) => nodes?,
+        () = interrupted() => return Ok(Ended::Interrupted),
+    };
+    let told = tokio::select! {
+        told = story(&account, &nodes) => told,
+        () = interrupted() => {
+            nodes.stop(&account).await?;
+            return Ok(Ended::Interrupted);
+        }
+    };
+    let (referral, share) = match told {
+        Ok(ids) => ids,
+        Err(failure) => {
+            // What failed first is what is told.
+            let _ = nodes.stop(&account).await;
+            return Err(failure);
+        }
+    };
     if exit {
         nodes.stop(&account).await?;
         account.all_checked();
-        return Ok(());
+        return Ok(Ended::Told);
     }
     account.all_checked();
     ending::suggest(&account, &referral, &share);
@@ -97,7 +104,35 @@ async fn tell(dir: &Path, exit: bool) -> Result<(), Failure> {
         () = interrupted() => say("\nStopping the nodes."),
         ended = nodes.ended() => return Err(ended),
     }
-    nodes.stop(&account).await
+    nodes.stop(&account).await?;
+    Ok(Ended::Told)
+}
+
+/// How it ended, where nothing failed.
+enum Ended {
+    Told,
+    Interrupted,
+}
+
+async fn begin(account: &Account) -> Result<nodes::Nodes, Failure> {
+    say(format!(
+        "{}\nEverything is in {} (below: DIR). The people in it are invented.",
+        paint(Style::Bold, "Tutti: three societies, three nodes, one referral from end to end"),
+        account.dir().display()
+    ));
+    federation::found(account)?;
+    nodes::Nodes::start(account).await
+}
+
+/// From the first referral to the last check; gives back the referral's and the share's id.
+async fn story(account: &Account, nodes: &nodes::Nodes) -> Result<(String, String), Failure> {
+    let referral = story::tell(account, nodes).await?;
+    let share = story::publish(account, nodes).await?;
+    nodes.settle(account).await?;
+    canary::check(account)?;
+    auditing::check(account)?;
+    ending::picture(account, nodes).await?;
+    Ok((referral, share))
 }
 
 /// Resolves at Ctrl-C, at a signal to stop, or when the terminal goes away.

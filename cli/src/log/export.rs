@@ -58,7 +58,7 @@ impl Export {
         say(format!(
             "{}: {entries} entr{} in {files} files, {} KiB, written to {}",
             text::line(&origin),
-            if entries == 1 { "y" } else { "ies" },
+            text::ies(entries),
             bytes.div_ceil(1024),
             self.out.display(),
         ));

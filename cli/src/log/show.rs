@@ -91,7 +91,7 @@ fn describe(log: &LogStatus) -> String {
         "{}: {} entr{}, {witnessed}",
         paint(Style::Bold, text::line(&log.origin)),
         log.size,
-        if log.size == 1 { "y" } else { "ies" },
+        text::ies(log.size),
     );
     if log.forked {
         let warning = "\nTwo signed heads of this log contradict each other: it is frozen here.";

@@ -71,7 +71,7 @@ impl Send {
         };
         let receipt = key.write(node.referrals().send(request)).await?;
         let id = short(&receipt.id);
-        let mut show = vec!["tutti".into(), "referral".into(), "show".into(), id.to_owned()];
+        let mut show = vec![text::program(), "referral".into(), "show".into(), id.to_owned()];
         show.extend(self.node.again().iter().map(|word| text::shell(word)));
         let done = format!("Referral {id} is sent to {}.", text::line(&receiver));
         show_receipt(&done, &receipt, &show.join(" "), self.json);

@@ -18,7 +18,7 @@ use crate::{
 
 /// Tell one referral's story; with --content also the person's case.
 ///
-/// Looking at a case is recorded at this node.
+/// That a case was opened is recorded in the node's own log.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
