@@ -87,14 +87,23 @@ impl Export {
         rosters: &[Vec<u8>],
         with_bodies: bool,
     ) -> Option<Self> {
-        let head = reader.head(origin)?;
-        let size = head.size().min(reader.tree(origin).size());
+        let (newest, held) = (reader.head(origin)?, reader.tree(origin).size());
+        let mut cosigned = reader.cosigned(origin);
+        // Who is catching up has entries up to a smaller size than its newest head: then the
+        // largest head that can be checked in full. Failing that, an auditor sees what is missing.
+        let head = match newest.size() <= held {
+            true => newest,
+            false => {
+                let whole = cosigned.values().filter(|head| head.size() <= held);
+                whole.max_by_key(|head| head.size()).cloned().unwrap_or(newest)
+            }
+        };
+        let size = head.size().min(held);
+        cosigned.retain(|_, seen| seen.size() <= head.size());
         let pending = (1..)
             .zip(rosters)
             .map(|(version, note)| Step::file(format!("roster/{version}"), note.clone()))
             .collect();
-        let mut cosigned = reader.cosigned(origin);
-        cosigned.retain(|_, seen| seen.size() <= head.size());
         Some(Self {
             origin: origin.clone(),
             head,

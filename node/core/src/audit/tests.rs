@@ -15,8 +15,9 @@ use crate::{
     export,
     head::{Head, SignedHead},
     roster::tests::Founder,
-    store::{Reader, Store},
+    store::{MemoryStore, Reader, Store},
     tiles::{bundle, parse_bundle},
+    tree::Tree,
 };
 
 fn check(files: &Export) -> Report {
@@ -76,6 +77,32 @@ fn the_export_is_of_the_size_that_it_began_with() {
     }
     assert_eq!(export.progress(), (600, 600));
     assert!(check(&files).is_clean());
+}
+
+#[test]
+fn who_is_catching_up_exports_what_can_be_checked_in_full() {
+    let fixture = Fixture::new();
+    let (ph, qa) = (&fixture.founders[0], &fixture.founders[1]);
+    let origin = ph.origin();
+    let entries = fixture.store.entries(&origin, 0, 500, usize::MAX).unwrap();
+    let mut store = MemoryStore::new();
+    let first = VerifiedBatch::author(&Tree::default(), &origin, entries[..400].to_vec(), &ph.log);
+    store.append(&first.unwrap(), &[]).unwrap();
+    let mut head = store.head(&origin).unwrap();
+    head.cosign(qa.society, &qa.witness, 7).unwrap();
+    store.put_head(&head).unwrap();
+    let newest = fixture.store.head(&origin).unwrap();
+    let proof = fixture.store.consistency(&origin, 500, SIZE).unwrap();
+    let tree = store.tree(&origin);
+    let part = VerifiedBatch::verify(&tree, 400, &entries[400..], newest, proof).unwrap();
+    store.append(&part, &[]).unwrap();
+    assert_eq!((store.head(&origin).unwrap().size(), store.tree(&origin).size()), (SIZE, 500));
+    let files: Export = export::files(&store, &origin, &[fixture.roster.as_bytes().to_vec()], true)
+        .map(|file| file.map(|file| (file.path, file.bytes)).unwrap())
+        .collect();
+    let report = check(&files);
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    assert_eq!((report.size, report.entries), (400, 400));
 }
 
 /// Changes one bit in the middle of a file.
