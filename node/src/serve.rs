@@ -41,19 +41,25 @@ pub struct Ready {
     pub metrics: Option<SocketAddr>,
 }
 
+/// Told once, when everything answers.
+pub type OnReady = Box<dyn FnOnce(&Ready) + Send>;
+
+/// Told while data are read at the start: what, how much of it, of how much.
+pub type OnProgress = Box<dyn FnMut(&str, u64, u64) + Send>;
+
 /// How a node is run.
 #[derive(Default)]
 pub struct Options {
     /// Opens the keys, where they are under a passphrase and no file with it is configured.
     pub passphrase: Option<SecretString>,
     /// Called once, when everything answers.
-    pub ready: Option<Box<dyn FnOnce(&Ready) + Send>>,
+    pub ready: Option<OnReady>,
     /// The node stops when this resolves; else at SIGINT or SIGTERM.
     pub stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Writes no ready line and starts no logging: for nodes inside another program.
     pub quiet: bool,
     /// Told while data are read at the start: what, how much of it, of how much.
-    pub progress: Option<Box<dyn FnMut(&str, u64, u64) + Send>>,
+    pub progress: Option<OnProgress>,
 }
 
 /// Runs the node in `dir` until it is told to stop.

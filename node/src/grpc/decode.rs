@@ -44,7 +44,7 @@ pub(super) fn origin(text: &str, own: &Origin) -> Result<Origin, Refused> {
     if text.is_empty() {
         return Ok(own.clone());
     }
-    text.parse().map_err(|error| Refused::Invalid(format!("{error}. See `tutti log list`")))
+    text.parse().map_err(|error| Refused::Invalid(format!("{error}. See `tutti status`")))
 }
 
 pub(super) fn send(request: api::SendReferralRequest) -> Result<Write, Refused> {

@@ -81,7 +81,7 @@ impl Log for Service {
             .ask(move |engine, _| Export::new(engine.store(), &origin, &rosters, with_bodies))
             .await?
             .ok_or_else(|| {
-                Refused::NotFound("nothing of that log is held here. See `tutti log list`".into())
+                Refused::NotFound("nothing of that log is held here. See `tutti status`".into())
             })?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(pieces(self.0.clone(), export, sender));

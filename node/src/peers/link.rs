@@ -52,7 +52,10 @@ pub(super) async fn run<T: Send + 'static>(
         let first = tasks.join_next().await;
         // Waits for both: no frame comes after `Closed`.
         tasks.shutdown().await;
-        first.and_then(Result::ok).unwrap_or_else(|| "a fault of this node".into())
+        match grip.why() {
+            Some(why) => why.into(),
+            None => first.and_then(Result::ok).unwrap_or_else(|| "a fault of this node".into()),
+        }
     } else {
         STOPPING.into()
     };

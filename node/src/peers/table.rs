@@ -122,7 +122,7 @@ impl Table {
         };
         if let Some(old) = peer.link.replace(link) {
             peer.settle(&old);
-            old.grip.cut();
+            old.grip.cut_because("another link with this peer took its place");
         }
         drop(state);
         self.changed.send_replace(());
@@ -164,7 +164,7 @@ impl Table {
     pub(super) fn cut_all(&self) {
         for peer in self.state().peers.values() {
             if let Some(link) = &peer.link {
-                link.grip.cut();
+                link.grip.cut_because("this node is stopping");
             }
         }
     }

@@ -139,6 +139,31 @@ async fn a_stranger_is_refused_in_tls() {
 }
 
 #[tokio::test]
+async fn a_suspended_member_is_refused_and_not_dialled() {
+    use tutti_core::roster::{Draft, Status};
+    let federation = Federation::found(&["ph", "qa", "sg"], &["ph"]);
+    let mut draft = Draft::succeed(&federation.roster, |document| {
+        let suspended =
+            document.members.iter_mut().filter(|member| member.society != society("sg"));
+        suspended.for_each(|member| member.status = Status::Suspended);
+    })
+    .unwrap();
+    for code in ["ph", "qa", "sg"] {
+        let root = federation.home(code).join("keys/root.key");
+        draft.sign(&crate::keyring::root_key(&root, None).unwrap()).unwrap();
+    }
+    let next = Arc::new(Roster::open_next(&federation.roster, &draft.to_bytes()).unwrap());
+    let mut sg = start_with(&federation, "sg", next, federation.keyring("sg").tls);
+    // It still works by the roster in which it was active.
+    let ph = start(&federation, "ph");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let state = ph.peers.view().states().remove(&society("sg")).unwrap();
+    assert!(state.link.is_none() && !state.last_error.is_empty(), "{state:?}");
+    assert!(sg.events.try_recv().is_err());
+    assert!(sg.peers.view().states().is_empty(), "qa, with its endpoint, is not dialled");
+}
+
+#[tokio::test]
 async fn four_kinds_of_stall_are_closed_in_time_while_honest_links_work() {
     let federation = Federation::found(&["ph", "qa", "sg"], &["ph", "qa"]);
     let mut sg = start(&federation, "sg");

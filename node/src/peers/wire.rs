@@ -8,7 +8,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{Context, Poll, Waker, ready},
@@ -29,6 +29,7 @@ use crate::clock::now_ms;
 pub(crate) struct Grip {
     settled: AtomicBool,
     cut: AtomicBool,
+    why: OnceLock<&'static str>,
     reader: Mutex<Option<Waker>>,
     traffic: Arc<Traffic>,
 }
@@ -37,6 +38,17 @@ impl Grip {
     /// The connection has come to what it is for: the deadline no longer holds.
     pub(crate) fn settle(&self) {
         self.settled.store(true, SeqCst);
+    }
+
+    /// Ends the connection at once, for this reason where it had none.
+    pub(crate) fn cut_because(&self, why: &'static str) {
+        let _ = self.why.set(why);
+        self.cut();
+    }
+
+    /// Why it was cut, where it was cut for a reason.
+    pub(crate) fn why(&self) -> Option<&'static str> {
+        self.why.get().copied()
     }
 
     /// Ends the connection at once.
