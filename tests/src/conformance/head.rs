@@ -135,7 +135,11 @@ fn cases() -> Vec<Case> {
         ),
         refuse("no blank line", "not a signed note", format!("{text}{}", again(&own))),
         refuse("no signature", "not a signed note", format!("{text}\n")),
-        refuse("cosigned, not signed", "is not signed by its log", note(&text, &[by_sg.clone()])),
+        refuse(
+            "cosigned, not signed",
+            "is not signed by its log",
+            note(&text, std::slice::from_ref(&by_sg)),
+        ),
         refuse(
             "signed by another's log key",
             "is not signed by its log",
@@ -169,7 +173,7 @@ fn cases() -> Vec<Case> {
         refuse(
             "the size changed",
             "does not verify",
-            note(&text.replace("42", "43"), &[own.clone()]),
+            note(&text.replace("42", "43"), std::slice::from_ref(&own)),
         ),
         refuse("an unknown log", "no key is known", {
             let text = text.replace("/ph/1", "/ph/2");

@@ -281,7 +281,8 @@ fn the_tiles_tell_which_side_was_altered() {
     };
     let mut files = sound.clone();
     edit_bundle(&mut files, "tile/entries/001", |entries| entries.swap(4, 5));
-    assert!(text(&files).unwrap().contains("the entries that differ"));
+    assert!(text(&files).unwrap().contains("the entries"));
+    assert!(!codes(&check(&files)).contains("head-fork"), "nobody showed two histories");
     let mut files = sound;
     flip(&mut files, "tile/0/001");
     assert_eq!(text(&files), None);

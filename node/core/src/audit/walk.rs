@@ -199,11 +199,19 @@ impl<F: Files> Walk<'_, F> {
     /// Compares the root at this size with what witnesses cosigned there.
     fn compare_witnesses(&mut self, size: u64) {
         let Some(words) = self.wanted.remove(&size) else { return };
-        let root = self.by_entries.root();
+        let (root, by_tiles) = (self.by_entries.root(), self.by_tiles.root());
         for (society, seen) in words {
             let place = format!("heads/{society}");
             match root {
                 Some(root) if root == seen => {}
+                Some(_) if by_tiles == Some(seen) => self.findings.add(
+                    Code::RootMismatch,
+                    place,
+                    format!(
+                        "the hash tiles give the root that {society} cosigned at {size} entries, \
+                         and the entries do not: they were altered after it had checked them"
+                    ),
+                ),
                 Some(root) => self.findings.add(
                     Code::HeadFork,
                     place,
@@ -324,21 +332,22 @@ impl Walked {
     /// What could not be seen, in sentences.
     pub(super) fn unseen(&self, with_key: bool) -> Vec<String> {
         let mut unseen = Vec::new();
-        let mut say = |count: u64, what: &str| {
+        let mut say = |count: u64, one: &str, many: &str, what: &str| {
             if count > 0 {
-                unseen.push(format!("{count} {what}"));
+                let noun = if count == 1 { one } else { many };
+                unseen.push(format!("{count} {noun} {what}"));
             }
         };
-        say(self.entries_unknown, "entries of a version that this program does not know");
-        say(self.bodies.absent, "bodies that this export does not hold");
-        say(self.bodies.erased, "bodies that were erased");
-        say(self.records.sealed, "sealed records: give an audit key to check their workflow");
-        say(self.records.not_for_key, "records that are sealed to other keys than the one given");
-        say(self.records.unknown, "records of something that this program does not know");
-        say(
-            self.one_sided,
-            "referrals of which the other society's log is needed to judge every step",
-        );
+        let mut records = |count, what: &str| say(count, "record", "records", what);
+        records(self.records.sealed, "under seal: give an audit key to check their workflow");
+        records(self.records.not_for_key, "sealed to other keys than the one given");
+        records(self.records.unknown, "of something that this program does not know");
+        let later = "of a version that this program does not know";
+        say(self.entries_unknown, "entry", "entries", later);
+        say(self.bodies.absent, "body", "bodies", "not held by this export");
+        say(self.bodies.erased, "body", "bodies", "erased by the holder");
+        let other = "of which the other society's log is needed to judge every step";
+        say(self.one_sided, "referral", "referrals", other);
         if self.key_unknown {
             unseen.push("whose the audit key is: no roster lists it".into());
         }
