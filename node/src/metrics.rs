@@ -20,6 +20,7 @@ use tutti_proto::node::v1 as api;
 
 use crate::peers::PeerState;
 
+mod classic;
 mod http;
 
 pub(crate) use http::serve;
@@ -141,7 +142,7 @@ impl Metrics {
         }
     }
 
-    /// Everything as text, with the gauges as they are now.
+    /// Everything as OpenMetrics text, with the gauges as they are now.
     pub(crate) fn text<'a>(
         &self,
         status: &api::StatusResponse,

@@ -61,11 +61,18 @@ async fn health_reflection_status_and_metrics_answer_and_stopping_is_clean() {
     let odd = api::WatchRequest { kinds: vec!["everything".into()] };
     assert_eq!(client.watch(odd).await.unwrap_err().code(), Code::InvalidArgument);
 
-    let mut page = tokio::net::TcpStream::connect(node.ready.metrics.unwrap()).await.unwrap();
-    page.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut text = String::new();
-    page.read_to_string(&mut text).await.unwrap();
-    assert!(text.starts_with("HTTP/1.1 200") && text.contains("# EOF"), "{text}");
+    for (accept, described) in
+        [("*/*", "# TYPE tutti_build_info gauge"), ("application/openmetrics-text", "# EOF")]
+    {
+        let mut page = tokio::net::TcpStream::connect(node.ready.metrics.unwrap()).await.unwrap();
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\naccept: {accept}\r\n\r\n"
+        );
+        page.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        page.read_to_string(&mut text).await.unwrap();
+        assert!(text.starts_with("HTTP/1.1 200") && text.contains(described), "{text}");
+    }
 
     // An open watch does not hold up the stop, and is told.
     let mut watch = client.watch(api::WatchRequest::default()).await.unwrap().into_inner();
