@@ -1,4 +1,4 @@
-module tutti-interop-go-sumdb
+module tutti-interop
 
 go 1.18
 

@@ -1,0 +1,29 @@
+// Opens the frozen vector with the implementation that made it, so that it cannot have drifted.
+//
+//   node vector.mjs tests/conformance/sealed-by-typage.json
+
+import { readFile } from "node:fs/promises";
+import { Decrypter, identityToRecipient } from "age-encryption";
+import { unframe } from "./frame.mjs";
+
+const vector = JSON.parse(await readFile(process.argv[2], "utf8"));
+let opened = 0, refused = 0;
+for (const { secret, recipient } of vector.identities) {
+  if ((await identityToRecipient(secret)) !== recipient) throw new Error("a key that is not its pair's");
+}
+for (const one of [...vector.opens, ...vector.refused]) {
+  for (const at of one.for) {
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(vector.identities[at].secret);
+    const frame = await decrypter.decrypt(Buffer.from(one.sealed, "base64"));
+    let message = null;
+    try {
+      message = Buffer.from(unframe(frame)).toString("base64");
+    } catch {
+      refused++;
+    }
+    if (message !== (one.message ?? null)) throw new Error(`${one.what}: ${message}`);
+    opened += message === null ? 0 : 1;
+  }
+}
+console.log(`opened ${opened}; frames refused ${refused}`);

@@ -1,0 +1,96 @@
+"""Bodies against the commitments of the entries, and what of them may be read without a key."""
+
+import re
+
+from log import ADDRESSED, number_path
+from wire import Inner, fields, message, require, sha256
+
+# Of tutti.v1.Record, what is the same for every event; the event itself is kept as bytes.
+RECORD = {
+    1: ("origin", str),
+    2: ("event_id", bytes),
+    3: ("actor", str),
+    4: ("addressees", [str]),
+    8: ("referral", Inner),
+    9: ("information", Inner),
+}
+SALT = 32
+HEADER_MAX, HEADER_LINES_MAX, RECIPIENTS_MAX = 64 * 1024, 80, 32
+
+
+def check_record(body, origin):
+    """A record that is not sealed: 32 random bytes, then the message in its one encoding."""
+    require(len(body) >= SALT, "a body shorter than its salt")
+    record = message(body[SALT:], RECORD)
+    require(record["origin"] == origin, f"a record of {record['origin']}")
+    require(len(record["event_id"]) == 16, "an event ID that is not 16 bytes")
+    require(not record["addressees"], "an addressee of what is not addressed")
+    require((record["referral"] is None) != (record["information"] is None), "no event, or two")
+
+
+def check_sealed(body):
+    """The outside of a C2SP age file, all that whoever has no key can check."""
+    lines = body[:HEADER_MAX].split(b"\n")
+    require(lines[0] == b"age-encryption.org/v1", "not version 1 of age")
+    end = next((n for n, line in enumerate(lines[:HEADER_LINES_MAX]) if line.startswith(b"---")), None)
+    require(end is not None, "a header that does not end within its limit")
+    require(re.fullmatch(rb"--- [A-Za-z0-9+/]{43}", lines[end]), "a MAC line that is none")
+    kinds = [line.split(b" ")[1] for line in lines[1:end] if line.startswith(b"-> ")]
+    sealed = [kind for kind in kinds if kind == b"mlkem768x25519"]
+    require(0 < len(sealed) <= RECIPIENTS_MAX, f"{len(sealed)} recipients")
+    others = [kind for kind in kinds if kind not in sealed and not kind.endswith(b"-grease")]
+    require(not others, f"stanzas of other types: {others}")
+
+
+def check_bodies(folder, entries, seen):
+    wanted = {}
+    for index, (raw, entry) in enumerate(entries):
+        for part in ("record", "content"):
+            if entry and entry[part]:
+                wanted.setdefault(entry[part]["digest"].hex(), []).append((index, part, entry))
+    there = folder / "bodies"
+    present = {file.name for file in there.iterdir()} if there.is_dir() else set()
+    for name in sorted(present):
+        require(name in wanted, f"bodies/{name}, to which no entry commits")
+        body = (there / name).read_bytes()
+        require(sha256(body).hex() == name, f"bodies/{name} has another digest")
+        for index, part, entry in wanted[name]:
+            place = f"the {part} of entry {index}"
+            require(len(body) == entry[part]["size"], f"{place} is {len(body)} bytes")
+            if entry["visibility"] == ADDRESSED:
+                check_sealed(body)
+            elif part == "record":
+                check_record(body, entry["origin"])
+            else:
+                fields(body[SALT:])
+    erased = read_erased(folder, entries)
+    for digest in erased:
+        require(digest not in present, f"bodies/{digest} is there though erased")
+    seen["bodies"] = len(present)
+    seen["erased"] = len(erased)
+    seen["absent"] = len(set(wanted) - present - set(erased))
+
+
+def read_erased(folder, entries):
+    """Digests by the entry bundle that commits to them."""
+    digests = []
+    for file in sorted((folder / "erased").rglob("*")):
+        if file.is_dir():
+            continue
+        place = str(file.relative_to(folder))
+        text = file.read_bytes().decode("ascii")
+        require(text.endswith("\n"), f"{place} does not end with a newline")
+        lines = text.split("\n")[:-1]
+        require(all(re.fullmatch("[0-9a-f]{64}", line) for line in lines), f"{place}: not a digest")
+        number = "".join(part.removeprefix("x") for part in file.relative_to(folder / "erased").parts)
+        require(number.isdigit() and place == f"erased/{number_path(int(number))}", f"{place}: no bundle")
+        bundle = entries[int(number) * 256 :][:256]
+        there = {
+            entry[part]["digest"].hex()
+            for _, entry in bundle
+            for part in ("record", "content")
+            if entry and entry[part]
+        }
+        require(set(lines) <= there, f"{place}: no entry there commits to {sorted(set(lines) - there)}")
+        digests += lines
+    return sorted(set(digests))
