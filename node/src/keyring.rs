@@ -285,3 +285,52 @@ fn read_key(
         text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).collect();
     Ok(Zeroizing::new(secret.join("\n")))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn origin() -> Origin {
+        "m.example.org/ph/1".parse().unwrap()
+    }
+
+    #[test]
+    fn keys_are_made_once_for_their_owner_alone_and_read_back() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("keys");
+        Keyring::create(&dir, &origin(), None, &mut rand_core::OsRng).unwrap();
+        let again = Keyring::create(&dir, &origin(), None, &mut rand_core::OsRng);
+        assert!(matches!(again, Err(KeyringError::Exists(_))));
+        let keys = Keyring::open(&dir, None).unwrap();
+        assert_eq!(keys.log.public().name(), "m.example.org/ph/1");
+        assert_eq!(keys.witness.public().name(), "m.example.org/ph/witness");
+        let root = root_key(&dir.join("root.key"), None).unwrap();
+        assert_eq!(root.public().name(), "m.example.org/ph/root");
+        for (file, _) in FILES {
+            let path = dir.join(format!("{file}.key"));
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        fs::set_permissions(dir.join("case.key"), fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(Keyring::open(&dir, None), Err(KeyringError::Mode { mode: 0o640, .. })));
+        // The root key may be away.
+        fs::set_permissions(dir.join("case.key"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::remove_file(dir.join("root.key")).unwrap();
+        Keyring::open(&dir, None).unwrap();
+    }
+
+    #[test]
+    fn a_key_under_a_passphrase_opens_with_it_alone_and_is_not_in_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("local.key");
+        let phrase = |text: &str| SecretString::from(text.to_string());
+        write_key(&path, "# explained\nthe secret\n", Some(&phrase("correct horse"))).unwrap();
+        assert!(is_locked(&path));
+        let bytes = fs::read(&path).unwrap();
+        assert!(!bytes.windows(10).any(|window| window == b"the secret"));
+        assert!(matches!(read_key(&path, None), Err(KeyringError::Locked(_))));
+        let wrong = read_key(&path, Some(&phrase("wrong")));
+        assert!(matches!(wrong, Err(KeyringError::Passphrase(_))));
+        assert_eq!(*read_key(&path, Some(&phrase("correct horse"))).unwrap(), "the secret");
+    }
+}

@@ -38,7 +38,10 @@ pub(super) const RESETS_LOCAL_MAX: usize = 32;
 pub(super) const WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// Bytes of decoded frames, of all links, that may wait for the engine.
-pub(super) const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(super) const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The same of one link, so that one peer that floods takes no other's room.
+pub(super) const WAITING_BYTES_PER_LINK_MAX: usize = 1024 * 1024;
 
 /// First and longest pause between two attempts to dial.
 pub(super) const BACKOFF_MIN: Duration = Duration::from_millis(250);

@@ -11,7 +11,7 @@ use tutti_proto::v1;
 
 use super::{
     Incoming, PeerEvent,
-    limits::FAREWELL_MAX,
+    limits::{FAREWELL_MAX, WAITING_BYTES_PER_LINK_MAX},
     outbox::{Inbox, Outbox},
     table::{NewLink, Table},
     wire::Grip,
@@ -83,6 +83,7 @@ async fn read(
     grip: Arc<Grip>,
     mut incoming: Streaming<v1::Frame>,
 ) -> String {
+    let own = Arc::new(Semaphore::new(WAITING_BYTES_PER_LINK_MAX));
     loop {
         let frame = match incoming.message().await {
             Ok(Some(frame)) => frame,
@@ -92,11 +93,14 @@ async fn read(
         grip.settle();
         // Waiting here is the back-pressure: HTTP/2 lets the peer send no more than the window.
         let size = u32::try_from(prost::Message::encoded_len(&frame)).unwrap_or(u32::MAX);
-        let Ok(waiting) = context.waiting.clone().acquire_many_owned(size).await else {
+        let Ok(of_link) = own.clone().acquire_many_owned(size).await else {
+            return STOPPING.into();
+        };
+        let Ok(of_all) = context.waiting.clone().acquire_many_owned(size).await else {
             return STOPPING.into();
         };
         let event = PeerEvent::Frame { link, frame };
-        let incoming = Incoming { event, waiting: Some(waiting) };
+        let incoming = Incoming { event, waiting: Some((of_link, of_all)) };
         if context.events.send(incoming).await.is_err() {
             return STOPPING.into();
         }

@@ -75,7 +75,8 @@ pub enum PeerEvent {
 pub struct Incoming {
     /// What happened.
     pub event: PeerEvent,
-    waiting: Option<OwnedSemaphorePermit>,
+    /// Of its link, and of all.
+    waiting: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
 impl Incoming {

@@ -139,6 +139,38 @@ async fn a_stranger_is_refused_in_tls() {
 }
 
 #[tokio::test]
+async fn the_handshake_is_tls_1_3_with_a_post_quantum_key_and_nothing_to_resume() {
+    let federation = Federation::found(&["ph", "sg"], &[]);
+    let of = |code: &str| {
+        let key = federation.keyring(code).tls;
+        tls::MemberTls::new(&key, society(code), federation.roster.clone()).unwrap()
+    };
+    let (ph, sg) = (of("ph"), of("sg"));
+    let key = federation.roster.member(society("sg")).unwrap().tls_key;
+    let connector = TlsConnector::from(Arc::new(ph.client(&key).unwrap()));
+    let acceptor = tokio_rustls::TlsAcceptor::from(sg.server.clone());
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    let (dialled, accepted) =
+        tokio::join!(connector.connect(tls::nameless(), here), acceptor.accept(there));
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+    let (client, server) = (dialled.get_ref().1, accepted.get_ref().1);
+    assert_eq!(client.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
+    let group = client.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
+    assert_eq!(client.alpn_protocol(), Some(&b"h2"[..]));
+    assert_eq!(client.tls13_tickets_received(), 0);
+    let proven = tls::proven(&federation.roster, server.peer_certificates());
+    assert_eq!(proven, Some(society("ph")));
+    // One's own key at the other end is somebody who has stolen it.
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    let own = of("sg");
+    let connector = TlsConnector::from(Arc::new(own.client(&key).unwrap()));
+    let (_, accepted) =
+        tokio::join!(connector.connect(tls::nameless(), here), acceptor.accept(there));
+    assert!(accepted.is_err());
+}
+
+#[tokio::test]
 async fn a_suspended_member_is_refused_and_not_dialled() {
     use tutti_core::roster::{Draft, Status};
     let federation = Federation::found(&["ph", "qa", "sg"], &["ph"]);
