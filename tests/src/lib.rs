@@ -3,9 +3,9 @@
 
 #![forbid(unsafe_code)]
 
-pub mod simulation;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod conformance;
+pub mod simulation;
 #[cfg(test)]
 mod tidy;

@@ -425,6 +425,9 @@ impl<S: Store> Simulation<S> {
 
     /// Ends a node's process; it starts again after a while, on the same disk.
     pub fn restart(&mut self, node: usize, away_ms: u64) {
+        if !self.nodes[node].up {
+            return;
+        }
         let wires: Vec<u64> = self
             .wires
             .iter()

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod exchange;
 mod faults;
 mod information;
 mod referrals;
