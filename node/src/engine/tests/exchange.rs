@@ -11,7 +11,7 @@ struct Wire {
 }
 
 fn connect(link: u64, one: &mut Node, other: &mut Node) -> Wire {
-    let mut end = |node: &mut Node, society| {
+    let end = |node: &mut Node, society| {
         let (outbox, inbox) = Outbox::detached();
         let address = "127.0.0.1:1".into();
         let event = PeerEvent::Connected { link, society, outbox, dialled: true, address };
