@@ -153,9 +153,8 @@ impl Init {
         })?;
         let keys = config.keys();
         let key = |error: keyring::KeyringError| Failure::new(Exit::Key, error.to_string());
-        Keyring::create(&keys, &config.origin, secret, &mut OsRng).map_err(key)?;
-        let keyring = Keyring::open(&keys, secret).map_err(key)?;
-        let root = keyring::root_key(&keys.join("root.key"), secret).map_err(key)?;
+        let (keyring, root) =
+            Keyring::create(&keys, &config.origin, secret, &mut OsRng).map_err(key)?;
         let tls_key = keyring
             .tls
             .spki()

@@ -139,6 +139,14 @@ impl Node {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
+        if let ConnectError::Unreachable { target, problem } = &error
+            && problem.contains("invalid peer certificate")
+        {
+            let what = format!("what answers at {target} is not the node of that card");
+            return Self::new(Exit::Key, what)
+                .kept("nothing was sent to it, the token neither")
+                .todo("check --url and --card; after a change of its TLS key, ask for a new card");
+        }
         let exit = match error {
             ConnectError::Address(_) | ConnectError::Token => Exit::Usage,
             ConnectError::NotRunning(_)

@@ -7,8 +7,8 @@ use crate::{
     failure::{Exit, Outcome},
     json,
     node::{self, NodeArgs},
-    screen::{say, table},
-    time,
+    screen::{Style, paint, say, table},
+    text, time,
 };
 
 /// Show the other nodes: which are connected, since when, and what ended the last link.
@@ -56,18 +56,15 @@ pub(crate) fn describe(peers: &[Peer]) -> String {
             1..100 => "< 0.1 ms".to_owned(),
             us => format!("{}.{} ms", us / 1000, us % 1000 / 100),
         };
-        vec![
-            peer.society.clone(),
-            peer.name.clone(),
-            state,
-            since,
-            heard,
-            trip,
-            if peer.connected { String::new() } else { peer.last_error.clone() },
-        ]
+        vec![peer.society.clone(), peer.name.clone(), state, since, heard, trip]
     };
-    table(
-        &["peer", "name", "link", "since", "last heard", "round trip", "why away"],
-        peers.iter().map(row),
-    )
+    let headings = ["peer", "name", "link", "since", "last heard", "round trip"];
+    let mut lines = vec![table(&headings, peers.iter().map(row))];
+    let away = peers.iter().filter(|peer| !peer.connected && !peer.last_error.is_empty());
+    lines.extend(away.map(|peer| {
+        let why =
+            format!("{} is away: {}", text::line(&peer.society), text::line(&peer.last_error));
+        paint(Style::Warn, why)
+    }));
+    lines.join("\n")
 }

@@ -13,6 +13,9 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::{failure::Exit, text};
 
+/// Columns between two columns of a table.
+const GAP: u16 = 2;
+
 /// Columns where standard output is a terminal of unknown width.
 const WIDTH_DEFAULT: usize = 80;
 
@@ -98,26 +101,31 @@ fn render(
     rows: impl IntoIterator<Item = Vec<String>>,
     width: Option<usize>,
 ) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.into_iter().map(|row| row.iter().map(|cell| text::line(cell)).collect()).collect();
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(headings.iter().copied());
+    table.add_rows(&rows);
     match width {
-        Some(width) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
-        }
         None => {
             table.set_content_arrangement(ContentArrangement::Disabled);
         }
-    }
-    table.set_header(headings.iter().copied());
-    for row in rows {
-        table.add_row(row.iter().map(|cell| text::line(cell)));
+        Some(width) => {
+            let needed = longest_words(headings, &rows);
+            if needed.iter().sum::<usize>() > width {
+                return one_below_the_other(headings, &rows);
+            }
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+            for (column, needed) in table.column_iter_mut().zip(needed) {
+                let needed = u16::try_from(needed).unwrap_or(u16::MAX);
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(needed)));
+            }
+        }
     }
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    if let Some(width) = width {
-        keep_words_whole(&mut table, width);
+        column.set_padding((0, GAP));
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     let (head, rest) = lines.split_at(lines.len().min(1));
@@ -126,27 +134,22 @@ fn render(
     shown.join("\n")
 }
 
-/// Gives each column room for its longest word, where the terminal is wide enough for that.
-fn keep_words_whole(table: &mut Table, width: usize) {
-    let longest = |cells: &mut dyn Iterator<Item = String>| {
-        cells
-            .flat_map(|cell| cell.split(' ').map(text::columns).collect::<Vec<_>>())
-            .max()
-            .unwrap_or(0)
+/// What each column needs so that no word is broken, with the gap behind it.
+fn longest_words(headings: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
+    let longest = |cell: &str| cell.split(' ').map(text::columns).max().unwrap_or(0);
+    let column = |(place, heading): (usize, &&str)| {
+        let cells = rows.iter().filter_map(|row| row.get(place)).map(|cell| longest(cell));
+        cells.max().unwrap_or(0).max(longest(heading)) + usize::from(GAP)
     };
-    let needed: Vec<usize> = (0..table.column_count())
-        .map(|column| {
-            let cells = table.column_cells_with_header_iter(column);
-            longest(&mut cells.flatten().map(|cell| cell.content())) + 2
-        })
-        .collect();
-    if needed.iter().sum::<usize>() > width {
-        return;
-    }
-    for (column, needed) in table.column_iter_mut().zip(needed) {
-        let needed = u16::try_from(needed).unwrap_or(u16::MAX);
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(needed)));
-    }
+    headings.iter().enumerate().map(column).collect()
+}
+
+/// For a narrow terminal: each row as lines of its own.
+fn one_below_the_other(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let block = |row: &Vec<String>| {
+        fields(headings.iter().zip(row).map(|(heading, cell)| (*heading, cell.clone())))
+    };
+    rows.iter().map(block).collect::<Vec<_>>().join("\n\n")
 }
 
 /// `name: value` lines with the values in one column; several lines of a value stay together.
@@ -192,7 +195,8 @@ mod tests {
         let wide = render(&["x", "service"], [row.clone()], Some(40));
         assert!(wide.contains("medical_escort_repatriation"), "{wide}");
         let narrow = render(&["x", "service"], [row], Some(24));
-        assert!(narrow.lines().all(|line| text::columns(line) <= 24), "{narrow}");
+        assert!(narrow.contains("x        a b c d"), "{narrow}");
+        assert!(narrow.contains("\nservice  medical_escort_repatriation"), "{narrow}");
     }
 
     #[test]

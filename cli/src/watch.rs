@@ -45,7 +45,7 @@ impl Watch {
 
 fn describe(change: &WatchEvent) -> String {
     let count = match (change.kind.as_str(), change.count) {
-        (_, 0) => String::new(),
+        (kind, count) if count == 0 || (count == 1 && kind != "log") => String::new(),
         ("log", count) => format!(" ({count} entr{})", text::ies(count)),
         (_, count) => format!(" ({count})"),
     };

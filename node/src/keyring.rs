@@ -6,6 +6,7 @@
 //! its own, and a node runs without it.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
@@ -115,13 +116,13 @@ pub fn witness_name(federation: &str, society: Society) -> String {
 }
 
 impl Keyring {
-    /// Draws all keys of a society, root key included, and writes them into `dir`.
+    /// Draws all keys of a society, writes them into `dir`, and gives them back, the root key apart.
     pub fn create(
         dir: &Path,
         origin: &Origin,
         passphrase: Option<&SecretString>,
         rng: &mut impl CryptoRngCore,
-    ) -> Result<(), KeyringError> {
+    ) -> Result<(Self, NoteSecret), KeyringError> {
         if dir.exists() {
             return Err(KeyringError::Exists(dir.into()));
         }
@@ -136,6 +137,7 @@ impl Keyring {
                 |error| KeyringError::Malformed { path: dir.into(), problem: error.to_string() },
             )
         };
+        let mut secrets = BTreeMap::new();
         for (file, purpose) in FILES {
             let secret = match file {
                 "root" => note(&root_name(federation, society), KeyKind::Signature, rng)?,
@@ -159,13 +161,30 @@ impl Keyring {
             let text =
                 Zeroizing::new(format!("# Tutti {society}, {purpose}\n{}\n", secret.trim_end()));
             write_key(&dir.join(format!("{file}.key")), &text, passphrase)?;
+            secrets.insert(file, Zeroizing::new(secret.trim_end().to_string()));
         }
-        Ok(())
+        // As they were written: to open the files again would ask for scrypt's work again.
+        let read = |file: &str| {
+            let secret = secrets.get(file).cloned();
+            secret.ok_or_else(|| KeyringError::Missing(dir.join(format!("{file}.key"))))
+        };
+        let keyring = Self::assemble(dir, read)?;
+        let root = read("root")?.parse().map_err(|error| KeyringError::Malformed {
+            path: dir.join("root.key"),
+            problem: format!("{error}"),
+        })?;
+        Ok((keyring, root))
     }
 
     /// Reads the keys of a node; the root key is not touched.
     pub fn open(dir: &Path, passphrase: Option<&SecretString>) -> Result<Self, KeyringError> {
-        let read = |file: &str| read_key(&dir.join(format!("{file}.key")), passphrase);
+        Self::assemble(dir, |file| read_key(&dir.join(format!("{file}.key")), passphrase))
+    }
+
+    fn assemble(
+        dir: &Path,
+        read: impl Fn(&str) -> Result<Zeroizing<String>, KeyringError>,
+    ) -> Result<Self, KeyringError> {
         let parse = |file: &str, problem: String| KeyringError::Malformed {
             path: dir.join(format!("{file}.key")),
             problem,

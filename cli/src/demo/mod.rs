@@ -88,8 +88,7 @@ async fn tell(dir: &Path, exit: bool) -> Result<Ended, Failure> {
     let (referral, share) = match told {
         Ok(ids) => ids,
         Err(failure) => {
-            // What failed first is what is told.
-            let _ = nodes.stop(&account).await;
+            nodes.end().await;
             return Err(failure);
         }
     };
@@ -102,7 +101,10 @@ async fn tell(dir: &Path, exit: bool) -> Result<Ended, Failure> {
     ending::suggest(&account, &referral, &share);
     tokio::select! {
         () = interrupted() => say("\nStopping the nodes."),
-        ended = nodes.ended() => return Err(ended),
+        ended = nodes.ended() => {
+            nodes.end().await;
+            return Err(ended);
+        }
     }
     nodes.stop(&account).await?;
     Ok(Ended::Told)

@@ -130,12 +130,24 @@ impl Nodes {
         }
     }
 
+    /// Stops all of them, however they do.
+    pub(super) async fn end(&mut self) {
+        let children = self.disconnect().await;
+        drop(children);
+    }
+
+    /// Gives up our own connections, for which a node would wait a while.
+    async fn disconnect(&mut self) -> Children {
+        let children =
+            self.running.drain(..).map(|Running { society, child, .. }| (society, child));
+        let children = Children(children.collect());
+        tokio::time::sleep(LOOK).await;
+        children
+    }
+
     /// Stops all of them, and checks that they stopped well.
     pub(super) async fn stop(&mut self, account: &Account) -> Result<(), Failure> {
-        // Our own connections first: a node waits a while for those that are open.
-        let mut stopping = Children(
-            self.running.drain(..).map(|Running { society, child, .. }| (society, child)).collect(),
-        );
+        let mut stopping = self.disconnect().await;
         for (_, child) in &mut stopping.0 {
             drop(child.stdin.take());
         }
