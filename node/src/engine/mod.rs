@@ -13,6 +13,7 @@ mod query;
 mod refused;
 pub mod runtime;
 mod watch;
+mod write;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,11 +28,11 @@ use tutti_core::{
 };
 use tutti_proto::node::v1 as api;
 
-pub use commit::{Receipt, Write};
 pub use exchange::PeerStatus;
 pub use fence::Mode;
 pub use refused::Refused;
 pub use watch::{Change, Watcher};
+pub use write::{Receipt, Write};
 
 use crate::{keyring::Keyring, peers::Outbox};
 

@@ -1,0 +1,87 @@
+//! What may be written, and what a write gives back.
+
+use tutti_core::{
+    entry::Visibility,
+    information::InformationId,
+    referral::{self, ReferralId},
+    society::Origin,
+};
+use tutti_proto::v1;
+
+/// Something to write. The `key` is drawn by whoever asks; the same again writes nothing new.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Send a referral.
+    Send {
+        /// The idempotency key.
+        key: [u8; 16],
+        /// The record's part; `case_digest` and `information_disclosed` are set here.
+        sent: Box<v1::Sent>,
+        /// The content's part.
+        content: Box<v1::ReferralContent>,
+    },
+    /// Take a referral a step on.
+    Advance {
+        /// The idempotency key.
+        key: [u8; 16],
+        /// Which referral.
+        id: ReferralId,
+        /// Which step.
+        command: referral::Command,
+        /// Free text for the other side, or nothing.
+        note: String,
+    },
+    /// Publish an information share.
+    Publish {
+        /// The idempotency key.
+        key: [u8; 16],
+        /// Public, or for the federation.
+        visibility: Visibility,
+        /// What it says.
+        version: Box<v1::InformationVersion>,
+    },
+    /// Put another version in its place.
+    Revise {
+        /// The idempotency key.
+        key: [u8; 16],
+        /// Which share.
+        id: InformationId,
+        /// What it says.
+        version: Box<v1::InformationVersion>,
+    },
+    /// Take a share back.
+    Retract {
+        /// The idempotency key.
+        key: [u8; 16],
+        /// Which share.
+        id: InformationId,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Write {
+    /// The idempotency key.
+    pub fn key(&self) -> [u8; 16] {
+        match self {
+            Self::Send { key, .. }
+            | Self::Advance { key, .. }
+            | Self::Publish { key, .. }
+            | Self::Revise { key, .. }
+            | Self::Retract { key, .. } => *key,
+        }
+    }
+}
+
+/// What a write gives back once it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The referral or information share.
+    pub id: [u8; 16],
+    /// The own log.
+    pub origin: Origin,
+    /// The entry there.
+    pub index: u64,
+    /// Milliseconds since the Unix epoch.
+    pub recorded_at_ms: u64,
+}
