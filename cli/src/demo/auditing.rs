@@ -55,8 +55,8 @@ fn sound(account: &Account, society: &str, without: &Value, with: &Value) -> Res
     let said = match sealed {
         true => format!(
             "the log of {society} is sound: {entries} entries, witnessed by both others. Without \
-             a key no record is read; with the audit key all {entries} are, and every step was \
-             legal."
+             a key no record is read; with the audit key all {entries} are, and no step is illegal \
+             as far as this one log can tell."
         ),
         false => format!(
             "the log of {society} is sound: {entries} entr{}, witnessed by both others, and \

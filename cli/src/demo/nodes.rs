@@ -53,8 +53,9 @@ impl Nodes {
         }
         nodes.linked(account).await?;
         account.checked(&format!(
-            "Three nodes are up and linked, each with both others, over mutual TLS 1.3 by the \
-             roster's keys, {} ms after the first was started.",
+            "Three nodes are up, and each says that it is linked with both others, {} ms after the \
+             first was started. Links are mutual TLS 1.3 by the roster's keys; there is no other \
+             kind.",
             begun.elapsed().as_millis()
         ));
         Ok(nodes)
