@@ -1,10 +1,10 @@
 // Opens the sealed bodies of an export with age-encryption (typage), which is not ours: each opens
 // for exactly those whom docs/protocol.md names, and for nobody else.
 //
-//   node open.mjs EXPORT BODIES.json ADDRESSEES.json SOCIETY=KEYS ...
+//   node open.mjs EXPORT BODIES.json RECORDS.json SOCIETY=KEYS ...
 //
-// BODIES.json is what `audit.py --bodies` wrote; KEYS is a society's folder of key files. Writes
-// into ADDRESSEES.json to whom each entry is addressed.
+// BODIES.json is what `audit.py --bodies` wrote; KEYS is a society's folder of key files. Writes the
+// records, which hold no personal data, into RECORDS.json for others to check.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -50,7 +50,7 @@ async function opensOrFails(sealed, secret) {
   }
 }
 
-const [folder, list, addressed, ...given] = process.argv.slice(2);
+const [folder, list, out, ...given] = process.argv.slice(2);
 const keys = new Map();
 for (const pair of given) {
   const [society, dir] = pair.split("=");
@@ -61,7 +61,7 @@ async function check() {
   const { origin, entries } = JSON.parse(await readFile(list, "utf8"));
   const author = origin.split("/")[1];
   let opened = 0, kept = 0, altered = 0;
-  const counts = { record: 0, content: 0 }, addressees = {};
+  const counts = { record: 0, content: 0 }, records = {};
   for (const { index, record, content } of entries) {
     if (counts.record >= BODIES_MAX) break;
     const place = `entry ${index}`;
@@ -72,7 +72,7 @@ async function check() {
     const parties = new Set([author, ...text(event, 4)]);
     require(text(event, 1)[0] === origin, `${place}: a record of ${text(event, 1)[0]}`);
     require(parties.size > 1, `${place}: sealed, and addressed to nobody`);
-    addressees[index] = text(event, 4);
+    records[index] = Buffer.from(message).toString("base64");
     for (const [part, digest] of [["record", record], ["content", content]]) {
       if (!digest) continue;
       counts[part]++;
@@ -99,7 +99,7 @@ async function check() {
       }
     }
   }
-  await writeFile(addressed, JSON.stringify(addressees));
+  await writeFile(out, JSON.stringify(records));
   require(counts.record > 0 && counts.content > 0, "no sealed record or no sealed content to open");
   console.log(`records ${counts.record}; contents ${counts.content}; opened ${opened};`
     + ` refused to others ${kept}; altered and refused ${altered}`);

@@ -1,10 +1,11 @@
-// Opens the frozen vector with the implementation that made it, so that it cannot have drifted.
+// Opens the frozen vector with the implementation that made it, so that it cannot have drifted; and
+// compares the sizes of frames.
 //
-//   node vector.mjs tests/conformance/sealed-by-typage.json
+//   node vector.mjs tests/conformance/sealed-by-typage.json tests/conformance/padding.json
 
 import { readFile } from "node:fs/promises";
 import { Decrypter, identityToRecipient } from "age-encryption";
-import { unframe } from "./frame.mjs";
+import { frame as framed, unframe } from "./frame.mjs";
 
 const vector = JSON.parse(await readFile(process.argv[2], "utf8"));
 let opened = 0, refused = 0;
@@ -26,4 +27,11 @@ for (const one of [...vector.opens, ...vector.refused]) {
     opened += message === null ? 0 : 1;
   }
 }
-console.log(`opened ${opened}; frames refused ${refused}`);
+let sizes = 0;
+for (const one of JSON.parse(await readFile(process.argv[3], "utf8")).cases) {
+  if (one.expect !== "valid") continue;
+  const size = framed(new Uint8Array(one.message_bytes)).length;
+  if (size !== one.frame_bytes) throw new Error(`${one.name}: a frame of ${size}, not ${one.frame_bytes}`);
+  sizes++;
+}
+console.log(`opened ${opened}; frames refused ${refused}; sizes of frames ${sizes}`);

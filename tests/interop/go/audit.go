@@ -58,19 +58,19 @@ func audit(dir string, proofs []string) error {
 	if err := checkConsistency(heads, reader); err != nil {
 		return err
 	}
+	cosignatures := 0
 	for _, file := range proofs {
-		if err := checkProof(file, newest.origin, known, entries); err != nil {
+		under, err := checkProof(file, newest.origin, known, entries)
+		if err != nil {
 			return fmt.Errorf("%s: %v", filepath.Base(file), err)
 		}
+		cosignatures += len(under.witnesses)
 	}
-	cosigned := map[string]bool{}
 	for _, h := range heads {
-		for _, witness := range h.witnesses {
-			cosigned[witness] = true
-		}
+		cosignatures += len(h.witnesses)
 	}
-	fmt.Printf("entries %d; heads %d; witnesses %d; proofs %d\n",
-		len(entries), len(heads), len(cosigned), len(proofs))
+	fmt.Printf("%s: entries %d; heads %d; cosignatures %d; proofs %d\n",
+		newest.origin, len(entries), len(heads), cosignatures, len(proofs))
 	return nil
 }
 
@@ -249,47 +249,51 @@ func checkConsistency(heads []head, reader tlog.HashReader) error {
 	return nil
 }
 
-// checkProof reads a C2SP tlog-proof and checks it against the export's entry.
-func checkProof(file, origin string, known note.Verifiers, entries [][]byte) error {
+// checkProof reads a C2SP tlog-proof, checks it against the export's entry, and returns its head.
+func checkProof(file, origin string, known note.Verifiers, entries [][]byte) (head, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return head{}, err
 	}
 	split := strings.Index(string(raw), "\n\n")
 	if split < 0 {
-		return fmt.Errorf("no checkpoint")
+		return head{}, fmt.Errorf("no checkpoint")
 	}
 	h, err := openHead(raw[split+2:], known)
 	if err != nil {
-		return err
+		return head{}, err
 	}
 	if h.origin != origin {
-		return fmt.Errorf("a proof of %s", h.origin)
+		return head{}, fmt.Errorf("a proof of %s", h.origin)
 	}
 	lines := strings.Split(string(raw[:split]), "\n")
 	if lines[0] != "c2sp.org/tlog-proof@v1" {
-		return fmt.Errorf("not a tlog-proof")
+		return head{}, fmt.Errorf("not a tlog-proof")
 	}
 	lines = lines[1:]
+	extra := ""
 	if len(lines) > 0 && strings.HasPrefix(lines[0], "extra ") {
-		lines = lines[1:]
+		extra, lines = strings.TrimPrefix(lines[0], "extra "), lines[1:]
 	}
 	if len(lines) == 0 || !strings.HasPrefix(lines[0], "index ") {
-		return fmt.Errorf("no index")
+		return head{}, fmt.Errorf("no index")
 	}
 	index, err := strconv.ParseInt(lines[0][len("index "):], 10, 64)
 	if err != nil || index < 0 || index >= int64(len(entries)) {
-		return fmt.Errorf("no such entry: %q", lines[0])
+		return head{}, fmt.Errorf("no such entry: %q", lines[0])
+	}
+	if extra != "" && extra != base64.StdEncoding.EncodeToString(entries[index]) {
+		return head{}, fmt.Errorf("its entry is not the export's")
 	}
 	var proof tlog.RecordProof
 	for _, line := range lines[1:] {
 		hash, err := tlog.ParseHash(line)
 		if err != nil {
-			return err
+			return head{}, err
 		}
 		proof = append(proof, hash)
 	}
-	return tlog.CheckRecord(proof, h.tree.N, h.tree.Hash, index, tlog.RecordHash(entries[index]))
+	return h, tlog.CheckRecord(proof, h.tree.N, h.tree.Hash, index, tlog.RecordHash(entries[index]))
 }
 
 // A cosigner verifies C2SP cosignature/v1, which x/mod does not know, for x/mod's note.Open.

@@ -3,29 +3,11 @@
 import re
 
 from log import ADDRESSED, number_path
-from wire import Inner, fields, message, require, sha256
+from record import read_record
+from wire import require, sha256
 
-# Of tutti.v1.Record, what is the same for every event; the event itself is kept as bytes.
-RECORD = {
-    1: ("origin", str),
-    2: ("event_id", bytes),
-    3: ("actor", str),
-    4: ("addressees", [str]),
-    8: ("referral", Inner),
-    9: ("information", Inner),
-}
 SALT = 32
 HEADER_MAX, HEADER_LINES_MAX, RECIPIENTS_MAX = 64 * 1024, 80, 32
-
-
-def check_record(body, origin):
-    """A record that is not sealed: 32 random bytes, then the message in its one encoding."""
-    require(len(body) >= SALT, "a body shorter than its salt")
-    record = message(body[SALT:], RECORD)
-    require(record["origin"] == origin, f"a record of {record['origin']}")
-    require(len(record["event_id"]) == 16, "an event ID that is not 16 bytes")
-    require(not record["addressees"], "an addressee of what is not addressed")
-    require((record["referral"] is None) != (record["information"] is None), "no event, or two")
 
 
 def check_sealed(body):
@@ -60,9 +42,8 @@ def check_bodies(folder, entries, seen):
             if entry["visibility"] == ADDRESSED:
                 check_sealed(body)
             elif part == "record":
-                check_record(body, entry["origin"])
-            else:
-                fields(body[SALT:])
+                require(len(body) >= SALT, f"{place} is shorter than its salt")
+                read_record(body[SALT:], entry)
     erased = read_erased(folder, entries)
     for digest in erased:
         require(digest not in present, f"bodies/{digest} is there though erased")

@@ -12,7 +12,8 @@ class Head:
     origin: str
     size: int
     root: bytes
-    # By society: the time of its cosignature, in seconds since the Unix epoch.
+    # By society: the time of its cosignature, in seconds since the Unix epoch. The log's own society
+    # vouches for nothing by it.
     witnesses: dict
     # By path: the other heads of the export.
     others: dict = field(default_factory=dict)
@@ -46,14 +47,15 @@ def read_head(raw, rosters, origin=None):
             signed = f"cosignature/v1\ntime {time}\n".encode() + note.text
             require(verifies(public, signed, stamped[8:]), f"the cosignature by {society} is false")
             witnesses[society] = min(time, witnesses.get(society, time))
-    require(rosters.society_of(found) not in witnesses, "a log that cosigned itself")
     return Head(found, size, root, witnesses), note
 
 
 def check_heads(folder, rosters, seen):
     """The checkpoint, with the other heads beside it; their roots are the log's to check."""
     head, _ = read_head((folder / "checkpoint").read_bytes(), rosters)
+    author = rosters.society_of(head.origin)
     seen["origin"], seen["cosignatures"] = head.origin, len(head.witnesses)
+    require(author not in head.witnesses, "the checkpoint is cosigned by its own society")
     if (folder / "heads").is_dir():
         for file in sorted((folder / "heads").iterdir()):
             place = f"heads/{file.name}"

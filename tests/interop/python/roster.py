@@ -6,6 +6,8 @@ import json
 import re
 import unicodedata
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
 from bech32 import read_age_key
 from wire import (
     COSIGNATURE,
@@ -61,14 +63,21 @@ class Member:
         tls = from_base64(fields["tls_key"], "tls_key")
         require(len(tls) == 44 and tls.startswith(SPKI), "tls_key is no Ed25519 SubjectPublicKeyInfo")
         require(not is_small_order(tls[12:]), "tls_key is weak")
-        self.log, self.routing = log, from_base64(fields["routing_key"], "routing_key")
-        require(len(self.routing) == 32, "routing_key is not 32 bytes")
-        require(int.from_bytes(self.routing, "little") < 2**255 - 19, "routing_key is not reduced")
+        self.log, self.routing = log, read_routing_key(fields["routing_key"])
         self.uses = {"root": self.root[1], "log": log, "witness": self.witness[1]}
         self.uses |= {"tls": tls[12:], "routing": self.routing}
         for use in ("case", "audit"):
             raw = read_age_key(fields[f"{use}_key"])
             self.uses |= {f"{use} ML-KEM": raw[:1184], f"{use} X25519": raw[1184:]}
+
+
+def read_routing_key(text):
+    raw = from_base64(text, "routing_key")
+    require(len(raw) == 32, "routing_key is not 32 bytes")
+    require(int.from_bytes(raw, "little") < 2**255 - 19, "routing_key is not reduced")
+    # Refuses what gives an all-zero secret, which no secret of ours can change.
+    X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(raw))
+    return raw
 
 
 def check_name(name):
@@ -89,21 +98,41 @@ def check_endpoints(endpoints):
             require(re.fullmatch(rf"{LABEL}(\.{LABEL})*", host), f"endpoint {endpoint}")
 
 
+def canonical_json(text, first_line):
+    require(text.startswith(first_line), f"does not begin with {first_line}")
+    document = text[len(first_line) :].decode()
+    fields = json.loads(document)
+    again = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+    require(again == document, "a document that is not in its one form")
+    return fields
+
+
+def check_federation(name):
+    require(FEDERATION.fullmatch(name) and len(name) <= 100, f"federation {name!r}")
+
+
+def distinct_keys(members):
+    """One key, one use: where each key stands."""
+    keys = {}
+    for member in members:
+        for use, key in member.uses.items():
+            where = (member.society, use)
+            require(key not in keys, f"{where} and {keys.get(key)} are one key")
+            keys[key] = where
+    return keys
+
+
 class Roster:
     """One version: its text is checked here, its signatures in the chain."""
 
     def __init__(self, raw):
         self.note = open_note(raw, ROSTER_MAX)
         require(len(self.note.lines) <= LINES_MAX, f"{len(self.note.lines)} signatures")
-        require(self.note.text.startswith(FIRST_LINE), "not a roster")
         self.hash = sha256(self.note.text)
-        document = self.note.text[len(FIRST_LINE) :].decode()
-        fields = json.loads(document)
-        again = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
-        require(again == document, "a document that is not in its one form")
+        fields = canonical_json(self.note.text, FIRST_LINE)
         require(list(fields) == FIELDS, f"a roster with the fields {list(fields)}")
         self.federation = fields["federation"]
-        require(FEDERATION.fullmatch(self.federation) and len(self.federation) <= 100, "federation")
+        check_federation(self.federation)
         self.version = whole(fields["version"], 1, 2**32 - 1, "version")
         self.previous = fields["previous"]
         members = [Member(member, self.federation) for member in fields["members"]]
@@ -119,12 +148,7 @@ class Roster:
         hours = [whole(protection[name], 1, 8760, name) for name in HOURS]
         require(hours == sorted(hours), "a deadline shorter than that of a higher priority")
         whole(protection["retention_days"], 1, 36525, "retention_days")
-        self.keys = {}
-        for member in members:
-            for use, key in member.uses.items():
-                where = (member.society, use)
-                require(key not in self.keys, f"{where} and {self.keys.get(key)} are one key")
-                self.keys[key] = where
+        self.keys = distinct_keys(members)
 
     def signed_by(self, other):
         """Active members of `other` whose root keys, as there, signed this version."""
@@ -168,6 +192,24 @@ class Roster:
             require(now.log == before.log or now.epoch > before.epoch, f"the log key of {society}")
         for key, where in self.keys.items():
             require(previous.keys.get(key, where) == where, f"{where} was {previous.keys.get(key)}")
+
+
+def read_card(raw):
+    """A membership card: the member, and the fingerprint that people compare."""
+    require(len(raw) <= 16 * 1024, f"a card of {len(raw)} bytes")
+    note = open_note(raw, ROSTER_MAX)
+    document = canonical_json(note.text, b"tutti-card/v1\n")
+    require(list(document) == ["federation", "member"], f"a card with the fields {list(document)}")
+    check_federation(document["federation"])
+    member = Member(document["member"], document["federation"])
+    require(member.status == "active", f"a card of a member that is {member.status}")
+    distinct_keys([member])
+    name, public = member.root
+    require(len(note.lines) == 1, f"{len(note.lines)} signatures, not one")
+    signatures = note.by(name, ED25519, public)
+    require(signatures and verifies(public, note.text, signatures[0]), "not signed by its root key")
+    digits = sha256(note.text).hex()[:30]
+    return member, " ".join(digits[at : at + 5] for at in range(0, 30, 5))
 
 
 class Rosters:

@@ -172,20 +172,32 @@ def fields(raw):
     return found
 
 
-class Inner:
-    """The type of a message within a message that is kept as bytes; it may be empty."""
+class Enum:
+    """The type of a field that holds a number of a code list; many of them are packed."""
+
+
+class Flag:
+    """The type of a field that is true where it is there."""
+
+
+SCALARS = {int: 0, str: "", bytes: b"", Enum: 0, Flag: 0}
 
 
 def message(raw, schema):
-    """A message by its schema {number: (name, type)}; type is int, str, bytes, Inner, a schema, or
-    a list of one of these for a repeated field. Whatever is not the one encoding is refused."""
+    """A message by its schema {number: (name, type)}; type is int, str, bytes, Enum, Flag, a schema,
+    or a list of one of these for a repeated field. Whatever is not the one encoding is refused."""
     result = {name: [] if isinstance(kind, list) else None for name, kind in schema.values()}
     for number, wire, value in fields(raw):
         require(number in schema, f"an unknown field {number}")
         name, kind = schema[number]
         many = isinstance(kind, list)
         kind = kind[0] if many else kind
-        require((wire == 0) == (kind is int), f"field {name} has wire type {wire}")
+        packed = many and kind is Enum
+        require((wire == 0) == (kind in (int, Enum, Flag) and not many), f"field {name}: wire type {wire}")
+        if packed:
+            require(value and not result[name], f"field {name}: packed into none or into several")
+            result[name] = unpack(value)
+            continue
         if kind is str:
             value = value.decode("utf-8")
         elif isinstance(kind, dict):
@@ -194,10 +206,18 @@ def message(raw, schema):
             result[name].append(value)
             continue
         require(result[name] is None, f"field {name} comes twice")
-        empty = kind in (int, str, bytes) and not value
-        require(not empty, f"field {name} is written though it is empty")
+        require(isinstance(kind, dict) or value, f"field {name} is written though it is empty")
+        require(kind is not Flag or value == 1, f"field {name} is neither true nor false")
         result[name] = value
     for name, kind in schema.values():
-        if result[name] is None and kind in (int, str, bytes):
-            result[name] = {int: 0, str: "", bytes: b""}[kind]
+        if result[name] is None and isinstance(kind, type):
+            result[name] = SCALARS[kind]
     return result
+
+
+def unpack(raw):
+    values, at = [], 0
+    while at < len(raw):
+        value, at = _varint(raw, at)
+        values.append(value)
+    return values

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Routing tags: each addressee recognises an entry as addressed to it, and nobody else does.
+"""Opened records against their entries, and the routing tags: each addressee recognises an entry as
+addressed to it, and nobody else does.
 
-    tags.py EXPORT ADDRESSEES.json SOCIETY=KEYS ...
+    records.py EXPORT RECORDS.json SOCIETY=KEYS ...
 
-ADDRESSEES.json says to whom each sealed record is addressed, as age/open.mjs read it; KEYS is a
-society's folder of key files.
+RECORDS.json holds the sealed records, as age/open.mjs opened them, by their entries' indices; KEYS is
+a society's folder of key files.
 """
 
 import base64
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from heads import check_heads
 from log import ADDRESSED, read_log
+from record import read_record
 from roster import read_rosters
 from wire import Bad, require, sha256
 
@@ -29,11 +31,15 @@ def pair_key(secret, own, other):
     return HKDF(hashes.SHA256(), 32, salt=None, info=info).derive(shared)
 
 
-def tag_of(pair, origin, index, slot):
+def token_of(pair, origin, index, slot):
     token = hmac.HMAC(pair, hashes.SHA256())
     token.update(b"tutti/v1/routing-token\0" + origin.encode() + b"\0" + index.to_bytes(8, "big"))
     token.update(bytes([slot]))
-    return sha256(token.finalize())[:16]
+    return token.finalize()
+
+
+def tag_of(pair, origin, index, slot):
+    return sha256(token_of(pair, origin, index, slot))[:16]
 
 
 def read_secret(file):
@@ -42,16 +48,16 @@ def read_secret(file):
     return X25519PrivateKey.from_private_bytes(base64.b64decode(line, validate=True))
 
 
-def check(export, addressees, secrets):
+def check(export, opened, secrets):
     rosters = read_rosters(export, None, {})
     head = check_heads(export, rosters, {})
     entries = read_log(export, head, {})
     author = rosters.society_of(head.origin)
     recognised = 0
     for index, (_, entry) in enumerate(entries):
-        if not entry or entry["visibility"] != ADDRESSED:
+        if not entry or entry["visibility"] != ADDRESSED or str(index) not in opened:
             continue
-        meant = set(addressees[str(index)]) if str(index) in addressees else None
+        record = read_record(base64.b64decode(opened[str(index)]), entry)
         for society, secret in secrets.items():
             if society == author:
                 continue
@@ -59,17 +65,17 @@ def check(export, addressees, secrets):
             require(own == rosters.routing_key(society), f"the routing key of {society} is another")
             pair = pair_key(secret, own, rosters.routing_key(author))
             mine = [s for s, tag in enumerate(entry["tags"]) if tag == tag_of(pair, head.origin, index, s)]
-            if meant is not None:
-                require(len(mine) == (society in meant), f"entry {index}: {society} finds {len(mine)} tags")
+            expected = record["addressees"].count(society)
+            require(len(mine) == expected, f"entry {index}: {society} finds {len(mine)} tags")
             recognised += len(mine)
     require(recognised > 0, "no tag was recognised by anyone")
-    return recognised
+    return f"records read {len(opened)}; tags recognised {recognised}"
 
 
 if __name__ == "__main__":
     try:
         keys = {s: read_secret(Path(k) / "routing.key") for s, k in (a.split("=") for a in sys.argv[3:])}
-        print(f"tags recognised {check(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), keys)}")
+        print(check(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), keys))
     except (Bad, ValueError, KeyError, OSError) as problem:
         print(f"WRONG  {type(problem).__name__}: {problem}")
         sys.exit(1)

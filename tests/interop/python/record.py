@@ -1,0 +1,139 @@
+"""Records: who says what happened, under which name. docs/protocol.md, "Record and content"."""
+
+import re
+
+from wire import Enum, Flag, require, sha256, message
+
+CONSENT = {
+    1: ("status", Enum),
+    2: ("form", Enum),
+    3: ("given_by", Enum),
+    4: ("language", str),
+    5: ("interpreter", Flag),
+    6: ("explained_at", int),
+    7: ("expires_at", int),
+    8: ("witnessed", Flag),
+    9: ("recipients", [str]),
+    10: ("fields", [str]),
+    11: ("purposes", [Enum]),
+}
+SENT = {
+    1: ("receiver", str),
+    2: ("priority", Enum),
+    3: ("stage", Enum),
+    4: ("country_of_origin", str),
+    5: ("country_of_stay", str),
+    6: ("country_of_destination", str),
+    7: ("services_requested", [Enum]),
+    8: ("services_provided", [Enum]),
+    9: ("vulnerabilities", [Enum]),
+    10: ("legal_basis", Enum),
+    11: ("consent", CONSENT),
+    12: ("information_disclosed", [str]),
+    13: ("information_withheld", [str]),
+    14: ("purpose", Enum),
+    15: ("retain_until", int),
+    16: ("restrictions", [Enum]),
+    17: ("age_band", Enum),
+    18: ("sex", Enum),
+    19: ("case_digest", bytes),
+}
+REFERRAL = {
+    1: ("referral_id", bytes),
+    2: ("seen", {1: ("origin", str), 2: ("index", int)}),
+    8: ("sent", SENT),
+    9: ("acknowledged", {}),
+    10: ("information_requested", {1: ("fields", [str])}),
+    11: ("information_provided", {1: ("information_disclosed", [str])}),
+    12: ("accepted", {}),
+    13: ("declined", {1: ("code", Enum)}),
+    14: ("withdrawn", {1: ("code", Enum)}),
+    15: ("completed", {1: ("result", Enum), 2: ("services_delivered", [Enum])}),
+    16: ("closed", {1: ("outcome", Enum), 2: ("feedback", Enum)}),
+}
+TEXT = {1: ("language", str), 2: ("title", str), 3: ("summary", str), 4: ("text", str)}
+VERSION = {
+    1: ("kind", Enum),
+    2: ("texts", [TEXT]),
+    3: ("countries", [str]),
+    4: ("jurisdiction", str),
+    5: ("legal_reference", str),
+    6: ("effective_on", str),
+    7: ("expires_on", str),
+    8: ("stage", Enum),
+    9: ("audience", Enum),
+    10: ("severity", Enum),
+    11: ("source_url", str),
+    12: ("verification", Enum),
+}
+INFORMATION = {
+    1: ("information_id", bytes),
+    8: ("published", VERSION),
+    9: ("revised", VERSION),
+    10: ("retracted", {1: ("reason", str)}),
+}
+RECORD = {
+    1: ("origin", str),
+    2: ("event_id", bytes),
+    3: ("actor", str),
+    4: ("addressees", [str]),
+    8: ("referral", REFERRAL),
+    9: ("information", INFORMATION),
+}
+DISCLOSED = re.compile(
+    r"case_code|person\.(name|sex|age|nationality|languages|interpreter_needed|disability|safe_contact"
+    r"|safe_contact_times|caregiver|separated_or_unaccompanied|dependants)|reason|risk"
+    r"|services_already_provided|focal_point"
+)
+
+
+def known_by(what, origin, event_id):
+    return sha256(b"tutti/v1/" + what, b"\0", origin.encode(), b"\0", event_id)[:16]
+
+
+def transition(event, schema):
+    """The name of the one transition; its number in the message is 8 or more."""
+    set_ = [name for number, (name, _) in schema.items() if number >= 8 and event[name] is not None]
+    require(len(set_) == 1, f"{len(set_)} transitions")
+    return set_[0]
+
+
+def read_record(raw, entry):
+    """The record of an entry, with every rule that can be checked on it alone."""
+    record = message(raw, RECORD)
+    require(record["origin"] == entry["origin"], f"a record of {record['origin']}")
+    require(len(record["event_id"]) == 16, "an event ID that is not 16 bytes")
+    to, tags = record["addressees"], entry["tags"]
+    require(len(to) <= len(tags) and bool(to) == (entry["visibility"] == 3), f"{len(to)} addressees")
+    referral, information = record["referral"], record["information"]
+    require((referral is None) != (information is None), "no event, or two")
+    if referral is not None:
+        check_referral(record, referral, to)
+    else:
+        name = transition(information, INFORMATION)
+        require(entry["visibility"] != 3 and entry["content"] is None, "information that is addressed")
+        own = known_by(b"information", record["origin"], record["event_id"])
+        require(name != "published" or information["information_id"] == own, "another's ID")
+        require(len(information["information_id"]) == 16, "an ID that is not 16 bytes")
+    return record
+
+
+def check_referral(record, referral, to):
+    name = transition(referral, REFERRAL)
+    require(len(to) == 1, "a referral that is not addressed to exactly one society")
+    require(len(referral["referral_id"]) == 16, "an ID that is not 16 bytes")
+    if referral["seen"] is not None:
+        require(referral["seen"]["origin"].split("/")[1] == to[0], "seen in a third party's log")
+    if name == "sent":
+        sent = referral["sent"]
+        own = known_by(b"referral", record["origin"], record["event_id"])
+        require(referral["referral_id"] == own, "sent under another's ID")
+        require(sent["receiver"] == to[0], f"sent to {sent['receiver']}, addressed to {to[0]}")
+        require(len(sent["case_digest"]) in (0, 32), "a case digest that is none")
+        require(sent["priority"] and sent["legal_basis"], "no priority or no legal basis")
+        require(sent["legal_basis"] != 1 or sent["consent"] is not None, "consent that is missing")
+        named = sent["information_disclosed"] + sent["information_withheld"]
+        require(all(DISCLOSED.fullmatch(field) for field in named), f"unknown fields in {named}")
+    if name in ("declined", "withdrawn", "completed", "closed"):
+        code = referral[name].get("code") or referral[name].get("result") or referral[name].get("outcome")
+        require(code, f"{name} without its code")

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Runs the frozen conformance vectors through this auditor, which was written from the page alone:
+where the two disagree, the page says too little or one of them is wrong.
+
+    vectors.py tests/conformance
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from heads import read_head
+from log import read_entry
+from proof import read_proof
+from records import pair_key, tag_of, token_of
+from roster import Roster, read_card, read_routing_key
+from tree import leaf, root_from_inclusion
+from wire import COSIGNATURE, ED25519, Bad, key_id, read_vkey, require
+
+REFUSALS = (Bad, ValueError, KeyError, IndexError, TypeError, AttributeError)
+
+
+class Keys:
+    """What a roster knows, from a vector's keys."""
+
+    def __init__(self, shared):
+        self.logs = dict(read_vkey(key, ED25519) for key in shared["logs"])
+        self.all = [(s, *read_vkey(key, COSIGNATURE)) for s, key in shared["witnesses"].items()]
+
+    def log_key(self, origin):
+        require(origin in self.logs, f"no roster has a log {origin}")
+        return self.logs[origin]
+
+    def witnesses(self):
+        return self.all
+
+    def society_of(self, origin):
+        return origin.split("/")[1]
+
+
+def entry(case, _shared):
+    raw = bytes.fromhex(case["entry"])
+    require(len(raw) <= 512, "too long")
+    read_entry(raw, case["origin"], int(case["index"]))
+    return {"leaf_hash": leaf(raw).hex()}
+
+
+def head(case, shared):
+    keys = Keys(shared)
+    found, note = read_head(case["note"].encode(), keys)
+    says = {"origin": found.origin, "size": found.size, "root": found.root.hex()}
+    says["cosigned"] = sorted([society, time] for society, time in found.witnesses.items())
+    says["written"] = written(found, note, keys)
+    return {"says": says}
+
+
+def written(found, note, keys):
+    """The note as it is written out: the log's signature, then cosignatures by society."""
+    def line(name, algorithm, public, signature):
+        raw = key_id(name, algorithm, public) + signature
+        return f"— {name} {base64.b64encode(raw).decode()}\n"
+
+    public = keys.log_key(found.origin)
+    lines = [line(found.origin, ED25519, public, note.by(found.origin, ED25519, public)[0])]
+    for society, name, public in sorted(keys.witnesses()):
+        if society in found.witnesses:
+            lines.append(line(name, COSIGNATURE, public, min(note.by(name, COSIGNATURE, public))))
+    return note.text.decode() + "\n" + "".join(lines)
+
+
+def proof(case, shared):
+    raw, index, path, note = read_proof(case["proof"].encode())
+    apart = bytes.fromhex(case["entry"]) if "entry" in case else raw
+    require(raw in (None, apart), "two entries")
+    raw = apart
+    proven, _ = read_head(note, Keys(shared))
+    read_entry(raw, proven.origin, index)
+    require(root_from_inclusion(index, proven.size, leaf(raw), path) == proven.root, "not under the head")
+    return {}
+
+
+def roster(case, shared):
+    text = shared[case["base"]]
+    for old, new in case.get("replace", []):
+        require(text.count(old) > 0, f"the vector replaces what is not there: {old!r}")
+        text = text.replace(old, new, 1)
+    raw = (text + "\n" + "".join(f"{line}\n" for line in case["signatures"])).encode()
+    if case["base"] == "card":
+        read_card(raw)
+    elif case["base"] == "first":
+        Roster(raw).check_first()
+    else:
+        Roster(raw).check_next(Roster(shared["first_note"].encode()))
+    return {}
+
+
+def routing(case, _shared):
+    if case["kind"] == "key":
+        read_routing_key(case["public"])
+        return {}
+    result = None
+    for mine, other in (("author", "addressee"), ("addressee", "author")):
+        secret = X25519PrivateKey.from_private_bytes(base64.b64decode(case[f"{mine}_secret"]))
+        public = base64.b64decode(case[f"{other}_public"])
+        pair = pair_key(secret, secret.public_key().public_bytes_raw(), public)
+        arguments = pair, case["origin"], int(case["index"]), int(case["slot"])
+        result = {"token": token_of(*arguments).hex(), "tag": tag_of(*arguments).hex()}
+        require(all(case[name] == value for name, value in result.items()), "another token or tag")
+    return result
+
+
+def main():
+    folder, tried, wrong = Path(sys.argv[1]), 0, []
+    for run in (entry, head, proof, roster, routing):
+        document = json.loads((folder / f"{run.__name__}.json").read_text())
+        for case in document["cases"]:
+            valid = case.get("expect", "valid") == "valid"
+            try:
+                said = run(case, document.get("shared"))
+                said = "valid" if all(case[k] == v for k, v in said.items()) else "with other results"
+            except REFUSALS as problem:
+                said = f"refused: {type(problem).__name__}: {problem}"
+            tried += 1
+            if (said == "valid") != valid or said == "with other results":
+                name = case.get("name", "")
+                wrong.append(f"{run.__name__}: {name}: {said}; should be {case.get('expect')}"
+                             f" ({case.get('reason', '')})")
+    for problem in wrong:
+        print(f"WRONG  {problem}")
+    print(f"vectors {tried}; judged otherwise {len(wrong)}")
+    return 1 if wrong or not tried else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
