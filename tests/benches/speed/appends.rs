@@ -1,0 +1,181 @@
+//! Durable appends, against the same bytes appended to one file with one `fdatasync`.
+//!
+//! Store level: a batch is signed and appended. Engine level: a write is decided, committed and
+//! projected; an information share is not sealed, a referral is. With 64 writers each waits for its
+//! own answer before it writes again, and the limit is the bytes of 64 of them in one write and
+//! sync.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::Path,
+    time::Instant,
+};
+
+use tutti_core::{
+    batch::VerifiedBatch, entry::Entry, sealing, store::Reader as _, store::Store as _,
+};
+use tutti_node::engine::Write;
+
+use crate::{
+    Sizes,
+    fixture::{Federation, body, folder, open_entry, origin, publish, send},
+    measure::{Row, Samples, Target, Unit},
+    nodes::{Node, noted},
+};
+
+/// The file that the limit is measured on.
+struct Raw(File);
+
+impl Raw {
+    fn new(dir: &Path) -> Self {
+        let path = dir.join("raw");
+        Self(OpenOptions::new().create_new(true).append(true).open(path).expect("a file"))
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("written");
+        self.0.sync_data().expect("synced");
+    }
+}
+
+const RAW: &str = "append + fdatasync";
+
+/// One author, one or many entries a commit, with and without bodies.
+pub(crate) fn store(sizes: &Sizes) -> Vec<Row> {
+    let federation = Federation::found(&["sg", "ph"]);
+    let (own, keys) = (origin("sg"), federation.keyring("sg"));
+    let mut rows = Vec::new();
+    for (writers, kib, target) in [
+        (1, 0, Target::AtLeast(0.6)),
+        (1, 3, Target::AtLeast(0.6)),
+        (64, 0, Target::AtLeast(0.5)),
+        (64, 3, Target::AtLeast(0.5)),
+    ] {
+        let dir = folder();
+        let mut store = federation.store(&dir.path().join("data"), "sg");
+        let mut raw = Raw::new(dir.path());
+        let (mut ours, mut limit) = (Samples::default(), Samples::default());
+        for _ in 0..sizes.commits {
+            let tree = store.tree(&own);
+            let (entries, bodies): (Vec<_>, Vec<_>) = (tree.size()..tree.size() + writers)
+                .map(|index| open_entry(&own, index, kib.max(1)))
+                .unzip();
+            let bodies: Vec<&[u8]> = match kib {
+                0 => Vec::new(),
+                _ => bodies.iter().map(Vec::as_slice).collect(),
+            };
+            let mut bytes: Vec<u8> =
+                entries.iter().flat_map(|entry| entry.as_slice()).copied().collect();
+            bytes.extend(bodies.iter().flat_map(|body| body.iter()));
+            ours.time(|| {
+                let batch = VerifiedBatch::author(&tree, &own, entries, &keys.log).expect("signed");
+                store.append(&batch, &bodies).expect("appended");
+            });
+            bytes.extend(store.head(&own).expect("a head").to_bytes());
+            limit.time(|| raw.append(&bytes));
+        }
+        let what = match kib {
+            0 => format!("store: a commit of {writers} without bodies, signed"),
+            _ => format!("store: a commit of {writers} with a body of 3 KiB each, signed"),
+        };
+        rows.push(Row::speed(what, Unit::Seconds, &ours, (RAW, &limit), target));
+    }
+    rows
+}
+
+/// Through the engine's queue, as the API does.
+pub(crate) async fn engine(sizes: &Sizes) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for writers in [1, 64] {
+        let what = "an information share (not sealed)";
+        rows.push(engine_row(sizes, what, publish, writers).await);
+    }
+    for writers in [1, 64] {
+        rows.push(engine_row(sizes, "a referral (sealed)", send, writers).await);
+    }
+    rows.push(sealing(sizes).await);
+    rows
+}
+
+async fn engine_row(sizes: &Sizes, what: &str, write: fn(u64) -> Write, writers: u64) -> Row {
+    let federation = Federation::found(&["sg", "ph"]);
+    let dir = folder();
+    let node = Node::start(&federation, "sg", &dir.path().join("data"), None);
+    let mut raw = Raw::new(dir.path());
+    let (mut ours, mut limit) = (Samples::default(), Samples::default());
+    // Many writes a round of many writers, so that what waits can be committed together.
+    let each = if writers == 1 { 1 } else { sizes.writes_each };
+    let rounds = if writers == 1 { sizes.commits / 2 } else { sizes.rounds };
+    for round in 0..rounds {
+        let before = noted(&node.noted).bytes;
+        let writes: Vec<Vec<Write>> = (0..writers)
+            .map(|writer| (0..each).map(|n| write((round * writers + writer) * each + n)).collect())
+            .collect();
+        let start = Instant::now();
+        let tasks: Vec<_> = writes
+            .into_iter()
+            .map(|writes| {
+                let engine = node.engine.clone();
+                tokio::spawn(async move {
+                    for write in writes {
+                        engine.write(write).await.expect("written");
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("a writer");
+        }
+        ours.add(start.elapsed().as_secs_f64() / each as f64);
+        let bytes = (noted(&node.noted).bytes - before) / each;
+        let bytes = body(round, usize::try_from(bytes).expect("few"));
+        limit.time(|| raw.append(&bytes));
+        if writers > 1 {
+            (1..each).for_each(|_| limit.time(|| raw.append(&bytes)));
+        }
+    }
+    node.stop().await;
+    let target = Target::AtLeast(if writers == 1 { 0.6 } else { 0.5 });
+    let unit = match writers {
+        1 => Unit::Seconds,
+        _ => Unit::Rate("writes", writers as f64),
+    };
+    let writers = if writers == 1 { "1 writer".into() } else { format!("{writers} writers") };
+    Row::speed(format!("engine: {what}, {writers}"), unit, &ours, (RAW, &limit), target)
+}
+
+/// What sealing alone takes, of bodies of the same sizes to as many recipients.
+async fn sealing(sizes: &Sizes) -> Row {
+    let federation = Federation::found(&["sg", "ph"]);
+    let dir = folder();
+    let node = Node::start(&federation, "sg", dir.path(), None);
+    node.engine.write(send(0)).await.expect("written");
+    let entries = node.engine.ask(|engine, _| engine.store().entries(&origin("sg"), 0, 1, 4096));
+    let entry = entries.await.expect("asked").expect("read").remove(0);
+    node.stop().await;
+    let Ok(Entry::V1(header)) = Entry::parse(entry.as_slice()) else { panic!("no entry") };
+    let keys = [federation.keyring("sg"), federation.keyring("ph")];
+    let case: Vec<_> = keys.iter().map(|keys| keys.case.recipient()).collect();
+    let all: Vec<_> =
+        case.iter().cloned().chain(keys.iter().map(|keys| keys.audit.recipient())).collect();
+    let stanzas = |recipients: u64| 400 + 1600 * recipients;
+    let message = |size: u64, recipients| {
+        vec![7; usize::try_from(size.saturating_sub(stanzas(recipients))).expect("small")]
+    };
+    let record = message(header.record.size, 4);
+    let content = message(header.content.expect("a content").size, 2);
+    let mut samples = Samples::default();
+    for _ in 0..sizes.commits / 2 {
+        samples.time(|| {
+            sealing::seal(&record, &all).expect("sealed");
+            sealing::seal(&content, &case).expect("sealed");
+        });
+    }
+    let what = format!(
+        "sealing one referral ({} + {} bytes, 4 + 2 keys)",
+        header.record.size,
+        header.content.map_or(0, |content| content.size)
+    );
+    Row::alone(what, Unit::Seconds, &samples, Target::None)
+}

@@ -1,0 +1,132 @@
+//! How fast Tutti is beside what the machine could do: `cargo bench -p tutti-tests`.
+//!
+//! ```text
+//! cargo bench -p tutti-tests                    all, as a table on standard output
+//! cargo bench -p tutti-tests -- --write         all, into docs/performance.md
+//! cargo bench -p tutti-tests -- --smoke         all, small: whether they run, within a minute
+//! cargo bench -p tutti-tests -- catch-up audit  these alone
+//! ```
+//!
+//! Each row sets ours beside its physical limit, measured in turns in the same run.
+
+#![allow(missing_docs)]
+
+mod appends;
+mod audit;
+mod bare;
+mod catch_up;
+mod fixture;
+mod measure;
+mod memory;
+mod nodes;
+mod opening;
+mod propagation;
+mod report;
+
+use measure::Row;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Commits of one writer.
+    pub(crate) commits: u64,
+    /// Writes of each of many writers in one round.
+    pub(crate) writes_each: u64,
+    /// Rounds of all that takes long.
+    pub(crate) rounds: u64,
+    /// Entries that are caught up on and audited.
+    pub(crate) entries: u64,
+    /// Entries with bodies that are audited.
+    pub(crate) audited: u64,
+    /// Entries with bodies that are caught up on and stored.
+    pub(crate) bodies: u64,
+    /// Entries of the long log.
+    pub(crate) opened: u64,
+    /// Sealed records that are opened at a start.
+    pub(crate) records: u64,
+    /// Seconds under load.
+    pub(crate) load_s: u64,
+}
+
+const FULL: Sizes = Sizes {
+    commits: 1000,
+    writes_each: 8,
+    rounds: 7,
+    entries: 100_000,
+    audited: 100_000,
+    bodies: 10_000,
+    opened: 1_000_000,
+    records: 1024,
+    load_s: 10,
+};
+
+const SMOKE: Sizes = Sizes {
+    commits: 60,
+    writes_each: 2,
+    rounds: 2,
+    entries: 10_000,
+    audited: 2_000,
+    bodies: 500,
+    opened: 50_000,
+    records: 64,
+    load_s: 1,
+};
+
+const ALL: [&str; 9] = [
+    "store",
+    "engine",
+    "catch-up",
+    "catch-up-bodies",
+    "audit",
+    "opening",
+    "starting",
+    "memory",
+    "propagation",
+];
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if let Some(dir) = std::env::var_os(memory::SERVE) {
+        return runtime.block_on(memory::be_a_node(dir.as_ref()));
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let given = |option: &str| arguments.iter().any(|argument| argument == option);
+    let sizes = if given("--smoke") { SMOKE } else { FULL };
+    let chosen: Vec<&str> = ALL.iter().copied().filter(|name| given(name)).collect();
+    let names = if chosen.is_empty() { ALL.to_vec() } else { chosen };
+    let known = |argument: &String| {
+        ["--smoke", "--write"].contains(&argument.as_str()) || ALL.contains(&argument.as_str())
+    };
+    if let Some(unknown) = arguments.iter().find(|argument| !known(argument)) {
+        eprintln!("{unknown} is none of --smoke, --write, {}", ALL.join(", "));
+        std::process::exit(2);
+    }
+    let mut rows = Vec::new();
+    println!("{}", measure::HEADING);
+    for name in names {
+        let done: Vec<Row> = runtime.block_on(run(name, &sizes));
+        done.iter().for_each(|row| println!("{}", row.line()));
+        rows.extend(done);
+    }
+    if given("--write") {
+        report::write(&rows);
+    }
+}
+
+async fn run(name: &str, sizes: &Sizes) -> Vec<Row> {
+    match name {
+        "store" => appends::store(sizes),
+        "engine" => appends::engine(sizes).await,
+        "catch-up" => catch_up::entries(sizes).await,
+        "catch-up-bodies" => catch_up::bodies(sizes).await,
+        "audit" => audit::rows(sizes),
+        "opening" => {
+            let mut rows = opening::log(sizes);
+            rows.extend(opening::room(sizes));
+            rows
+        }
+        "starting" => opening::records(sizes),
+        "memory" => memory::rows(sizes).await,
+        _ => propagation::rows(sizes).await,
+    }
+}
