@@ -18,7 +18,7 @@ use crate::{
 
 /// Tell one referral's story; with --content also the person's case.
 ///
-/// That a case was opened is recorded in the node's own log.
+/// The node writes into its own log that a case was opened, but not yet by whom.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
@@ -194,5 +194,5 @@ fn case(content: &v1::ReferralContent) -> String {
         ("given already", content.services_already_provided.clone()),
         ("focal point", joined(vec![focal.name, focal.contact])),
     ]);
-    format!("{}\n{lines}", paint(Style::Bold, "The case (that it was opened is recorded)"))
+    format!("{}\n{lines}", paint(Style::Bold, "The case"))
 }
