@@ -76,6 +76,11 @@ impl From<tonic::Status> for Failure {
             Code::Unauthenticated => Exit::Key,
             Code::ResourceExhausted => Exit::DiskFull,
             Code::DataLoss => Exit::Damaged,
+            // What tonic says of a connection that broke; the node's own words have no source.
+            Code::Internal | Code::Unknown if std::error::Error::source(&status).is_some() => {
+                return Self::new(Exit::Unreachable, format!("no answer came: {}", cause(&status)))
+                    .todo("see that a node runs there, and that it is its client API");
+            }
             Code::Internal | Code::Unknown | Code::Unimplemented => Exit::Internal,
             _ => Exit::Refused,
         };
@@ -85,4 +90,13 @@ impl From<tonic::Status> for Failure {
         };
         Self::new(code, what)
     }
+}
+
+/// The innermost cause says it best.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }

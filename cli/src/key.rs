@@ -1,6 +1,6 @@
 //! Idempotency keys: a write that was cut off can be repeated, and is carried out once.
 
-use std::{future::Future, str::FromStr};
+use std::{future::Future, str::FromStr, time::Duration};
 
 use clap::Args;
 use rand_core::{OsRng, RngCore as _};
@@ -10,6 +10,9 @@ use crate::{
     failure::{Exit, Failure},
     text,
 };
+
+/// How long the node may take to answer a write, far above what a slow disk needs.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// For every command that writes.
 #[derive(Debug, Args)]
@@ -51,21 +54,38 @@ impl Key {
         self.0.to_vec()
     }
 
-    /// Carries out a write; where the connection was lost on the way, says how to repeat it.
+    /// Carries out a write; where no answer came, by whatever cause, says how to repeat it.
     pub(crate) async fn write<T>(
         self,
         write: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     ) -> Result<T, Failure> {
-        match write.await {
-            Ok(answer) => Ok(answer.into_inner()),
-            Err(status) if is_lost(&status) => Err(self.lost()),
-            Err(status) => Err(status.into()),
+        self.write_until(write, ANSWER_MAX, tokio::signal::ctrl_c()).await
+    }
+
+    async fn write_until<T>(
+        self,
+        write: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+        answer_max: Duration,
+        interrupted: impl Future<Output = std::io::Result<()>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            answer = write => match answer {
+                Ok(answer) => Ok(answer.into_inner()),
+                Err(status) if is_lost(&status) => {
+                    Err(self.lost("the connection to the node was lost before it answered"))
+                }
+                Err(status) => Err(status.into()),
+            },
+            () = tokio::time::sleep(answer_max) => {
+                Err(self.lost("the node took what was written, and does not answer"))
+            }
+            Ok(()) = interrupted => Err(self.lost("this was ended before the node answered")),
         }
     }
 
-    fn lost(self) -> Failure {
+    fn lost(self, what: &str) -> Failure {
         let command = again(std::env::args().collect(), self);
-        Failure::new(Exit::Unreachable, "the connection to the node was lost before it answered")
+        Failure::new(Exit::Unreachable, what)
             .kept("the node has written all of it or nothing of it; which is not known here")
             .todo(format!(
                 "see that the node runs (tutti status), then repeat exactly this; it is carried \
@@ -108,6 +128,21 @@ mod tests {
         );
         let with_key = ["tutti", "x", "--key", "00"];
         assert_eq!(again(typed(&with_key), key), "tutti x --key 00");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_hangs_and_ctrl_c_leave_the_key() {
+        let key = Key([0xab; 16]);
+        let never = || std::future::pending::<Result<tonic::Response<()>, tonic::Status>>();
+        let soon = Duration::from_millis(1);
+        let hung = key.write_until(never(), soon, std::future::pending()).await;
+        let ended = key.write_until(never(), ANSWER_MAX, std::future::ready(Ok(()))).await;
+        for (failure, said) in [(hung, "does not answer"), (ended, "was ended")] {
+            let failure = failure.expect_err(said);
+            assert_eq!(failure.code(), Exit::Unreachable);
+            let text = failure.to_string();
+            assert!(text.contains(said) && text.contains(&"ab".repeat(16)), "{text}");
+        }
     }
 
     #[test]

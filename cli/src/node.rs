@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::Args;
@@ -22,6 +23,9 @@ use crate::{
 /// The largest answer that is taken, bytes: a page of a thousand referrals with their events.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// How long the node may take to answer a question. The largest answer takes a second or two.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
 /// A token and its line end are far below this.
 const TOKEN_BYTES_MAX: usize = 4096;
 
@@ -30,9 +34,10 @@ const NODE: &str = "Which node";
 /// Which node to ask.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
-    /// The node's directory on this machine; if not given, /var/lib/tutti where there is a node,
-    /// else tutti in this user's data directory.
-    #[arg(long, help_heading = NODE, env = "TUTTI_DIR", value_name = "DIR", conflicts_with = "url")]
+    /// The node's directory on this machine; if not given, TUTTI_DIR, else /var/lib/tutti where
+    /// there is a node, else tutti in this user's data directory.
+    // Not by clap's `env`: a variable that is set for good must not stand in the way of --url.
+    #[arg(long, help_heading = NODE, value_name = "DIR", conflicts_with = "url")]
     dir: Option<PathBuf>,
     /// A node elsewhere.
     #[arg(long, help_heading = NODE, value_name = "HOST:PORT", requires_all = ["token_file", "card"])]
@@ -63,9 +68,7 @@ impl NodeArgs {
                 "--card".into(),
                 path(card),
             ],
-            (Some(dir), ..) if std::env::var_os("TUTTI_DIR").is_none() => {
-                vec!["--dir".into(), path(dir)]
-            }
+            (Some(dir), ..) => vec!["--dir".into(), path(dir)],
             _ => Vec::new(),
         }
     }
@@ -96,13 +99,16 @@ impl NodeArgs {
     }
 }
 
-/// Where a node lies if nobody says: the machine's, else the user's own.
+/// Where a node lies if no --dir says: TUTTI_DIR, else the machine's, else the user's own.
 pub(crate) fn default_dir() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(dir) = set("TUTTI_DIR") {
+        return dir.into();
+    }
     let machine = PathBuf::from("/var/lib/tutti");
     if machine.join(tutti_node::config::FILE).exists() {
         return machine;
     }
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     match (set("XDG_DATA_HOME"), set("HOME")) {
         (Some(data), _) => PathBuf::from(data).join("tutti"),
         (None, Some(home)) => PathBuf::from(home).join(".local/share/tutti"),
@@ -147,6 +153,13 @@ impl From<ConnectError> for Failure {
                 .kept("nothing was sent to it, the token neither")
                 .todo("check --url and --card; after a change of its TLS key, ask for a new card");
         }
+        if let ConnectError::NotRunning(dir) = &error
+            && !dir.join(tutti_node::config::FILE).exists()
+        {
+            let what = format!("there is no node in {}; nothing was done", dir.display());
+            return Self::new(Exit::Unreachable, what)
+                .todo("name its directory with --dir or in TUTTI_DIR; a new one: tutti init");
+        }
         let exit = match error {
             ConnectError::Address(_) | ConnectError::Token => Exit::Usage,
             ConnectError::NotRunning(_)
@@ -166,9 +179,17 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
         .block_on(work)
 }
 
-/// The answer of a question; what the node refused as a failure.
+/// The answer of a question; what the node refused, and that it does not answer, as a failure.
 pub(crate) async fn ask<T>(
     question: impl Future<Output = Result<tonic::Response<T>, Status>>,
 ) -> Result<T, Failure> {
-    Ok(question.await?.into_inner())
+    match tokio::time::timeout(ANSWER_MAX, question).await {
+        Ok(answer) => Ok(answer?.into_inner()),
+        Err(_) => Err(Failure::new(
+            Exit::Unreachable,
+            format!("the node takes requests and has not answered in {} s", ANSWER_MAX.as_secs()),
+        )
+        .kept("everything as it was")
+        .todo("look at its log; if it says nothing, stop the node and start it again")),
+    }
 }
