@@ -23,8 +23,11 @@ pub(crate) enum Card {
 /// before you found a roster with the card.
 #[derive(clap::Args)]
 pub(crate) struct Show {
-    /// The card, `card.note` in the directory of its node.
-    file: PathBuf,
+    /// The card; if not given, that of the node in --dir.
+    file: Option<PathBuf>,
+    /// The node's directory.
+    #[arg(long, env = "TUTTI_DIR", value_name = "DIR", required_unless_present = "file")]
+    dir: Option<PathBuf>,
     /// As JSON (docs/json.md).
     #[arg(long)]
     json: bool,
@@ -33,7 +36,12 @@ pub(crate) struct Show {
 impl Card {
     pub(crate) fn run(self) -> Outcome {
         let Self::Show(show) = self;
-        let card = open(&show.file)?;
+        let file = match (show.file, show.dir) {
+            (Some(file), _) => file,
+            (None, Some(dir)) => dir.join("card.note"),
+            (None, None) => return Err(Failure::new(Exit::Usage, "give a file or --dir")),
+        };
+        let card = open(&file)?;
         match show.json {
             true => json::print(&json::Card::from(&card)),
             false => say(describe(&card)),

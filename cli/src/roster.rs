@@ -120,9 +120,21 @@ impl Found {
     fn run(self) -> Outcome {
         let cards =
             self.cards.iter().map(|file| card::open(file)).collect::<Result<Vec<_>, _>>()?;
+        let mut societies = std::collections::BTreeSet::new();
+        if let Some(twice) = cards.iter().find(|card| !societies.insert(card.member.society)) {
+            let what = format!("two of the cards are of {}", twice.member.society);
+            return Err(Failure::new(Exit::Usage, what)
+                .kept("every file as it was")
+                .todo("give one card a society, the one whose fingerprint you have compared"));
+        }
+        let today = jiff::Zoned::now().date();
         let expires = match self.expires {
+            Some(day) if day <= today => {
+                return Err(Failure::new(Exit::Usage, format!("--expires {day} is not to come"))
+                    .kept("every file as it was"));
+            }
             Some(day) => day,
-            None => jiff::Zoned::now().date().saturating_add(jiff::Span::new().years(1)),
+            None => today.saturating_add(jiff::Span::new().years(1)),
         };
         let times = DataProtection {
             emergency_hours: self.emergency_hours,
@@ -152,6 +164,11 @@ impl Sign {
             (None, Some(dir)) => dir.join("keys").join("root.key"),
             (None, None) => return Err(Failure::new(Exit::Usage, "give --dir or --root-key")),
         };
+        if self.root_key.is_none() && !path.exists() {
+            return Err(Failure::new(Exit::Key, format!("{} is not there", path.display()))
+                .kept("the draft as it was")
+                .todo("name the root key where it is kept offline: --root-key FILE"));
+        }
         let passphrase = passphrase::for_key(&path, self.passphrase_file.as_deref())?;
         let root = keyring::root_key(&path, passphrase.as_ref())
             .map_err(|error| Failure::new(Exit::Key, error.to_string()))?;
@@ -198,6 +215,17 @@ impl Show {
 impl Install {
     fn run(self) -> Outcome {
         let bytes = files::read(&self.file, NOTE_BYTES_MAX)?;
+        if let Ok(draft) = Draft::open(&bytes)
+            && draft.document().version == 1
+            && !draft.missing().is_empty()
+        {
+            let missing = list(&draft.missing());
+            let what = format!(
+                "the roster is still a draft, not signed yet by {missing}. Nothing was installed"
+            );
+            return Err(Failure::new(Exit::Refused, what)
+                .todo("have them sign it (tutti roster sign), and install what comes of it"));
+        }
         let roster = rosters::install(&self.dir, &bytes)
             .map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
         say(format!(

@@ -27,6 +27,10 @@ pub(crate) fn say(line: impl Display) {
         // Whoever read has seen enough; anything else cannot be told on standard output.
         std::process::exit(match error.kind() {
             ErrorKind::BrokenPipe => 0,
+            ErrorKind::StorageFull => {
+                note("tutti: the answer could not be written: the disk is full");
+                i32::from(Exit::DiskFull.code())
+            }
             _ => i32::from(Exit::Internal.code()),
         });
     }

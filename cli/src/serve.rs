@@ -66,7 +66,9 @@ impl Serve {
 fn passphrase(dir: &Path) -> Result<Option<SecretString>, Failure> {
     match Config::load(dir) {
         Ok(config) if config.passphrase_file.is_none() => {
-            passphrase::for_key(&config.keys().join("log.key"), None)
+            passphrase::for_key(&config.keys().join("log.key"), None).map_err(|failure| {
+                failure.todo("set passphrase_file in tutti.toml, or TUTTI_PASSPHRASE_FILE")
+            })
         }
         _ => Ok(None),
     }

@@ -64,12 +64,11 @@ fn describe(status: &StatusResponse) -> String {
         ("referrals", referrals),
         ("overdue", overdue),
     ]);
-    let mut parts = vec![
-        format!("{}  {mode}", paint(Style::Bold, "mode")),
-        head,
-        logs(&status.logs),
-        peers::describe(&status.peers),
-    ];
+    let mut parts = vec![format!("{}  {mode}", paint(Style::Bold, "mode")), head];
+    if !status.logs.is_empty() {
+        parts.push(logs(&status.logs));
+    }
+    parts.push(peers::describe(&status.peers));
     if !status.warnings.is_empty() {
         let lines: Vec<String> = status
             .warnings

@@ -80,6 +80,24 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
     assert_eq!(seen.join(", "), all);
 }
 
+/// The variable is set once for good; naming another node must go on working.
+#[test]
+fn a_node_elsewhere_is_reached_although_tutti_dir_is_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = words("status --url 127.0.0.1:1 --token-file none --card none");
+    let output = Command::new(env!("CARGO_BIN_EXE_tutti"))
+        .args(elsewhere)
+        .current_dir(dir.path())
+        .env("TUTTI_DIR", "here")
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("none: No such file"), "{err}");
+    let (code, _, err) =
+        answer(dir.path(), &words("status --dir x --url h:1 --token-file t --card c"));
+    assert_eq!(code, 2, "{err}");
+}
+
 /// What happened, what was kept, what to do; and the exit code of the one table.
 #[test]
 fn errors_say_what_happened_and_what_to_do() {
@@ -90,8 +108,8 @@ fn errors_say_what_happened_and_what_to_do() {
     fs::write(at.join("hostile.toml"), "receiver = \"\x1b[2J\u{202e}\nx").unwrap();
     fs::write(at.join("wrong.toml"), "priority = \"soon\"\nlegal_basis = \"trust\"\n").unwrap();
     for (line, code, says) in [
-        ("status --dir none", 3, "no node runs in none"),
-        ("status --dir none", 3, "tutti serve --dir none"),
+        ("status --dir none", 3, "there is no node in none"),
+        ("status --dir none", 3, "tutti init"),
         ("status", 3, ".local/share/tutti"),
         ("referral accept zz", 2, "digits 0 to 9 and a to f"),
         ("referral decline ab --code because", 2, "no_capacity"),
@@ -146,6 +164,20 @@ fn three_societies_found_a_federation() {
     let (code, _, err) = answer(at, &words(found));
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("exists already"), "{err}");
+    assert!(ok(at, &words("card show --dir sg")).contains("sg, Society"));
+    fs::rename(at.join("qa/keys/root.key"), at.join("offline.key")).unwrap();
+    for (line, code, says) in [
+        ("roster found sg/card.note sg/card.note --threshold 1 --out x", 2, "two of the cards"),
+        ("roster found sg/card.note --threshold 1 --out x --expires 2020-01-31", 2, "2020-01-31"),
+        ("roster sign roster.note --dir qa", 12, "--root-key FILE"),
+        ("roster install roster.note --dir sg", 1, "not signed yet by ph, qa, sg"),
+        ("status --dir sg", 3, "tutti serve --dir sg"),
+    ] {
+        let (found, _, err) = answer(at, &words(line));
+        assert_eq!(found, code, "{line}: {err}");
+        assert!(err.contains(says), "{line} does not say {says:?}: {err}");
+    }
+    fs::rename(at.join("offline.key"), at.join("qa/keys/root.key")).unwrap();
     let signed = ok(at, &words("roster sign roster.note --dir ph"));
     assert!(signed.contains("qa, sg"), "{signed}");
     let (code, _, err) = answer(at, &words("roster install roster.note --dir ph"));

@@ -54,7 +54,10 @@ impl Which {
         logs.into_iter()
             .filter(|log| log.origin == name || log.society == name)
             .max_by_key(|log| epoch(&log.origin))
-            .ok_or_else(|| no_such_log(name, &known))
+            .ok_or_else(|| match self.of {
+                None => Failure::new(Exit::Refused, "this society has written nothing yet"),
+                Some(_) => no_such_log(name, &known),
+            })
     }
 }
 

@@ -59,7 +59,8 @@ impl List {
             return Ok(Exit::Ok);
         }
         if referrals.is_empty() {
-            say("No such referral here.");
+            let all = self.states.is_empty() && !self.sent && !self.received && !self.overdue;
+            say(if all { "No referral here yet." } else { "No such referral here." });
             return Ok(Exit::Ok);
         }
         let headings =
