@@ -2,14 +2,14 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-/// `2026-03-04 09:30:05 +08`, in the zone of whoever reads.
+/// `2026-03-04 09:30:05 +08:00`, in the zone of whoever reads; `UTC` for that.
 pub(crate) fn local(ms: u64) -> String {
-    show(ms, TimeZone::system(), "%Y-%m-%d %H:%M:%S %Z")
+    in_zone(ms, TimeZone::system(), "%Y-%m-%d %H:%M:%S")
 }
 
 /// The same to the minute, for tables.
 pub(crate) fn short(ms: u64) -> String {
-    show(ms, TimeZone::system(), "%Y-%m-%d %H:%M %Z")
+    in_zone(ms, TimeZone::system(), "%Y-%m-%d %H:%M")
 }
 
 /// A day, for times given in seconds.
@@ -39,6 +39,12 @@ pub(crate) fn span(from_ms: u64, to_ms: u64) -> String {
     }
 }
 
+/// By the offset: a zone's letters mean another one elsewhere (PST is Manila's, and California's).
+fn in_zone(ms: u64, zone: TimeZone, format: &str) -> String {
+    let zone_format = if zone == TimeZone::UTC { "UTC" } else { "%:z" };
+    show(ms, zone, &format!("{format} {zone_format}"))
+}
+
 fn show(ms: u64, zone: TimeZone, format: &str) -> String {
     match i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
         Some(time) => time.to_zoned(zone).strftime(format).to_string(),
@@ -54,7 +60,9 @@ mod tests {
     #[test]
     fn times_name_their_zone() {
         let zone = TimeZone::fixed(jiff::tz::offset(8));
-        assert_eq!(show(1_772_588_405_123, zone, "%Y-%m-%d %H:%M %Z"), "2026-03-04 09:40 +08");
+        let shown = |zone| in_zone(1_772_588_405_123, zone, "%Y-%m-%d %H:%M");
+        assert_eq!(shown(zone), "2026-03-04 09:40 +08:00");
+        assert_eq!(shown(TimeZone::UTC), "2026-03-04 01:40 UTC");
         assert_eq!(rfc3339(1_772_588_405_123).as_deref(), Some("2026-03-04T01:40:05.123Z"));
         assert_eq!(rfc3339(0), None);
         assert!(rfc3339(u64::MAX).is_some_and(|text| text.starts_with("no time")));
