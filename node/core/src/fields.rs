@@ -186,6 +186,17 @@ impl Fields {
     }
 }
 
+/// What is wrong, and what more is wrong with other fields.
+pub(crate) fn with_more(
+    mut wrong: Vec<FieldError>,
+    more: Result<(), Vec<FieldError>>,
+) -> Vec<FieldError> {
+    let named: Vec<String> = wrong.iter().map(|error| error.field.clone()).collect();
+    let more = more.err().unwrap_or_default();
+    wrong.extend(more.into_iter().filter(|error| !named.contains(&error.field)));
+    wrong
+}
+
 /// Seconds since the Unix epoch at the start of a date (YYYY-MM-DD, 1970 to 9999) in UTC.
 pub(crate) fn date_to_seconds(text: &str) -> Option<u64> {
     let (year, month, day) = match text.as_bytes() {

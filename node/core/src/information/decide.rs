@@ -130,7 +130,7 @@ fn changeable(
     }
 }
 
-fn validate(
+pub(super) fn validate(
     visibility: Option<Visibility>,
     version: &v1::InformationVersion,
 ) -> Result<(), Vec<FieldError>> {

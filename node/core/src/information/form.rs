@@ -5,7 +5,8 @@ use tutti_proto::v1;
 
 use crate::{
     entry::Visibility,
-    fields::{FieldError, Fields},
+    fields::{FieldError, Fields, with_more},
+    information::decide::validate,
     referral::codes,
 };
 
@@ -57,7 +58,7 @@ pub struct TextForm {
 }
 
 impl InformationForm {
-    /// The messages for the node; every name that is in no list, at once.
+    /// The messages for the node; where a name is in no list, all that is wrong, at once.
     pub fn to_messages(&self) -> Result<(Visibility, v1::InformationVersion), Vec<FieldError>> {
         let mut fields = Fields::default();
         let visibility = match self.visibility.as_str() {
@@ -84,7 +85,10 @@ impl InformationForm {
             source_url: self.source_url.trim().into(),
             verification: fields.parse_code::<v1::Verification>("verification", &self.verification),
         };
-        fields.finish().map(|()| (visibility, version))
+        match fields.finish() {
+            Ok(()) => Ok((visibility, version)),
+            Err(wrong) => Err(with_more(wrong, validate(Some(visibility), &version))),
+        }
     }
 
     /// The form of what a node holds.

@@ -206,9 +206,12 @@ fn the_template_can_be_published_and_survives() {
     let command = Command::Publish { visibility, version: version.clone() };
     decide(None, command, &context(&origin("qa"))).unwrap();
     assert_eq!(InformationForm::from_messages(v1::Visibility::Federation, &version), form);
-    let misspelt = InformationForm { kind: "rumour".into(), visibility: "all".into(), ..form };
+    let source_url = "javascript:0".into();
+    let misspelt =
+        InformationForm { kind: "rumour".into(), visibility: "all".into(), source_url, ..form };
     let wrong = misspelt.to_messages().unwrap_err();
-    assert_eq!(wrong.iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), ["visibility", "kind"]);
+    let names: Vec<&str> = wrong.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(names, ["visibility", "kind", "source_url"]);
 }
 
 proptest! {

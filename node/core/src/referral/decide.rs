@@ -125,21 +125,23 @@ impl fmt::Display for Refusal {
             ),
             Self::WrongSide { kind, society } => write!(
                 f,
-                "only {society} can write {kind:?} for this referral; nothing was written",
-                kind = kind.name()
+                "{kind} is for {society} to do, on the other side of this referral; nothing was \
+                 written",
+                kind = kind.command()
             ),
             Self::State { kind, state, allowed } => {
                 write!(
                     f,
-                    "the referral is {state}, which {kind} cannot follow; nothing was written"
+                    "the referral is {state}, so {kind} is not possible; nothing was written",
+                    kind = kind.command()
                 )?;
                 match allowed.as_slice() {
                     [] => {
                         f.write_str(". It is for the other side to act, or nothing is left to do")
                     }
                     allowed => {
-                        let names: Vec<&str> = allowed.iter().map(|kind| kind.name()).collect();
-                        write!(f, ". What you can write now: {}", names.join(", "))
+                        let names: Vec<&str> = allowed.iter().map(|kind| kind.command()).collect();
+                        write!(f, ". What you can do now: {}", names.join(", "))
                     }
                 }
             }
@@ -170,7 +172,7 @@ pub fn decide(
         if referral.is_some() {
             return Err(Refusal::AlreadySent);
         }
-        validate::sent(by, &sent, &content, context.now_ms).map_err(Refusal::Fields)?;
+        validate::sent(Some((by, context.now_ms)), &sent, &content).map_err(Refusal::Fields)?;
         if let Some(first) = context.duplicate {
             return Err(Refusal::Duplicate { first: first.id, state: first.state });
         }

@@ -6,8 +6,11 @@
 use serde::{Deserialize, Serialize};
 use tutti_proto::v1;
 
-use super::codes::{self, Code};
-use crate::fields::{FieldError, Fields, seconds_to_date};
+use super::{
+    codes::{self, Code},
+    validate,
+};
+use crate::fields::{FieldError, Fields, seconds_to_date, with_more};
 
 /// A referral to send, or one that is shown. What is empty is not given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,8 +146,8 @@ pub struct FocalPointForm {
 }
 
 impl ReferralForm {
-    /// The messages for the node; every name that is in no list and every date that is none, at
-    /// once. What is missing or does not fit together is for [`super::decide`] to say.
+    /// The messages for the node; where a name is in no list or a date is none, all that can be
+    /// seen to be wrong, at once. What only the node can know is for [`super::decide`] to say.
     pub fn to_messages(&self) -> Result<(v1::Sent, v1::ReferralContent), Vec<FieldError>> {
         let mut fields = Fields::default();
         let sent = v1::Sent {
@@ -172,7 +175,10 @@ impl ReferralForm {
             case_digest: Vec::new(),
         };
         let content = self.content.clone().unwrap_or_default().to_message(&mut fields);
-        fields.finish().map(|()| (sent, content))
+        match fields.finish() {
+            Ok(()) => Ok((sent, content)),
+            Err(wrong) => Err(with_more(wrong, validate::sent(None, &sent, &content))),
+        }
     }
 
     /// The form of what a node holds.

@@ -142,6 +142,21 @@ impl Kind {
         }
     }
 
+    /// What a person does to write it, as the command is called: `acknowledge`, …
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Sent => "send",
+            Self::Acknowledged => "acknowledge",
+            Self::InformationRequested => "request-information",
+            Self::InformationProvided => "provide-information",
+            Self::Accepted => "accept",
+            Self::Declined => "decline",
+            Self::Withdrawn => "withdraw",
+            Self::Completed => "complete",
+            Self::Closed => "close",
+        }
+    }
+
     /// Who alone may do it.
     pub fn side(self) -> Side {
         match self {

@@ -59,17 +59,20 @@ pub fn disclosed(content: &v1::ReferralContent) -> Vec<String> {
     CONTENT_FIELDS.into_iter().filter(|name| holds(name)).map(String::from).collect()
 }
 
-/// Checks a referral that `by` is about to send.
+/// Checks a referral that is about to be sent: by whom and when (milliseconds since the Unix epoch),
+/// where that is known already.
 pub(super) fn sent(
-    by: Society,
+    by_at: Option<(Society, u64)>,
     sent: &v1::Sent,
     content: &v1::ReferralContent,
-    now_ms: u64,
 ) -> Result<(), Vec<FieldError>> {
     use Need::{Optional, Required};
     let mut fields = Fields::default();
     match sent.receiver.parse::<Society>() {
-        Ok(receiver) => fields.check(receiver != by, "receiver", "is this society itself"),
+        Ok(receiver) => {
+            let own = by_at.is_some_and(|(by, _)| by == receiver);
+            fields.check(!own, "receiver", "is this society itself");
+        }
         Err(_) => fields.wrong(
             "receiver",
             "is not a society: the two letters of its country in lower case, ifrc or icrc",
@@ -95,12 +98,9 @@ pub(super) fn sent(
     if sent.information_withheld.iter().any(|withheld| disclosed.contains(withheld)) {
         fields.wrong("information_withheld", "names a field that is filled in");
     }
-    let now_s = now_ms / 1000;
-    fields.check(
-        sent.retain_until == 0 || sent.retain_until > now_s,
-        "retain_until",
-        "lies in the past",
-    );
+    let now_s = by_at.map(|(_, now_ms)| now_ms / 1000);
+    let past = |end_s: u64| end_s != 0 && now_s.is_some_and(|now_s| end_s <= now_s);
+    fields.check(!past(sent.retain_until), "retain_until", "lies in the past");
     let by_consent = sent.legal_basis == v1::LegalBasis::Consent as i32;
     match &sent.consent {
         Some(given) => consent(&mut fields, given, sent, &disclosed, by_consent, now_s),
@@ -119,7 +119,7 @@ fn consent(
     sent: &v1::Sent,
     disclosed: &[String],
     by_consent: bool,
-    now_s: u64,
+    now_s: Option<u64>,
 ) {
     let need = if by_consent { Need::Required } else { Need::Optional };
     fields.code::<v1::ConsentStatus>("consent.status", consent.status, need);
@@ -134,8 +134,8 @@ fn consent(
     fields.codes::<v1::Purpose>("consent.purposes", &consent.purposes, Need::Optional);
     // A day is left for clocks that differ and for zones.
     fields.check(
-        consent.explained_at <= now_s.saturating_add(86_400),
-        "consent.explained_at",
+        now_s.is_none_or(|now_s| consent.explained_at <= now_s.saturating_add(86_400)),
+        "consent.explained_on",
         "lies in the future",
     );
     if !by_consent {
@@ -150,8 +150,8 @@ fn consent(
         );
     }
     fields.check(
-        consent.expires_at == 0 || consent.expires_at > now_s,
-        "consent.expires_at",
+        consent.expires_at == 0 || now_s.is_none_or(|now_s| consent.expires_at > now_s),
+        "consent.expires_on",
         "lies in the past: ask the person again",
     );
     fields.check(

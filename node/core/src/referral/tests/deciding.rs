@@ -134,8 +134,8 @@ fn consent_must_be_given_hold_and_cover() {
         ("consent.form", &|c| c.form = 0),
         ("consent.given_by", &|c| c.given_by = 9),
         ("consent.language", &|c| c.language = "tl".into()),
-        ("consent.expires_at", &|c| c.expires_at = NOW_MS / 1000),
-        ("consent.explained_at", &|c| c.explained_at = NOW_MS / 1000 + 90_000),
+        ("consent.expires_on", &|c| c.expires_at = NOW_MS / 1000),
+        ("consent.explained_on", &|c| c.explained_at = NOW_MS / 1000 + 90_000),
         ("consent.recipients", &|c| c.recipients = vec!["qa".into()]),
         ("consent.recipients", &|c| c.recipients = Vec::new()),
         ("consent.fields", &|c| c.fields = vec!["person.name".into()]),
@@ -199,8 +199,8 @@ fn each_side_may_do_its_own_and_what_the_state_allows() {
     let refusal = decide(referral, Command::Acknowledge, &context(&ph, "")).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        "the referral is acknowledged, which acknowledged cannot follow; nothing was written. \
-         What you can write now: information_requested, accepted, declined"
+        "the referral is acknowledged, so acknowledge is not possible; nothing was written. \
+         What you can do now: request-information, accept, decline"
     );
     let again = Command::Send { sent: Box::new(sent_body()), content: Box::default() };
     assert_eq!(decide(referral, again, &context(&sg, "")), Err(Refusal::AlreadySent));

@@ -61,11 +61,20 @@ fn every_name_that_is_in_no_list_is_told_at_once() {
     let text = template()
         .replace("priority = \"urgent\"", "priority = \"at once\"")
         .replace("\"health\", \"first_aid\"", "\"health\", \"magic\"")
-        .replace("explained_on = \"2025-11-03\"", "explained_on = \"2025-02-30\"");
+        .replace("explained_on = \"2025-11-03\"", "explained_on = \"2025-02-30\"")
+        .replace("country_of_stay = \"sg\"", "country_of_stay = \"Singapore\"")
+        .replace("age = 34", "age = 340");
     let form: ReferralForm = toml::from_str(&text).unwrap();
     let wrong = form.to_messages().unwrap_err();
     let names: Vec<&str> = wrong.iter().map(|field| field.field.as_str()).collect();
-    assert_eq!(names, ["priority", "services_provided", "consent.explained_on"]);
+    let all = [
+        "priority",
+        "services_provided",
+        "consent.explained_on",
+        "country_of_stay",
+        "content.person.age",
+    ];
+    assert_eq!(names, all);
     assert_eq!(wrong[0].allowed, ["emergency", "urgent", "normal"]);
     // Nothing that was typed in is repeated.
     assert!(wrong.iter().all(|field| !field.to_string().contains("magic")));
