@@ -79,6 +79,13 @@ impl Projector {
         self.wanted.values().flat_map(BTreeMap::values).filter(|at| **at <= before_ms).count()
     }
 
+    /// How many of them are of this log. Of one's own log that is after a restore, and nobody else
+    /// gives such a body.
+    pub(super) fn wanted_of(&self, origin: &Origin, before_ms: u64) -> usize {
+        let places = self.wanted.values().flatten();
+        places.filter(|((at, _), since)| at.origin == *origin && **since <= before_ms).count()
+    }
+
     /// Whether the record of an entry is ours and not here yet.
     pub(super) fn wants_record(&self, at: &EventRef, digest: &[u8; 32]) -> bool {
         let places = self.wanted.get(digest);

@@ -68,7 +68,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         warnings.extend(self.projection_warnings());
         // A body takes moments where its author can be reached; after that people should know.
-        match self.projector.wanted(now_ms.saturating_sub(BODY_LATE_MS)) {
+        let late_ms = now_ms.saturating_sub(BODY_LATE_MS);
+        let own = self.projector.wanted_of(&self.identity.origin, late_ms);
+        if own > 0 {
+            warnings.push(format!(
+                "{own} bodies of this society's own entries are not here, as after a restore from \
+                 a backup, and cannot be fetched: what these entries say is not shown. `tutti log \
+                 show` lists them; ask the other societies what they had from you since the backup"
+            ));
+        }
+        match self.projector.wanted(late_ms) - own {
             0 => {}
             1 => {
                 warnings.push("1 body for this node is still on its way. See `tutti peers`".into())
@@ -189,7 +198,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             Some(Subject::Unreadable(why)) => format!("unreadable: {why}"),
             Some(Subject::Unknown) => "of a kind that this node does not know".into(),
-            None if self.projector.wants_record(&at, &header.record.digest) => "on its way".into(),
+            None if self.projector.wants_record(&at, &header.record.digest) => {
+                let own = at.origin == self.identity.origin;
+                if own { "lost here" } else { "on its way" }.into()
+            }
             None => match self.store.body_state(&header.record.digest) {
                 BodyState::Erased => "erased".into(),
                 BodyState::Present | BodyState::Absent => match header.visibility {

@@ -11,6 +11,24 @@ use tutti_core::{
 use super::*;
 
 #[test]
+fn own_bodies_that_a_backup_lacks_are_told_as_lost() {
+    let federation = federation();
+    let [mut sg, mut again] = ["sg", "sg"].map(|code| node(&federation, code));
+    one(&mut sg, send(1)).unwrap();
+    let origin = origin("sg");
+    let entries = sg.store.entries(&origin, 0, u64::MAX, usize::MAX).unwrap();
+    let held = again.store.tree(&origin);
+    let head = sg.store.head(&origin).unwrap();
+    let batch = VerifiedBatch::verify(&held, 0, &entries, head, Vec::new()).unwrap();
+    again.store.append(&batch, &[]).unwrap();
+    again.project(&origin, NOW_MS);
+    assert_eq!(again.entries(&origin, 0, 1).unwrap()[0].summary, "lost here");
+    let warnings = again.status(NOW_MS + 60_000).warnings;
+    let told = |text: &str| warnings.iter().any(|warning| warning.contains(text));
+    assert!(told("2 bodies of this society's own") && !told("on their way"), "{warnings:?}");
+}
+
+#[test]
 fn bodies_that_come_later_and_in_any_order_are_taken_then() {
     let federation = federation();
     let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
