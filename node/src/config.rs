@@ -27,7 +27,7 @@ pub enum ConfigError {
     #[error("{0} exists already; it was left as it is. Choose another directory")]
     Exists(PathBuf),
     /// Not TOML, or a key that is not known.
-    #[error("{path} cannot be read: {problem}. Nothing was started; correct the file")]
+    #[error("{path} cannot be read: {}\nNothing was started; correct the file", .problem.trim_end())]
     Syntax {
         /// The file.
         path: PathBuf,

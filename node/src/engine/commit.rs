@@ -350,7 +350,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
                 Ok(())
             }
-            Err(StoreError::Full(_)) => {
+            Err(StoreError::Full(problem)) => {
+                if self.mode != Mode::Full {
+                    tracing::warn!(%problem, "the disk is full: nothing new can be written");
+                }
                 self.mode = Mode::Full;
                 Err(Failed::Full)
             }

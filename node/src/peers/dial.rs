@@ -110,7 +110,11 @@ async fn open(target: &Target, endpoint: &str, tls: &MemberTls) -> Result<Opened
     let secured = timeout(HANDSHAKE_MAX, connector.connect(nameless(), wire))
         .await
         .map_err(|_| "the handshake took too long".to_string())?
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| match error.kind() {
+            // rustls explains at length that nothing was said before the end.
+            std::io::ErrorKind::UnexpectedEof => "it hung up during the handshake".to_string(),
+            _ => error.to_string(),
+        })?;
     let channel = over(secured).await.map_err(|error| error.to_string())?;
     let (outgoing, stream) = mpsc::channel(1);
     let incoming = FederationClient::new(channel)
