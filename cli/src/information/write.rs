@@ -22,7 +22,7 @@ use crate::{
     screen::say,
 };
 
-/// Show an empty form to fill in, with what goes where.
+/// Show a form with an invented example in it, and what goes where.
 ///
 /// `tutti information template > law.toml`
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use crate::{
     text,
 };
 
-/// Show an empty form to fill in, with what goes where.
+/// Show a form with an invented example in it, and what goes where.
 ///
 /// `tutti referral template > case.toml`
 #[derive(Debug, Args)]
