@@ -41,8 +41,12 @@ pub(crate) fn span(from_ms: u64, to_ms: u64) -> String {
 
 /// By the offset: a zone's letters mean another one elsewhere (PST is Manila's, and California's).
 fn in_zone(ms: u64, zone: TimeZone, format: &str) -> String {
-    let zone_format = if zone == TimeZone::UTC { "UTC" } else { "%:z" };
-    show(ms, zone, &format!("{format} {zone_format}"))
+    let shown = show(ms, zone, &format!("{format} %:z"));
+    // A machine's own zone may be UTC under any name.
+    match shown.strip_suffix("+00:00") {
+        Some(time) => format!("{time}UTC"),
+        None => shown,
+    }
 }
 
 fn show(ms: u64, zone: TimeZone, format: &str) -> String {
@@ -62,7 +66,9 @@ mod tests {
         let zone = TimeZone::fixed(jiff::tz::offset(8));
         let shown = |zone| in_zone(1_772_588_405_123, zone, "%Y-%m-%d %H:%M");
         assert_eq!(shown(zone), "2026-03-04 09:40 +08:00");
-        assert_eq!(shown(TimeZone::UTC), "2026-03-04 01:40 UTC");
+        for utc in [TimeZone::UTC, TimeZone::fixed(jiff::tz::offset(0))] {
+            assert_eq!(shown(utc), "2026-03-04 01:40 UTC");
+        }
         assert_eq!(rfc3339(1_772_588_405_123).as_deref(), Some("2026-03-04T01:40:05.123Z"));
         assert_eq!(rfc3339(0), None);
         assert!(rfc3339(u64::MAX).is_some_and(|text| text.starts_with("no time")));
