@@ -57,6 +57,17 @@ pub(crate) struct Node {
 impl Node {
     /// Starts the process and waits until it answers.
     pub(crate) fn start(&mut self) {
+        self.launch();
+        eventually(&format!("{} answers", self.society), || {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok()?) {
+                panic!("{} ended at once, {status}:\n{}", self.society, self.log());
+            }
+            self.run(&["status", "--json"]).status.success()
+        });
+    }
+
+    /// Starts the process and waits for nothing.
+    pub(crate) fn launch(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.society);
         let log = fs::OpenOptions::new()
             .create(true)
@@ -72,12 +83,6 @@ impl Node {
             .spawn()
             .expect("node starts");
         self.child = Some(child);
-        eventually(&format!("{} answers", self.society), || {
-            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok()?) {
-                panic!("{} ended at once, {status}:\n{}", self.society, self.log());
-            }
-            self.run(&["status", "--json"]).status.success()
-        });
     }
 
     /// The power cut: SIGKILL, nothing is told.
@@ -429,4 +434,29 @@ fn free_port() -> u16 {
 fn unique() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::SeqCst)
+}
+
+/// Random moments. What a process does in them is never twice the same, so there is no seed.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new() -> Self {
+        use std::hash::{BuildHasher as _, RandomState};
+        Self(RandomState::new().hash_one(unique()))
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    /// A time below so many microseconds.
+    pub(crate) fn micros(&mut self, bound: u64) -> Duration {
+        Duration::from_micros(self.below(bound))
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod harness;
+mod kills;
 mod story;
 mod writer;
 
@@ -148,27 +149,5 @@ fn deleting_the_index_costs_nothing_but_the_rebuild() {
     }
     federation.node("ph").start();
     assert_eq!(look(&federation), before);
-    all_audit_clean(&federation);
-}
-
-#[test]
-fn kill_9_of_a_writing_node_loses_nothing_acknowledged_and_never_forks() {
-    let mut federation = Federation::found(&["ph", "sg"]);
-    let writers = Writers::start(&federation.at("sg").dir, 8);
-    for round in 0..8u64 {
-        let enough = writers.acknowledged() + 20;
-        eventually("writes are acknowledged", || writers.acknowledged() >= enough);
-        std::thread::sleep(Duration::from_millis(7 * round));
-        federation.node("sg").kill();
-        federation.node("sg").start();
-    }
-    let receipts = writers.stop();
-    federation.converge();
-    nothing_acknowledged_is_lost(&federation, "sg", &receipts);
-    for node in federation.nodes() {
-        let status = node.json(&["status"]);
-        assert_eq!(status["mode"], "writing", "{status}");
-        assert!(status["logs"].as_array().unwrap().iter().all(|log| log["forked"] == false));
-    }
     all_audit_clean(&federation);
 }

@@ -8,13 +8,14 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use tutti_node::client::{ConnectError, Connection, Target, connect};
 use tutti_proto::{
     node::v1::{
-        EntriesRequest, LogEntry, PublishInformationRequest, Receipt,
-        information_client::InformationClient, log_client::LogClient,
+        EntriesRequest, LogEntry, PublishInformationRequest, Receipt, StatusRequest,
+        information_client::InformationClient, log_client::LogClient, node_client::NodeClient,
     },
     v1::{
         Audience, InformationKind, InformationVersion, LocalText, Severity, Verification,
@@ -79,11 +80,16 @@ pub(crate) fn publish(dir: &Path, count: u64) -> Vec<Receipt> {
 
 /// Every entry of the node's own log, by the API.
 pub(crate) fn entries(dir: &Path) -> Vec<LogEntry> {
+    entries_from(dir, 0)
+}
+
+/// The entries of the node's own log from `start` on.
+pub(crate) fn entries_from(dir: &Path, start: u64) -> Vec<LogEntry> {
     runtime().block_on(async {
         let channel = socket(dir).await.expect("the node's socket");
         let mut client = LogClient::new(channel);
-        let mut stream =
-            client.entries(EntriesRequest::default()).await.expect("entries").into_inner();
+        let request = EntriesRequest { start, ..EntriesRequest::default() };
+        let mut stream = client.entries(request).await.expect("entries").into_inner();
         let mut entries = Vec::new();
         while let Some(entry) = stream.message().await.expect("entry") {
             entries.push(entry);
@@ -92,7 +98,17 @@ pub(crate) fn entries(dir: &Path) -> Vec<LogEntry> {
     })
 }
 
-/// Writers in the background that go on through every failure until they are stopped.
+/// The mode that the node is in.
+pub(crate) fn mode(dir: &Path) -> String {
+    runtime().block_on(async {
+        let channel = socket(dir).await.expect("the node's socket");
+        let status = NodeClient::new(channel).status(StatusRequest {}).await.expect("status");
+        status.into_inner().mode
+    })
+}
+
+/// Writers in the background that go on through every failure until they are stopped. What is not
+/// acknowledged is asked for again under the same key.
 pub(crate) struct Writers {
     stop: Arc<AtomicBool>,
     receipts: Arc<Mutex<Vec<Receipt>>>,
@@ -108,23 +124,34 @@ impl Writers {
             let (dir, stop, receipts) = (dir.to_path_buf(), stop.clone(), receipts.clone());
             thread::spawn(move || {
                 runtime().block_on(async {
-                    let mut number = 0;
+                    let mut number = 1;
+                    let mut next = request(number);
                     while !stop.load(Ordering::SeqCst) {
-                        let Ok(channel) = socket(&dir).await else {
-                            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                            continue;
-                        };
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                        let Ok(channel) = socket(&dir).await else { continue };
                         let mut client = InformationClient::new(channel);
                         while !stop.load(Ordering::SeqCst) {
-                            number += 1;
-                            let Ok(receipt) = client.publish(request(number)).await else { break };
+                            let Ok(receipt) = client.publish(next.clone()).await else { break };
                             receipts.lock().expect("lock").push(receipt.into_inner());
+                            number += 1;
+                            next = request(number);
                         }
                     }
                 });
             })
         });
         Self { threads: threads.collect(), stop, receipts }
+    }
+
+    /// None that writes; these were acknowledged before.
+    pub(crate) fn stopped(receipts: &[Receipt]) -> Self {
+        let receipts = Arc::new(Mutex::new(receipts.to_vec()));
+        Self { stop: Arc::default(), receipts, threads: Vec::new() }
+    }
+
+    /// What was acknowledged, but for the first `skip`.
+    pub(crate) fn receipts_from(&self, skip: usize) -> Vec<Receipt> {
+        self.receipts.lock().expect("lock").get(skip..).unwrap_or_default().to_vec()
     }
 
     /// How many writes were acknowledged so far.

@@ -1,0 +1,174 @@
+//! kill -9 at random moments, under load, again and again: while the node writes and while it
+//! starts. After each restart what was acknowledged is there, at the place that was told, once;
+//! what was ever seen in the log is there, unchanged; and the node writes on. At intervals the
+//! whole log is audited, at its author's and at the peer's.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::Instant,
+};
+
+use tutti_core::{entry::EntryBytes, tree::Tree};
+
+use crate::{
+    harness::{Dice, Federation, eventually},
+    writer::{Writers, entries_from, mode},
+};
+
+const WRITERS: u64 = 4;
+
+/// One federation of two: `sg` writes and is killed, `ph` follows and is killed now and then.
+struct Siege {
+    federation: Federation,
+    writers: Writers,
+    /// Receipts of the present writers that were checked.
+    checked: usize,
+    /// Every receipt: the place in the log, and what stands there.
+    acknowledged: BTreeMap<u64, String>,
+    /// Every entry that was ever seen, and what it is.
+    seen: Vec<(EntryBytes, String)>,
+    summaries: BTreeSet<String>,
+    dice: Dice,
+}
+
+impl Siege {
+    fn lay(dice: Dice) -> Self {
+        let federation = Federation::found(&["ph", "sg"]);
+        let writers = Writers::start(&federation.at("sg").dir, WRITERS);
+        Self {
+            federation,
+            writers,
+            checked: 0,
+            acknowledged: BTreeMap::new(),
+            seen: Vec::new(),
+            summaries: BTreeSet::new(),
+            dice,
+        }
+    }
+
+    fn kill(&mut self) {
+        let first = self.writers.acknowledged() + 1;
+        let writers = &self.writers;
+        eventually("a write is acknowledged", || writers.acknowledged() >= first);
+        thread::sleep(self.dice.micros(120_000));
+        self.federation.node("sg").kill();
+        if self.dice.below(4) == 0 {
+            // While it starts: reading the journal, settling, filling the index.
+            let node = self.federation.node("sg");
+            node.launch();
+            thread::sleep(self.dice.micros(60_000));
+            node.kill();
+        }
+        if self.dice.below(5) == 0 {
+            self.federation.node("ph").kill();
+            self.federation.node("ph").start();
+        }
+        self.federation.node("sg").start();
+        self.check();
+    }
+
+    /// What was acknowledged before this moment stands where its receipt says; what was seen
+    /// before is as it was; nothing stands twice.
+    fn check(&mut self) {
+        let receipts = self.writers.receipts_from(self.checked);
+        self.checked += receipts.len();
+        let dir = &self.federation.at("sg").dir;
+        // A part that was seen is read again.
+        let from = self.seen.len().saturating_sub(200);
+        let mut read = from;
+        for entry in entries_from(dir, from as u64) {
+            assert_eq!(entry.index, read as u64, "the log has a hole");
+            let now = (EntryBytes::new(&entry.entry), entry.summary);
+            match self.seen.get(read) {
+                Some(before) => assert!(*before == now, "entry {read} was another one before"),
+                None => {
+                    assert!(self.summaries.insert(now.1.clone()), "{} stands twice", now.1);
+                    self.seen.push(now);
+                }
+            }
+            read += 1;
+        }
+        assert_eq!(read, self.seen.len(), "entries are gone that were there before the kill");
+        for receipt in receipts {
+            let stands = self.seen.get(receipt.index as usize).map(|(_, summary)| summary);
+            let wanted = format!("information {} published", receipt.id);
+            assert_eq!(stands, Some(&wanted), "what was acknowledged at {}", receipt.index);
+            let twice = self.acknowledged.insert(receipt.index, wanted);
+            assert_eq!(twice, None, "index {} was given twice", receipt.index);
+        }
+        assert_eq!(mode(dir), "writing");
+    }
+
+    /// Stops writing, lets the two agree, and audits the whole log at both.
+    fn audit(&mut self) {
+        let writers = std::mem::replace(&mut self.writers, Writers::stopped(&[]));
+        let receipts = writers.stop();
+        let checked = std::mem::replace(&mut self.checked, 0);
+        self.writers = Writers::stopped(receipts.get(checked..).unwrap_or_default());
+        self.check();
+        self.federation.converge();
+        let mut tree = Tree::default();
+        for (entry, _) in &self.seen {
+            tree.push(entry.leaf_hash(), |_| ());
+        }
+        for node in ["ph", "sg"] {
+            let report = self.federation.audit(node, "sg");
+            assert_eq!(report["size"], self.seen.len() as u64, "{report}");
+            let held = self.federation.at(node).holds("sg");
+            assert_eq!(held.root, hex::encode(tree.root().0), "at {node}");
+            let status = self.federation.at(node).json(&["status"]);
+            let forked = |log: &serde_json::Value| log["forked"] != false;
+            assert!(!status["logs"].as_array().unwrap().iter().any(forked), "{status}");
+        }
+        let log = self.federation.at("sg").log() + &self.federation.at("ph").log();
+        assert!(!log.contains("panicked"), "{log}");
+    }
+
+    fn go_on(&mut self) {
+        self.writers = Writers::start(&self.federation.at("sg").dir, WRITERS);
+        self.checked = 0;
+    }
+}
+
+fn cycles(count: u64, audit_every: u64, dice: Dice) -> usize {
+    let start = Instant::now();
+    let mut siege = Siege::lay(dice);
+    for cycle in 1..=count {
+        siege.kill();
+        if cycle % audit_every == 0 || cycle == count {
+            siege.audit();
+            eprintln!(
+                "{cycle} kills, {} entries acknowledged, {} in the log, {} s",
+                siege.acknowledged.len(),
+                siege.seen.len(),
+                start.elapsed().as_secs()
+            );
+            siege.go_on();
+        }
+    }
+    siege.acknowledged.len()
+}
+
+#[test]
+fn kill_9_at_random_moments_loses_nothing_acknowledged_and_never_forks() {
+    assert!(cycles(15, 15, Dice::new()) > 15);
+}
+
+/// The long form: `cargo test --release -p tutti-cli --test scenarios -- --ignored --nocapture
+/// two_thousand_kills`.
+#[test]
+#[ignore = "takes half an hour; docs/testing.md says how to run it"]
+fn two_thousand_kills() {
+    let (mut acknowledged, start) = (0, Instant::now());
+    for federation in 1..=20 {
+        acknowledged += cycles(100, 50, Dice::new());
+        eprintln!(
+            "federation {federation}: {} kills, {acknowledged} entries acknowledged, {} s",
+            100 * federation,
+            start.elapsed().as_secs()
+        );
+    }
+    // The log must not have been idle meanwhile.
+    assert!(acknowledged > 20_000, "{acknowledged}");
+}
