@@ -7,12 +7,13 @@ use tutti_core::{
     entry::{Entry, Visibility},
     limits::NOTE_BYTES_MAX,
     proof::{PROOF_BYTES_MAX, Proof as TlogProof},
-    roster::Roster,
+    roster::Chain,
 };
+use tutti_node::rosters;
 
 use crate::{
     failure::{Exit, Failure, Outcome},
-    files, json, roster,
+    files, json,
     screen::{Style, fields, paint, say},
     time,
 };
@@ -46,13 +47,13 @@ pub(crate) struct Verify {
 impl Proof {
     pub(crate) fn run(self) -> Outcome {
         let Self::Verify(verify) = self;
-        let roster = verify.keys()?;
+        let keys = verify.keys()?;
         let unreadable = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::Usage, format!("{} is no proof: {error}", verify.file.display()))
         };
         let proof = TlogProof::parse(&files::read(&verify.file, PROOF_BYTES_MAX)?)
             .map_err(|error| unreadable(&error))?;
-        let (entry, head) = proof.verify(&roster, None).map_err(|error| {
+        let (entry, head) = proof.verify(&keys, None).map_err(|error| {
             let what = format!("{} proves nothing: {error}", verify.file.display());
             Failure::new(Exit::Refused, what)
                 .todo("ask for the proof again, and for the roster that goes with it")
@@ -63,8 +64,7 @@ impl Proof {
             return Ok(Exit::Ok);
         }
         let witnesses: Vec<String> = head
-            .cosignatures()
-            .iter()
+            .witnesses()
             .map(|word| {
                 let at = time::local(word.time_s.saturating_mul(1000));
                 format!("{} on {at}", word.society)
@@ -100,17 +100,18 @@ impl Proof {
 }
 
 impl Verify {
-    fn keys(&self) -> Result<Roster, Failure> {
+    fn keys(&self) -> Result<Chain, Failure> {
         if self.roster.is_empty() {
             let dir = self.dir.clone().unwrap_or_default();
-            return roster::installed(&dir);
+            return rosters::chain(&dir)
+                .map_err(|error| Failure::new(Exit::Configuration, error.to_string()));
         }
         let notes = self
             .roster
             .iter()
             .map(|file| files::read(file, NOTE_BYTES_MAX))
             .collect::<Result<Vec<_>, _>>()?;
-        Roster::open_chain(notes.iter().map(Vec::as_slice)).map_err(|error| {
+        Chain::open(notes.iter().map(Vec::as_slice)).map_err(|error| {
             Failure::new(Exit::Usage, format!("the roster is refused: {error}"))
                 .todo("give every version from 1, in order")
         })

@@ -13,7 +13,10 @@ use std::{
 
 pub(crate) use fits::check_keyring;
 pub use tutti_core::roster::Roster;
-use tutti_core::{limits::NOTE_BYTES_MAX, roster::RosterError};
+use tutti_core::{
+    limits::NOTE_BYTES_MAX,
+    roster::{Chain, RosterError},
+};
 
 /// Why rosters were not read or installed.
 #[derive(Debug, thiserror::Error)]
@@ -75,11 +78,16 @@ pub fn load(dir: &Path) -> Result<Vec<Vec<u8>>, RostersError> {
 
 /// The roster in force: the last of a chain that was checked from its first.
 pub fn current(dir: &Path) -> Result<Roster, RostersError> {
+    chain(dir).map(|chain| chain.newest().clone())
+}
+
+/// Every roster of the node, checked from the first: what stored heads are checked with.
+pub fn chain(dir: &Path) -> Result<Chain, RostersError> {
     let rosters = load(dir)?;
     if rosters.is_empty() {
         return Err(RostersError::None(dir.join("roster")));
     }
-    Roster::open_chain(rosters.iter().map(Vec::as_slice))
+    Chain::open(rosters.iter().map(Vec::as_slice))
         .map_err(|source| RostersError::Refused { path: dir.join("roster"), source })
 }
 

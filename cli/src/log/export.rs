@@ -94,9 +94,9 @@ impl Export {
         let dir = self.node.dir().unwrap_or_default();
         let setup = |error: String| Failure::new(Exit::Configuration, error);
         let config = Config::load(&dir).map_err(|error| setup(error.to_string()))?;
-        let roster = rosters::current(&dir).map_err(|error| setup(error.to_string()))?;
+        let keys = rosters::chain(&dir).map_err(|error| setup(error.to_string()))?;
         let notes = rosters::load(&dir).map_err(|error| setup(error.to_string()))?;
-        let opened = DiskStore::open_read_only(&dir, &config.origin, &roster).map_err(disk)?;
+        let opened = DiskStore::open_read_only(&dir, &config.origin, &keys).map_err(disk)?;
         for notice in &opened.notices {
             note(text::line(notice));
         }

@@ -146,7 +146,8 @@ fn internal(error: impl std::fmt::Display) -> Stopped {
 }
 
 fn check(config: Config, mut options: Options) -> Result<Checked, Stopped> {
-    let roster = rosters::current(&config.dir)?;
+    let chain = rosters::chain(&config.dir)?;
+    let roster = chain.newest().clone();
     let passphrase = match &config.passphrase_file {
         Some(path) => Some(read_passphrase(path)?),
         None => options.passphrase.take(),
@@ -159,7 +160,7 @@ fn check(config: Config, mut options: Options) -> Result<Checked, Stopped> {
         Some(progress) => progress,
         None => &mut ignore,
     };
-    let opened = DiskStore::open(&config.dir, &config.origin, &roster, progress)?;
+    let opened = DiskStore::open(&config.dir, &config.origin, &chain, progress)?;
     Ok(Checked { config, roster, keyring, tokens, opened })
 }
 

@@ -188,3 +188,56 @@ async fn keys_under_a_passphrase_open_with_its_file_alone() {
     fs::write(home.join("phrase"), "correct horse\n").unwrap();
     Running::start(&home).await.unwrap().stop().await.unwrap();
 }
+
+/// After a fork a society goes on under a new key in a new epoch. Whoever holds its old log must
+/// still start, and still be able to check it.
+#[tokio::test]
+async fn a_log_whose_key_the_newest_roster_no_longer_lists_stops_no_start() {
+    use tutti_core::{
+        batch::VerifiedBatch,
+        entry::{Commitment, Header, Visibility},
+        keys::{KeyKind, NoteSecret},
+        roster::Draft,
+        society::Origin,
+        store::{Reader as _, Store as _},
+        tree::Tree,
+    };
+    let mut federation = Federation::found(&["ph", "sg"], &[]);
+    federation.release("sg");
+    let home = federation.home("sg");
+    let origin = |code: &str, epoch| {
+        Origin::new(crate::testing::FEDERATION, code.parse().unwrap(), epoch).unwrap()
+    };
+    let (own, old) = (origin("sg", 1), origin("ph", 1));
+    let open = || {
+        let chain = crate::rosters::chain(&home).unwrap();
+        crate::store::DiskStore::open(&home, &own, &chain, &mut |_, _, _| ()).unwrap().store
+    };
+    let header = Header {
+        origin: old.clone(),
+        index: 0,
+        recorded_at_ms: 1,
+        visibility: Visibility::Addressed,
+        record: Commitment { digest: [1; 32], size: 1 },
+        content: None,
+        tags: vec![[1; 16]; 2],
+    };
+    let log = federation.keyring("ph").log;
+    let batch = VerifiedBatch::author(&Tree::default(), &old, vec![header.encode()], &log).unwrap();
+    open().append(&batch, &[]).unwrap();
+
+    let next = origin("ph", 2);
+    let key =
+        NoteSecret::generate(next.as_str(), KeyKind::Signature, &mut rand_core::OsRng).unwrap();
+    let mut draft = Draft::succeed(&federation.roster, |document| {
+        document.members[0].log_key = key.public().clone();
+    })
+    .unwrap();
+    for code in ["ph", "sg"] {
+        let root = federation.home(code).join("keys/root.key");
+        draft.sign(&crate::keyring::root_key(&root, None).unwrap()).unwrap();
+    }
+    crate::rosters::install(&home, &draft.to_bytes()).unwrap();
+    Running::start(&home).await.unwrap().stop().await.unwrap();
+    assert_eq!(open().tree(&old).size(), 1);
+}

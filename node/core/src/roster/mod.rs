@@ -8,6 +8,7 @@
 //! Source: `docs/protocol.md`, "The roster"; TUF specification, 5.3.
 
 mod card;
+mod chain;
 mod document;
 mod draft;
 mod error;
@@ -18,6 +19,7 @@ use std::collections::BTreeSet;
 use signed_note::{Note, Signature};
 
 pub use card::{CARD_LINE, Card};
+pub use chain::Chain;
 pub use document::{Document, ROSTER_LINE};
 pub use draft::Draft;
 pub use error::RosterError;
