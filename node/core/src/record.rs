@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     entry::{Header, Visibility},
+    limits::LIST_MAX,
     sealing::{self, Identity, OpenError},
     society::Society,
 };
@@ -30,6 +31,9 @@ pub enum Unreadable {
     /// Fields that this version does not know, or another encoding than the canonical one.
     #[error("body is of a later version, or not in its one canonical encoding")]
     NotCanonical,
+    /// Longer lists than any society writes: a short message can hold half a million empty texts.
+    #[error("a list in the record has more than {LIST_MAX} items")]
+    TooMuch,
     /// It names another log than the one it stands in.
     #[error("body is of another log than its entry")]
     Origin,
@@ -51,6 +55,9 @@ pub fn open(
     identities: &[&Identity],
 ) -> Result<v1::Record, Unreadable> {
     let record: v1::Record = decode(header, body, identities)?;
+    if lists(&record).into_iter().any(|items| items > LIST_MAX) {
+        return Err(Unreadable::TooMuch);
+    }
     if record.origin != header.origin.as_str() {
         return Err(Unreadable::Origin);
     }
@@ -60,6 +67,53 @@ pub fn open(
         Visibility::Addressed => (1..=header.tags.len()).contains(&count),
     };
     if fits { Ok(record) } else { Err(Unreadable::Addressees) }
+}
+
+/// The length of every list in a record. What a reader keeps of a record is then no more than a few
+/// times its bytes.
+fn lists(record: &v1::Record) -> Vec<usize> {
+    use v1::{information_event::Transition as I, record::Event, referral_event::Transition as R};
+    let mut lists = vec![record.addressees.len()];
+    match &record.event {
+        None => {}
+        Some(Event::Information(event)) => match &event.transition {
+            Some(I::Published(version) | I::Revised(version)) => {
+                lists.extend([version.texts.len(), version.countries.len()]);
+            }
+            Some(I::Retracted(_)) | None => {}
+        },
+        Some(Event::Referral(event)) => match &event.transition {
+            Some(R::Sent(sent)) => {
+                lists.extend([
+                    sent.services_requested.len(),
+                    sent.services_provided.len(),
+                    sent.vulnerabilities.len(),
+                    sent.information_disclosed.len(),
+                    sent.information_withheld.len(),
+                    sent.restrictions.len(),
+                ]);
+                if let Some(consent) = &sent.consent {
+                    lists.extend([
+                        consent.recipients.len(),
+                        consent.fields.len(),
+                        consent.purposes.len(),
+                    ]);
+                }
+            }
+            Some(R::InformationRequested(asked)) => lists.push(asked.fields.len()),
+            Some(R::InformationProvided(given)) => lists.push(given.information_disclosed.len()),
+            Some(R::Completed(completed)) => lists.push(completed.services_delivered.len()),
+            Some(
+                R::Acknowledged(_)
+                | R::Accepted(_)
+                | R::Declined(_)
+                | R::Withdrawn(_)
+                | R::Closed(_),
+            )
+            | None => {}
+        },
+    }
+    lists
 }
 
 /// Opens the content of the entry with this `header`, whose record has this `event_id`.
@@ -100,4 +154,40 @@ fn decode<M: prost::Message + Default>(
     let decoded = M::decode(message).map_err(|_| Unreadable::Decode)?;
     let again = Zeroizing::new(decoded.encode_to_vec());
     if *again == message { Ok(decoded) } else { Err(Unreadable::NotCanonical) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use prost::Message as _;
+
+    use super::*;
+    use crate::{entry::tests::header, sealing::salt};
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+    /// A mebibyte of empty texts decodes to fifty, of which a node would keep three copies for ever.
+    #[test]
+    fn a_record_that_grows_when_it_is_read_says_nothing() {
+        let open = |texts: usize| {
+            let version = v1::InformationVersion {
+                texts: vec![v1::LocalText::default(); texts],
+                ..Default::default()
+            };
+            let record = v1::Record {
+                origin: "m.example.org/ph/1".into(),
+                event: Some(v1::record::Event::Information(v1::InformationEvent {
+                    information_id: vec![1; 16],
+                    transition: Some(v1::information_event::Transition::Published(version)),
+                })),
+                ..Default::default()
+            };
+            let body = salt(&record.encode_to_vec(), &mut ChaCha20Rng::seed_from_u64(1));
+            let mut header = header("m.example.org/ph/1", 0);
+            header.visibility = Visibility::Federation;
+            super::open(&header, &body, &[]).map(|_| ())
+        };
+        assert_eq!(open(LIST_MAX), Ok(()));
+        assert_eq!(open(LIST_MAX + 1), Err(Unreadable::TooMuch));
+        assert_eq!(open(500_000), Err(Unreadable::TooMuch));
+    }
 }

@@ -91,6 +91,7 @@ impl<'a> Reading<'a> {
             Unreadable::Sealed(OpenError::Malformed(_) | OpenError::Padding(_))
             | Unreadable::Salt(_)
             | Unreadable::Decode
+            | Unreadable::TooMuch
             | Unreadable::Event => Code::RecordMalformed,
             Unreadable::Origin => Code::RecordOrigin,
             Unreadable::Addressees => Code::RecordAddressees,
