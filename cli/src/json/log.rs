@@ -88,8 +88,7 @@ impl Proven {
             size: head.size(),
             root: hex::encode(head.root().0),
             witnesses: head
-                .cosignatures()
-                .iter()
+                .witnesses()
                 .map(|word| Witness {
                     society: word.society.to_string(),
                     at: rfc3339(word.time_s.saturating_mul(1000)),

@@ -188,6 +188,12 @@ impl SignedHead {
         &self.cosignatures
     }
 
+    /// The cosignatures that count: a society is no witness of its own log.
+    pub fn witnesses(&self) -> impl Iterator<Item = &Cosignature> {
+        let own = self.head.origin.society();
+        self.cosignatures.iter().filter(move |cosignature| cosignature.society != own)
+    }
+
     /// The text that is signed, byte for byte.
     pub fn text(&self) -> &[u8] {
         &self.text
@@ -353,6 +359,16 @@ pub(crate) mod tests {
         assert_eq!(read, left);
         assert_eq!(read.cosignatures().len(), 2);
         assert_eq!(SignedHead::open(&left.to_bytes_bare(), &keys).unwrap(), bare);
+    }
+
+    #[test]
+    fn a_society_is_no_witness_of_its_own_log() {
+        let keys = Keys::new(&["ph", "sg"]);
+        let mut head = signed(&keys);
+        let own = head.origin().society();
+        head.cosign(own, &keys.witnesses[&own], 10).unwrap();
+        let read = SignedHead::open(&head.to_bytes(), &keys).unwrap();
+        assert_eq!((read.cosignatures().len(), read.witnesses().count()), (1, 0));
     }
 
     #[test]

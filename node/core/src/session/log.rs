@@ -84,7 +84,7 @@ impl Log {
     /// Remembers who cosigned; says whether any of them never cosigned one as large before.
     pub(super) fn note_witnesses(&mut self, head: &SignedHead) -> bool {
         let mut news = false;
-        for cosignature in head.cosignatures() {
+        for cosignature in head.witnesses() {
             let known = self.witnessed.entry(cosignature.society).or_default();
             news |= *known < head.size();
             *known = head.size().max(*known);

@@ -60,7 +60,7 @@ impl Heads {
         for held in self.cosigned.values() {
             whole.merge(held);
         }
-        for cosignature in whole.cosignatures() {
+        for cosignature in whole.witnesses() {
             let held = self.cosigned.entry(cosignature.society).or_insert_with(|| whole.clone());
             if held.size() < whole.size() || held.text() == whole.text() {
                 *held = whole.clone();

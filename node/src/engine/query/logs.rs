@@ -97,14 +97,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     fn log(&self, origin: &Origin) -> api::LogStatus {
         let tree = self.store.tree(origin);
         let head = self.store.head(origin);
-        let cosigned = head.as_ref().map(SignedHead::cosignatures).unwrap_or_default();
+        let cosigned = head.iter().flat_map(SignedHead::witnesses);
         api::LogStatus {
             origin: origin.to_string(),
             society: origin.society().to_string(),
             size: tree.size(),
             root: tree.root().0.to_vec(),
             checkpoint: head.as_ref().map(SignedHead::to_bytes).unwrap_or_default(),
-            witnesses: cosigned.iter().map(|c| c.society.to_string()).collect(),
+            witnesses: cosigned.map(|c| c.society.to_string()).collect(),
             forked: self.store.evidence(origin).is_some(),
             head_size: head.as_ref().map_or(0, SignedHead::size),
         }
