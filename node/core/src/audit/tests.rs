@@ -409,6 +409,28 @@ fn findings_are_counted_beyond_what_is_listed() {
 
 /// Whatever lies in the files, an audit ends with a report or says that it is no export.
 #[test]
+fn a_head_that_speaks_of_entries_without_end_ends_in_a_report() {
+    let fixture = Fixture::new();
+    let ph = &fixture.founders[0];
+    let head = Head { origin: ph.origin(), size: 1 << 40, root: tlog_tiles::Hash([1; 32]) };
+    let mut seen = head.clone();
+    seen.size -= 1;
+    let mut seen = SignedHead::sign(seen, &ph.log).unwrap();
+    let sg = &fixture.founders[1];
+    seen.cosign(sg.society, &sg.witness, 1).unwrap();
+    let files = Export::from([
+        ("roster/1".into(), fixture.roster.as_bytes().to_vec()),
+        ("checkpoint".into(), SignedHead::sign(head, &ph.log).unwrap().to_bytes()),
+        (format!("heads/{}", sg.society), seen.to_bytes()),
+    ]);
+    let report = check(&files);
+    let found = codes(&report);
+    assert!(found.contains("bundle-missing") && found.contains("tree-incomplete"), "{found:?}");
+    let place = format!("heads/{}", sg.society);
+    assert!(report.findings.iter().any(|f| f.code == Code::TreeIncomplete && f.place == place));
+}
+
+#[test]
 fn hostile_files_end_in_a_report() {
     let fixture = Fixture::new();
     let sound = fixture.export();

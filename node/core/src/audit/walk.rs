@@ -24,6 +24,10 @@ use crate::{
     tree::Tree,
 };
 
+/// Places in a row where neither entries nor hashes are there, before the walk ends: a head may speak
+/// of 2^40 entries that nobody has.
+const GONE_MAX: u64 = 1_000;
+
 /// What the walk saw.
 #[derive(Default)]
 pub(super) struct Walked {
@@ -65,6 +69,8 @@ struct Walk<'a, F> {
     reading: Reading<'a>,
     walked: Walked,
     findings: &'a mut Findings,
+    /// Places in a row, up to here, where nothing is.
+    gone: u64,
 }
 
 /// Walks all entries that the head speaks of.
@@ -91,11 +97,16 @@ pub(super) fn walk<F: Files>(
         reading: Reading::new(head.origin.clone(), audit_key, chain),
         walked: Walked::default(),
         findings,
+        gone: 0,
     };
     walk.compare_witnesses(0);
     progress(0, head.size);
     for number in 0..head.size.div_ceil(u64::from(TILE_WIDTH)) {
         walk.bundle(number)?;
+        if walk.gone > GONE_MAX {
+            walk.give_up(number);
+            break;
+        }
         progress(head.size.min((number + 1) * u64::from(TILE_WIDTH)), head.size);
     }
     walk.end()
@@ -111,6 +122,8 @@ impl<F: Files> Walk<'_, F> {
         };
         let entries = self.read_entries(place)?;
         let hashes = self.read_tile(tile)?;
+        let nothing = entries.is_none() && hashes.is_none();
+        self.gone = if nothing { self.gone + 1 } else { 0 };
         let leaf = |at: usize| entries.as_ref()?.get(at).map(EntryBytes::leaf_hash);
         for (at, index) in (place.start()..).take(usize::from(place.width())).enumerate() {
             let given = hashes.as_ref().and_then(|hashes| hashes.get(at).copied());
@@ -130,6 +143,28 @@ impl<F: Files> Walk<'_, F> {
             self.compare_witnesses(index + 1);
         }
         self.check_entries(number, place, entries.as_deref())
+    }
+
+    /// Ends the walk after the place of this number.
+    fn give_up(&mut self, number: u64) {
+        let next = (number + 1).saturating_mul(u64::from(TILE_WIDTH));
+        self.findings.add(
+            Code::BundleMissing,
+            "tile",
+            format!(
+                "{GONE_MAX} places in a row are empty; nothing from entry {next} on was looked for"
+            ),
+        );
+        self.reading.missed(None);
+        for (size, words) in std::mem::take(&mut self.wanted) {
+            for (society, _) in words {
+                self.findings.add(
+                    Code::TreeIncomplete,
+                    format!("heads/{society}"),
+                    format!("entries before {size} are missing; the head could not be compared"),
+                );
+            }
+        }
     }
 
     fn read_entries(&mut self, place: Place) -> Result<Option<Vec<EntryBytes>>, Unreadable> {
