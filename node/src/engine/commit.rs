@@ -67,13 +67,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .map(|write| {
                 let key = write.key();
                 if let Some(receipt) = self.receipts.get(&key) {
-                    return Answer::Now(Ok(receipt.clone()));
+                    let before = self.event_of(receipt);
+                    let same = before.is_none_or(|before| write.repeats(&before));
+                    return Answer::Now(if same { Ok(receipt.clone()) } else { Err(key_used()) });
                 }
                 if stopping {
                     return Answer::Now(Err(Refused::Stopping));
                 }
-                if let Some(at) = state.prepared.iter().position(|prepared| prepared.key == key) {
-                    return Answer::Prepared(at);
+                let mut prepared = state.prepared.iter().enumerate();
+                if let Some((at, before)) = prepared.find(|(_, prepared)| prepared.key == key) {
+                    let same = before.record.event.as_ref().is_some_and(|e| write.repeats(e));
+                    return if same { Answer::Prepared(at) } else { Answer::Now(Err(key_used())) };
                 }
                 let prepared =
                     self.check_writing().and_then(|()| self.prepare(write, &state, now_ms));
@@ -99,6 +103,18 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             },
         };
         answers.into_iter().map(answer).collect()
+    }
+
+    /// What was written then; none where the books no longer say.
+    fn event_of(&self, receipt: &Receipt) -> Option<v1::record::Event> {
+        let at = EventRef { origin: receipt.origin.clone(), index: receipt.index };
+        let referral = self.referrals.outcomes(&ReferralId::from_bytes(receipt.id));
+        let share = self.information.outcomes(&InformationId::from_bytes(receipt.id));
+        let referral = referral.iter().find(|outcome| outcome.event.at == at);
+        let share = share.iter().find(|outcome| outcome.event.at == at);
+        referral
+            .map(|outcome| v1::record::Event::Referral(outcome.event.body.clone()))
+            .or_else(|| share.map(|o| v1::record::Event::Information(o.event.body.clone())))
     }
 
     fn prepare(&mut self, write: Write, group: &Group, now_ms: u64) -> Result<Prepared, Refused> {
@@ -430,6 +446,14 @@ impl Group {
         }
         self.prepared.push(prepared);
     }
+}
+
+fn key_used() -> Refused {
+    Refused::Invalid(
+        "the idempotency key was used for another write already; nothing was written now. Give a \
+         key again only to repeat the very same, and none for something new"
+            .into(),
+    )
 }
 
 fn too_large(bytes: usize) -> Refused {

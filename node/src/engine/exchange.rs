@@ -13,7 +13,7 @@ use tutti_core::{
     store::{Store, StoreError},
 };
 
-use super::Engine;
+use super::{Engine, Mode};
 use crate::peers::{Outbox, PeerEvent};
 
 /// What the exchange knows of one peer.
@@ -140,7 +140,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    fn run(&mut self, effect: Effect, now_ms: u64) {
+    pub(super) fn run(&mut self, effect: Effect, now_ms: u64) {
         match effect {
             Effect::Send { link, frame } => {
                 let Some(Link { outbox, .. }) = self.links.get(&link) else { return };
@@ -169,6 +169,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
             }
             Effect::Cosign(mut head) => {
+                // A restored node does not know what it has cosigned before: that comes with what
+                // lifts the fence. The exchange offers again.
+                if matches!(self.mode, Mode::Fenced { .. }) {
+                    return;
+                }
                 let witness = &self.identity.keyring.witness;
                 if head.cosign(self.identity.society, witness, now_ms / 1000).is_err() {
                     return;
@@ -186,14 +191,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             // Nothing was held, and nothing is forbidden: another entry may commit to these bytes.
             Effect::BodyErased { want } => {
-                self.forget_body(&want);
+                self.forget_body(&want, now_ms);
                 self.changed(now_ms, "log", want.origin.to_string(), "body_erased");
             }
             Effect::Evidence(evidence) => {
                 let kept = self.store.put_evidence(&evidence);
-                if self.kept(kept, "the evidence of a fork") {
+                let kept = self.kept(kept, "the evidence of a fork");
+                // Of the own log nothing more is signed, whether or not there was room to keep it.
+                self.set_mode();
+                if kept {
                     tracing::error!(log = %evidence.origin(), "the log was forked");
-                    self.set_mode();
                     self.changed(now_ms, "log", evidence.origin().to_string(), "forked");
                 }
             }

@@ -54,7 +54,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let held = self.store.tree(origin).size();
         let signed = self.store.head(origin).map_or(0, |head| head.size());
         let known = signed.max(self.highwater.unwrap_or(0));
-        self.mode = if self.store.evidence(origin).is_some() {
+        let frozen = self.exchange.log_status(origin).frozen;
+        self.mode = if frozen || self.store.evidence(origin).is_some() {
             Mode::Forked
         } else if known > held {
             Mode::Fenced { known: Some(known) }
@@ -73,6 +74,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Looks whether a frame tells a head of our own log, which lifts the fence of a node that
     /// does not know how far it had signed. To be called with each frame before the exchange.
+    ///
+    /// A smaller head than what is held says nothing: the peer was away. Nor does one outside a
+    /// frontier: it may be an echo of the very head that was told from here a moment ago.
     pub(super) fn look_for_own_head(&mut self, frame: &v1::Frame) {
         if !matches!(self.mode, Mode::Fenced { known: None }) {
             return;
@@ -80,13 +84,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some(v1::frame::Frame::Heads(heads)) = &frame.frame else {
             return;
         };
+        if !heads.frontier {
+            return;
+        }
+        let held = self.store.tree(&self.identity.origin).size();
         // Few: this is looked at in the first moments after a restore alone.
         let largest = heads
             .checkpoints
             .iter()
             .take(tutti_core::limits::HEADS_MAX)
             .filter_map(|bytes| SignedHead::open(bytes, &self.roster).ok())
-            .filter(|head| *head.origin() == self.identity.origin && head.size() > 0)
+            .filter(|head| *head.origin() == self.identity.origin && head.size() >= held.max(1))
             .map(|head| head.size())
             .max();
         if let Some(size) = largest {

@@ -29,6 +29,10 @@ use crate::keyring::Keyring;
 const PAGE_ENTRIES: u64 = 256;
 const PAGE_BYTES: usize = 128 * 1024;
 
+/// Bodies of one log that are waited for at one time. Beyond it the log is followed no further until
+/// some come: an author that commits to millions of bodies and gives none fills no memory.
+const WANTED_MAX: usize = 4096;
+
 /// What an entry is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -48,6 +52,11 @@ pub(super) struct Projector {
     cursors: BTreeMap<Origin, u64>,
     /// Bodies that are ours and not here, by digest, and since when they are wanted.
     wanted: BTreeMap<[u8; 32], BTreeMap<Place, u64>>,
+    /// How many of them stand in which log.
+    waiting: BTreeMap<Origin, usize>,
+    /// For which entry each body that is here was taken. Anyone may commit to any digest, so that a
+    /// body is here for one entry says nothing of another that names it too.
+    holders: BTreeMap<[u8; 32], Place>,
     subjects: BTreeMap<EventRef, Subject>,
     /// Logs that could not be read further, and why, for people.
     stuck: BTreeMap<Origin, String>,
@@ -72,6 +81,38 @@ impl Projector {
         self.stuck.iter().map(|(origin, problem)| {
             format!("what log {origin} says further on is not shown: {problem}")
         })
+    }
+
+    /// Notes a body as wanted; says whether that is news.
+    fn begin_waiting(&mut self, digest: [u8; 32], place: Place, now_ms: u64) -> bool {
+        let origin = place.0.origin.clone();
+        let news = self.wanted.entry(digest).or_default().insert(place, now_ms).is_none();
+        if news {
+            *self.waiting.entry(origin).or_default() += 1;
+        }
+        news
+    }
+
+    /// Ends the waiting for a body: at this place, or wherever it is waited for. Gives the places.
+    fn end_waiting(&mut self, digest: &[u8; 32], only: Option<&Place>) -> Vec<Place> {
+        let Some(places) = self.wanted.get_mut(digest) else { return Vec::new() };
+        let ended: Vec<Place> =
+            places.keys().filter(|place| only.is_none_or(|only| only == *place)).cloned().collect();
+        for place in &ended {
+            places.remove(place);
+            if let Some(count) = self.waiting.get_mut(&place.0.origin) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        if places.is_empty() {
+            self.wanted.remove(digest);
+        }
+        ended
+    }
+
+    /// Whether so much of a log is waited for that it is followed no further.
+    fn is_full(&self, origin: &Origin) -> bool {
+        self.waiting.get(origin).is_some_and(|count| *count >= WANTED_MAX)
     }
 
     /// How many bodies are ours, not here yet, and wanted since `before_ms` or earlier.
@@ -129,6 +170,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             if count == 0 {
                 return;
             }
+            // Nobody can fill our memory with our own log.
+            if self.projector.is_full(origin) && *origin != self.identity.origin {
+                let problem = format!("{WANTED_MAX} of its bodies have not come yet");
+                self.projector.stuck.insert(origin.clone(), problem);
+                return;
+            }
             let entries = match self.store.entries(origin, cursor, count, PAGE_BYTES) {
                 Ok(entries) if entries.is_empty() => return,
                 Ok(entries) => entries,
@@ -149,67 +196,115 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Takes a body that has arrived and is durable: every entry of ours that commits to it.
     pub(super) fn project_body(&mut self, digest: &[u8; 32], now_ms: u64) {
-        let places = self.projector.wanted.remove(digest).unwrap_or_default();
-        for ((at, part), _) in places {
-            if part == Part::Content {
-                let id = self.id_at(&at).unwrap_or_default();
+        let places = self.projector.end_waiting(digest, None);
+        for place in &places {
+            if let Err(error) = self.project_place(place, now_ms) {
+                self.could_not_read(&place.0.origin, error);
+            }
+        }
+        for (at, _) in places {
+            self.project(&at.origin, now_ms);
+        }
+    }
+
+    fn project_place(&mut self, place: &Place, now_ms: u64) -> Result<(), StoreError> {
+        let (at, part) = place;
+        let Some(header) = self.header_at(at)? else { return Ok(()) };
+        let mine = self.hold(&header, *part, now_ms)?;
+        match part {
+            Part::Record => self.project_record(&header, now_ms),
+            Part::Content if mine => {
+                let id = self.id_at(at).unwrap_or_default();
                 self.changed(now_ms, "referral", id, "content_arrived");
-                continue;
+                Ok(())
             }
-            let read = self.header_at(&at).and_then(|header| match header {
-                Some(header) => self.project_record(&header, now_ms),
-                None => Ok(()),
-            });
-            if let Err(error) = read {
-                self.could_not_read(&at.origin, error);
-            }
+            Part::Content => Ok(()),
         }
     }
 
     /// Forgets that a body is wanted for that entry: its author has erased it.
-    pub(super) fn forget_body(&mut self, want: &BodyWant) {
+    pub(super) fn forget_body(&mut self, want: &BodyWant, now_ms: u64) {
         let at = EventRef { origin: want.origin.clone(), index: want.index };
-        if let Some(places) = self.projector.wanted.get_mut(&want.commitment.digest) {
-            places.remove(&(at, want.part));
-            if places.is_empty() {
-                self.projector.wanted.remove(&want.commitment.digest);
-            }
-        }
+        self.projector.end_waiting(&want.commitment.digest, Some(&(at, want.part)));
+        self.project(&want.origin, now_ms);
     }
 
     fn project_entry(&mut self, header: &Header, now_ms: u64) -> Result<(), StoreError> {
         let addressed = header.visibility == Visibility::Addressed;
-        let token =
-            if addressed { self.routing.claim(&self.identity.origin, header) } else { None };
-        if addressed && token.is_none() && header.origin != self.identity.origin {
+        if addressed && header.origin != self.identity.origin && self.token(header).is_none() {
             return Ok(());
         }
-        match self.store.body_state(&header.record.digest) {
-            BodyState::Present => self.project_record(header, now_ms)?,
-            BodyState::Absent => self.want(header, Part::Record, token, now_ms),
-            BodyState::Erased => {}
-        }
-        if let Some(content) = header.content
-            && self.store.body_state(&content.digest) == BodyState::Absent
-        {
-            self.want(header, Part::Content, token, now_ms);
+        for part in [Part::Record, Part::Content] {
+            let Some(commitment) = commitment(header, part) else { continue };
+            match self.store.body_state(&commitment.digest) {
+                BodyState::Present => {
+                    self.hold(header, part, now_ms)?;
+                    if part == Part::Record {
+                        self.project_record(header, now_ms)?;
+                    }
+                }
+                BodyState::Absent => self.want(header, part, now_ms),
+                BodyState::Erased => {}
+            }
         }
         Ok(())
     }
 
-    fn want(&mut self, header: &Header, part: Part, token: Option<Token>, now_ms: u64) {
-        let commitment = match part {
-            Part::Record => Some(header.record),
-            Part::Content => header.content,
-        };
-        let Some(commitment) = commitment else { return };
+    fn token(&self, header: &Header) -> Option<Token> {
+        match header.visibility {
+            Visibility::Public | Visibility::Federation => None,
+            Visibility::Addressed => self.routing.claim(&self.identity.origin, header),
+        }
+    }
+
+    fn want(&mut self, header: &Header, part: Part, now_ms: u64) {
+        let Some(commitment) = commitment(header, part) else { return };
         let (origin, index) = (header.origin.clone(), header.index);
         let at = EventRef { origin: origin.clone(), index };
-        let places = self.projector.wanted.entry(commitment.digest).or_default();
-        if places.insert((at, part), now_ms).is_none() {
+        if self.projector.begin_waiting(commitment.digest, (at, part), now_ms) {
+            let token = self.token(header);
             let want = BodyWant { origin, index, part, commitment, token };
             self.inbox.push_back(Happening::Want(want));
         }
+    }
+
+    /// Whether a body that is here was taken for this entry. If it is here for another entry alone,
+    /// it is wanted for this one as if it were not: else whoever commits to a digest that it saw in
+    /// another's log would learn, from who does not ask, to whom that entry was addressed.
+    fn hold(&mut self, header: &Header, part: Part, now_ms: u64) -> Result<bool, StoreError> {
+        let Some(commitment) = commitment(header, part) else { return Ok(false) };
+        let at = EventRef { origin: header.origin.clone(), index: header.index };
+        let place = (at, part);
+        let holder = self.projector.holders.get(&commitment.digest).cloned();
+        let Some(other) = holder.filter(|other| *other != place) else {
+            self.projector.holders.insert(commitment.digest, place);
+            return Ok(true);
+        };
+        if !self.is_of(header, part)? {
+            self.want(header, part, now_ms);
+            return Ok(false);
+        }
+        self.projector.holders.insert(commitment.digest, place);
+        if let Some(header) = self.header_at(&other.0)? {
+            self.want(&header, other.1, now_ms);
+        }
+        Ok(true)
+    }
+
+    /// Whether a body that is here says that it belongs to this entry.
+    fn is_of(&self, header: &Header, part: Part) -> Result<bool, StoreError> {
+        let Keyring { case, audit, .. } = &self.identity.keyring;
+        let Some(body) = read_body(&self.store, &header.record)? else { return Ok(false) };
+        let Ok(record) = record::open(header, &body, &[case, audit]) else { return Ok(false) };
+        if part == Part::Record {
+            return Ok(true);
+        }
+        let (Some(content), Ok(event_id)) = (header.content, record.event_id.as_slice().try_into())
+        else {
+            return Ok(false);
+        };
+        let Some(body) = read_body(&self.store, &content)? else { return Ok(false) };
+        Ok(record::open_content(header, event_id, &body, &[case]).is_ok())
     }
 
     fn project_record(&mut self, header: &Header, now_ms: u64) -> Result<(), StoreError> {
@@ -293,6 +388,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.fatal = Some(error.to_string());
         }
         self.projector.stuck.insert(origin.clone(), error.to_string());
+    }
+}
+
+fn commitment(header: &Header, part: Part) -> Option<Commitment> {
+    match part {
+        Part::Record => Some(header.record),
+        Part::Content => header.content,
     }
 }
 

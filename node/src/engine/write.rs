@@ -2,7 +2,7 @@
 
 use tutti_core::{
     entry::Visibility,
-    information::InformationId,
+    information::{self, InformationId},
     referral::{self, ReferralId},
     society::Origin,
 };
@@ -69,6 +69,43 @@ impl Write {
             | Self::Publish { key, .. }
             | Self::Revise { key, .. }
             | Self::Retract { key, .. } => *key,
+        }
+    }
+}
+
+impl Write {
+    /// Whether this is what was written under the key before: a key that is used for something
+    /// else must not be answered with a receipt for what was not done.
+    pub(super) fn repeats(&self, event: &v1::record::Event) -> bool {
+        use v1::{record::Event, referral_event::Transition};
+        let referral = |event: &v1::ReferralEvent, id: &ReferralId, kind| {
+            event.referral_id == id.as_bytes() && referral::Kind::of(event) == Some(kind)
+        };
+        let share = |event: &v1::InformationEvent, id: &InformationId, kind| {
+            event.information_id == id.as_bytes() && information::Kind::of(event) == Some(kind)
+        };
+        match (self, event) {
+            (Self::Send { sent, .. }, Event::Referral(event)) => matches!(
+                &event.transition,
+                Some(Transition::Sent(before)) if before.receiver == sent.receiver
+            ),
+            (Self::Advance { id, command, .. }, Event::Referral(event)) => {
+                referral(event, id, command.kind())
+            }
+            (Self::Publish { .. }, Event::Information(event)) => {
+                information::Kind::of(event) == Some(information::Kind::Published)
+            }
+            (Self::Revise { id, .. }, Event::Information(event)) => {
+                share(event, id, information::Kind::Revised)
+            }
+            (Self::Retract { id, .. }, Event::Information(event)) => {
+                share(event, id, information::Kind::Retracted)
+            }
+            (Self::Send { .. } | Self::Advance { .. }, Event::Information(_))
+            | (
+                Self::Publish { .. } | Self::Revise { .. } | Self::Retract { .. },
+                Event::Referral(_),
+            ) => false,
         }
     }
 }

@@ -110,7 +110,7 @@ impl Exchange {
     ) {
         let key = (want.origin.clone(), want.index, want.part);
         if self.bodies.wanted.contains_key(&key)
-            || step.store.body_state(&want.commitment.digest) != BodyState::Absent
+            || step.store.body_state(&want.commitment.digest) == BodyState::Erased
         {
             return;
         }
@@ -142,7 +142,9 @@ impl Exchange {
 
     fn pull<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>, key: &Key) {
         let Some(wanted) = self.bodies.wanted.get(key) else { return };
-        if step.store.body_state(&wanted.want.commitment.digest) != BodyState::Absent {
+        // Where it has come for another entry meanwhile, this one's author is asked all the same: who
+        // does not ask would be known to have it.
+        if step.store.body_state(&wanted.want.commitment.digest) == BodyState::Erased {
             self.bodies.remove(key);
             return;
         }

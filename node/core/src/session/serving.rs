@@ -3,7 +3,9 @@
 //! An addressed body is given for a token, and by its author alone: a body is stored by its digest,
 //! which anyone may commit to in a log of its own, with tags of its own. For the same reason a sealed
 //! body is never given as a public one. Whether a body is here or was erased is told only to those
-//! who may have it.
+//! who may have it: a holder that is not the author answers for a sealed body, and for an erased one,
+//! as if it had never had it. Otherwise a commitment to the digest of another's body would tell who
+//! has that body, and so to whom it was addressed.
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, body_unavailable::Reason};
@@ -38,7 +40,10 @@ impl Exchange {
         }
         let own = origin == self.settings.origin;
         let token = token.as_ref().filter(|_| own);
-        let served = serve(step.store, &origin, index, part, token, want.offset);
+        let served =
+            serve(step.store, &origin, index, part, token, want.offset).map_err(|reason| {
+                if reason == Reason::Erased && !own { Reason::Absent } else { reason }
+            });
         step.send(
             from.link,
             match served {
@@ -90,7 +95,7 @@ fn serve(
     }
     let begins = store.body(&commitment.digest, 0, SEALED.len()).map_err(|_| Reason::Absent)?;
     if header.visibility != Visibility::Addressed && begins.as_deref() == Some(SEALED) {
-        return Err(Reason::Refused);
+        return Err(Reason::Absent);
     }
     match store.body(&commitment.digest, offset, CHUNK_BYTES_MAX) {
         Ok(Some(data)) if !data.is_empty() => Ok(data),

@@ -5,7 +5,7 @@ use tutti_core::{
 
 use super::*;
 
-fn version(title: &str) -> Box<v1::InformationVersion> {
+pub(super) fn version(title: &str) -> Box<v1::InformationVersion> {
     let form: form::InformationForm = toml::from_str(form::template()).unwrap();
     let mut version = form.to_messages().unwrap().1;
     version.texts[0].title = title.into();

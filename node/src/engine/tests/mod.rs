@@ -4,6 +4,7 @@
 
 mod exchange;
 mod faults;
+mod hostile;
 mod information;
 mod referrals;
 mod unhappy;
