@@ -163,6 +163,10 @@ impl Keyring {
             write_key(&dir.join(format!("{file}.key")), &text, passphrase)?;
             secrets.insert(file, Zeroizing::new(secret.trim_end().to_string()));
         }
+        // The names too are on the disk before anybody hands out the public halves.
+        fs::File::open(dir)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| KeyringError::Io { path: dir.into(), source })?;
         // As they were written: to open the files again would ask for scrypt's work again.
         let read = |file: &str| {
             let secret = secrets.get(file).cloned();

@@ -323,7 +323,7 @@ endpoints = [{endpoints}]
 # through tutti.sock in this directory.
 listen = {api}
 # Each line is the SHA-256 of a token that is let in, in hexadecimal:
-#   head -c 32 /dev/urandom | base64 | tr -d '\n' | tee token | sha256sum | cut -c -64 >> keys/api-tokens
+#   umask 077; head -c 32 /dev/urandom | base64 | tr -d '\n' | tee token | sha256sum | cut -c -64 >> keys/api-tokens
 tokens_file = "keys/api-tokens"
 
 [metrics]
