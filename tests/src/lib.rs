@@ -6,6 +6,8 @@
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod conformance;
+pub mod fuzz;
+mod seeds;
 pub mod simulation;
 #[cfg(test)]
 mod tidy;

@@ -12,12 +12,13 @@ mod padding;
 mod proof;
 mod roster;
 mod routing;
-mod seeds;
 mod tiles;
 
 use std::{fs, path::Path};
 
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::seeds;
 
 /// One page of vectors.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]

@@ -1,5 +1,8 @@
 //! Societies whose keys come from seeds: the same everywhere and for ever.
 
+// Keys that were made here are sound, and not every caller wants each of them.
+#![allow(clippy::unwrap_used, dead_code)]
+
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use tutti_core::{
     entry::{Commitment, EntryBytes, Header, Visibility},
@@ -9,19 +12,19 @@ use tutti_core::{
     society::{Origin, Society},
 };
 
-pub(super) const FEDERATION: &str = "migrants.example.org";
+pub(crate) const FEDERATION: &str = "migrants.example.org";
 
-pub(super) struct Seeded {
-    pub(super) society: Society,
-    pub(super) root: NoteSecret,
-    pub(super) log: NoteSecret,
-    pub(super) witness: NoteSecret,
-    pub(super) routing: RoutingSecret,
-    pub(super) member: Member,
+pub(crate) struct Seeded {
+    pub(crate) society: Society,
+    pub(crate) root: NoteSecret,
+    pub(crate) log: NoteSecret,
+    pub(crate) witness: NoteSecret,
+    pub(crate) routing: RoutingSecret,
+    pub(crate) member: Member,
 }
 
 impl Seeded {
-    pub(super) fn new(code: &str, name: &str, seed: u64) -> Self {
+    pub(crate) fn new(code: &str, name: &str, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let mut note = |name: &str, kind| {
             NoteSecret::generate(&format!("{FEDERATION}/{code}/{name}"), kind, &mut rng).unwrap()
@@ -49,25 +52,25 @@ impl Seeded {
         Self { society, root, log, witness, routing, member }
     }
 
-    pub(super) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         self.log.public().name().parse().unwrap()
     }
 
-    pub(super) fn card(&self) -> Vec<u8> {
+    pub(crate) fn card(&self) -> Vec<u8> {
         Card::sign(FEDERATION, self.member.clone(), &self.root).unwrap()
     }
 }
 
-pub(super) fn ph() -> Seeded {
+pub(crate) fn ph() -> Seeded {
     Seeded::new("ph", "Philippine Red Cross", 1)
 }
 
-pub(super) fn sg() -> Seeded {
+pub(crate) fn sg() -> Seeded {
     Seeded::new("sg", "Singapore Red Cross Society", 2)
 }
 
 /// Version 1 of a federation of two.
-pub(super) fn draft(founders: &[&Seeded]) -> Draft {
+pub(crate) fn draft(founders: &[&Seeded]) -> Draft {
     let cards: Vec<Card> = founders.iter().map(|f| Card::open(&f.card()).unwrap()).collect();
     let times = DataProtection {
         emergency_hours: 24,
@@ -82,12 +85,12 @@ pub(super) fn draft(founders: &[&Seeded]) -> Draft {
     draft
 }
 
-pub(super) fn roster() -> Roster {
+pub(crate) fn roster() -> Roster {
     Roster::open_first(&draft(&[&ph(), &sg()]).to_bytes()).unwrap()
 }
 
 /// An addressed entry with a content and two tags.
-pub(super) fn header(origin: &Origin, index: u64) -> Header {
+pub(crate) fn header(origin: &Origin, index: u64) -> Header {
     let digest = |part: u8| {
         let mut digest = [part; 32];
         digest[..8].copy_from_slice(&index.to_be_bytes());
@@ -105,6 +108,6 @@ pub(super) fn header(origin: &Origin, index: u64) -> Header {
 }
 
 /// The log of `ph`.
-pub(super) fn entries(origin: &Origin, size: u64) -> Vec<EntryBytes> {
+pub(crate) fn entries(origin: &Origin, size: u64) -> Vec<EntryBytes> {
     (0..size).map(|index| header(origin, index).encode()).collect()
 }
