@@ -66,12 +66,19 @@ impl Highwater {
         if self.size.is_some_and(|held| held >= size) {
             return Ok(());
         }
+        // Always as long, so that it is written in its place.
+        let text = format!("{size:020}\n");
         let file = match self.file.take() {
             Some(file) => file,
-            None => disk::open(&self.path, true)?,
+            None => {
+                if self.size.is_none() {
+                    // Never there without its number: an empty file would stop the next start.
+                    disk::replace(&self.path, text.as_bytes())?;
+                }
+                disk::open(&self.path, true)?
+            }
         };
-        // Always as long, so that it is written in its place.
-        disk::write_at(&file, format!("{size:020}\n").as_bytes(), 0)?;
+        disk::write_at(&file, text.as_bytes(), 0)?;
         self.size = Some(size);
         let due = self.synced.is_none_or(|synced| synced.elapsed() >= SYNC_EVERY);
         if due {
@@ -85,5 +92,31 @@ impl Highwater {
     /// Syncs what was written.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.as_ref().map_or(Ok(()), disk::sync)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::disk::faults::{Fault, heal, strike};
+
+    #[test]
+    fn a_kill_while_it_is_made_never_leaves_it_without_its_number() {
+        let mut struck = 0;
+        for at in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let mut mark = Highwater::open(dir.path()).unwrap();
+            strike(Fault::Crash, at);
+            let raised = mark.raise(7);
+            if !heal() {
+                raised.unwrap();
+                break;
+            }
+            struck += 1;
+            let found = Highwater::open(dir.path()).unwrap().size();
+            assert!(matches!(found, None | Some(7)), "{found:?} after a kill at {at}");
+        }
+        assert!(struck >= 3, "only {struck} operations were struck");
     }
 }
