@@ -158,7 +158,7 @@ fn kill_9_at_random_moments_loses_nothing_acknowledged_and_never_forks() {
 /// The long form: `cargo test --release -p tutti-cli --test scenarios -- --ignored --nocapture
 /// two_thousand_kills`.
 #[test]
-#[ignore = "takes half an hour; docs/testing.md says how to run it"]
+#[ignore = "half an hour: cargo test --release -p tutti-cli --test scenarios -- --ignored --nocapture"]
 fn two_thousand_kills() {
     let (mut acknowledged, start) = (0, Instant::now());
     for federation in 1..=20 {
