@@ -15,11 +15,18 @@ pub(crate) fn referral_state(state: api::ReferralState) -> &'static str {
         S::Withdrawn => "withdrawn",
         S::Completed => "completed",
         S::Closed => "closed",
+        S::InProgress => "in_progress",
+        S::OnHold => "on_hold",
+        S::Expired => "expired",
+        S::Cancelled => "cancelled",
+        S::ConsentWithdrawn => "consent_withdrawn",
+        S::ErasureRequested => "erasure_requested",
+        S::EnteredInError => "entered_in_error",
     }
 }
 
 /// Every state by its name.
-pub(crate) const REFERRAL_STATES: [&str; 8] = [
+pub(crate) const REFERRAL_STATES: [&str; 15] = [
     "sent",
     "acknowledged",
     "information_requested",
@@ -28,6 +35,13 @@ pub(crate) const REFERRAL_STATES: [&str; 8] = [
     "withdrawn",
     "completed",
     "closed",
+    "in_progress",
+    "on_hold",
+    "expired",
+    "cancelled",
+    "consent_withdrawn",
+    "erasure_requested",
+    "entered_in_error",
 ];
 
 /// The state of that name.

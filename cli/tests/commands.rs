@@ -73,10 +73,15 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
     let all = "audit, card show, completions, demo, information list, information publish, \
                information retract, information revise, information show, information template, \
                init, log export, log prove, log show, peers, proof verify, referral accept, \
-               referral acknowledge, referral close, referral complete, referral decline, \
-               referral list, referral provide-information, referral request-information, \
-               referral send, referral show, referral template, referral withdraw, roster found, \
-               roster install, roster show, roster sign, serve, status, watch";
+               referral acknowledge, referral cancel, referral close, referral correct, \
+               referral decline, referral deliver, referral entered-in-error, referral expire, \
+               referral follow-up, referral handover accept, referral handover decline, \
+               referral handover propose, referral list, referral missed, referral pause, \
+               referral provide-information, referral renew-consent, referral reopen, referral \
+               request-erasure, referral request-information, referral resume, referral \
+               schedule, referral send, referral show, referral start, referral template, \
+               referral withdraw, referral withdraw-consent, roster found, roster install, \
+               roster show, roster sign, serve, status, watch";
     assert_eq!(seen.join(", "), all);
 }
 

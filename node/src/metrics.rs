@@ -61,6 +61,7 @@ pub(crate) struct Metrics {
     forked: Gauges<Log>,
     referrals: Gauges<State>,
     overdue: Gauge,
+    erasures_open: Gauge,
     connected: Gauges<Peer>,
     received: Gauges<Peer>,
     sent: Gauges<Peer>,
@@ -86,6 +87,7 @@ impl Metrics {
             forked: Family::default(),
             referrals: Family::default(),
             overdue: Gauge::default(),
+            erasures_open: Gauge::default(),
             connected: Family::default(),
             received: Family::default(),
             sent: Family::default(),
@@ -109,6 +111,11 @@ impl Metrics {
         add("log_forked", "1 where two signed heads contradict each other", &self.forked);
         add("referrals", "Referrals that this society is a party to", &self.referrals);
         add("referrals_overdue", "Referrals whose answer is overdue", &self.overdue);
+        add(
+            "erasures_open",
+            "Referrals whose content is to be erased, not confirmed by both sides",
+            &self.erasures_open,
+        );
         add("peer_connected", "1 where the link with this peer is up", &self.connected);
         add("peer_received_bytes", "Bytes received from this peer since the start", &self.received);
         add("peer_sent_bytes", "Bytes sent to this peer since the start", &self.sent);
@@ -159,6 +166,7 @@ impl Metrics {
             self.referrals.get_or_create(&State { state: state.clone() }).set(whole(*count));
         }
         self.overdue.set(whole(status.overdue));
+        self.erasures_open.set(whole(status.erasures_open));
         self.roster.set(whole(status.roster_version));
         for (society, state) in peers {
             let label = Peer { society };

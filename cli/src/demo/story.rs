@@ -53,7 +53,7 @@ pub(super) async fn tell(account: &Account, nodes: &Nodes) -> Result<String, Fai
 
     account.step("The Philippines accepts and brings her home; Singapore closes");
     story.take("ph", &["accept"], ReferralState::Accepted)?;
-    let done = ["complete", "--result", "fully", "--service", "medical_escort_repatriation"];
+    let done = ["deliver", "--result", "fully", "--service", "medical_escort_repatriation"];
     story.take("ph", &done, ReferralState::Completed)?;
     let close = ["close", "--outcome", "need_met", "--feedback", "satisfied"];
     story.take("sg", &close, ReferralState::Closed)?;
@@ -66,7 +66,7 @@ pub(super) async fn tell(account: &Account, nodes: &Nodes) -> Result<String, Fai
             "information_requested",
             "information_provided",
             "accepted",
-            "completed",
+            "service_delivered",
             "closed",
         ];
         let what = format!("{} tells the whole story in the same order.", name(society));

@@ -36,7 +36,30 @@ pub(crate) struct Referral {
     content_state: &'static str,
     /// As `tutti referral template` has it; with `content` only where that was opened.
     form: Option<ReferralForm>,
+    /// What is to be erased, and who has confirmed; `null` where nothing is.
+    erasure: Option<Erasure>,
+    owner: String,
+    handover_open: bool,
+    retained_until: Option<String>,
+    onward: Vec<String>,
     events: Vec<Event>,
+}
+
+#[derive(Serialize)]
+struct Erasure {
+    reason: String,
+    by: Option<String>,
+    at: Option<String>,
+    entries: u32,
+    confirmations: Vec<Confirmation>,
+}
+
+#[derive(Serialize)]
+struct Confirmation {
+    society: String,
+    confirmed: bool,
+    at: Option<String>,
+    open: u32,
 }
 
 #[derive(Serialize)]
@@ -51,6 +74,8 @@ struct Event {
     explanation: Option<String>,
     note: Option<String>,
     witnesses: u32,
+    content_state: &'static str,
+    entries: Vec<String>,
 }
 
 impl From<&api::Receipt> for Receipt {
@@ -84,6 +109,11 @@ impl From<&api::Referral> for Referral {
             overdue: referral.overdue,
             content_state: names::body_state(referral.content_state()),
             form: referral.sent.as_ref().map(form),
+            erasure: referral.erasure.as_ref().map(Erasure::from),
+            owner: referral.owner.clone(),
+            handover_open: referral.handover_open,
+            retained_until: rfc3339(referral.retained_until_ms),
+            onward: referral.onward.clone(),
             events: referral.events.iter().map(Event::from).collect(),
         }
     }
@@ -102,6 +132,26 @@ impl From<&api::ReferralEventView> for Event {
             explanation: given(&event.explanation),
             note: given(&event.note),
             witnesses: event.witnesses,
+            content_state: names::body_state(event.content_state()),
+            entries: event.entries.clone(),
+        }
+    }
+}
+
+impl From<&api::Erasure> for Erasure {
+    fn from(erasure: &api::Erasure) -> Self {
+        let confirmation = |side: &api::ErasureConfirmation| Confirmation {
+            society: side.society.clone(),
+            confirmed: side.confirmed,
+            at: rfc3339(side.at_ms),
+            open: side.open,
+        };
+        Self {
+            reason: erasure.reason.clone(),
+            by: given(&erasure.by),
+            at: rfc3339(erasure.at_ms),
+            entries: erasure.entries,
+            confirmations: erasure.confirmations.iter().map(confirmation).collect(),
         }
     }
 }

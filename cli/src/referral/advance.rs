@@ -21,7 +21,7 @@ const NOTE_BYTES_MAX: usize = 64 * 1024;
 
 /// What every step takes.
 #[derive(Debug, Args)]
-struct Step {
+pub(crate) struct Step {
     #[command(flatten)]
     id: IdArg,
     /// Words for the other society, sealed to the two of you. Others on this machine may see what
@@ -41,7 +41,13 @@ struct Step {
 }
 
 impl Step {
-    fn take(self, transition: Transition, done: &str, next: &str) -> Outcome {
+    pub(super) fn take(
+        self,
+        transition: Transition,
+        content: Option<v1::ReferralContent>,
+        done: &str,
+        next: &str,
+    ) -> Outcome {
         let key = self.key.key();
         let note = match (&self.note, &self.note_file) {
             (Some(note), _) => note.clone(),
@@ -54,6 +60,7 @@ impl Step {
                 idempotency_key: key.to_vec(),
                 id: self.id.resolve(&node).await?,
                 note,
+                content,
                 transition: Some(transition),
             };
             key.write(node.referrals().advance(request)).await
@@ -76,7 +83,12 @@ pub(crate) struct Acknowledge {
 impl Acknowledge {
     pub(super) fn run(self) -> Outcome {
         let transition = Transition::Acknowledge(v1::Acknowledged {});
-        self.step.take(transition, "is acknowledged", "accept, decline, or request-information")
+        self.step.take(
+            transition,
+            None,
+            "is acknowledged",
+            "accept, decline, or request-information",
+        )
     }
 }
 
@@ -95,7 +107,7 @@ impl RequestInformation {
     pub(super) fn run(self) -> Outcome {
         let asked = v1::InformationRequested { fields: self.fields };
         let done = "waits for an answer to your question";
-        self.step.take(Transition::RequestInformation(asked), done, "")
+        self.step.take(Transition::RequestInformation(asked), None, done, "")
     }
 }
 
@@ -112,7 +124,7 @@ pub(crate) struct ProvideInformation {
 impl ProvideInformation {
     pub(super) fn run(self) -> Outcome {
         let given = v1::InformationProvided { information_disclosed: self.fields };
-        self.step.take(Transition::ProvideInformation(given), "is answered", "")
+        self.step.take(Transition::ProvideInformation(given), None, "is answered", "")
     }
 }
 
@@ -125,8 +137,8 @@ pub(crate) struct Accept {
 
 impl Accept {
     pub(super) fn run(self) -> Outcome {
-        let next = "complete, when the help was given";
-        self.step.take(Transition::Accept(v1::Accepted {}), "is accepted", next)
+        let next = "start, when the help begins; deliver, when it was given";
+        self.step.take(Transition::Accept(v1::Accepted {}), None, "is accepted", next)
     }
 }
 
@@ -143,7 +155,7 @@ pub(crate) struct Decline {
 impl Decline {
     pub(super) fn run(self) -> Outcome {
         let declined = v1::Declined { code: self.code as i32 };
-        self.step.take(Transition::Decline(declined), "is declined", "")
+        self.step.take(Transition::Decline(declined), None, "is declined", "")
     }
 }
 
@@ -160,13 +172,13 @@ pub(crate) struct Withdraw {
 impl Withdraw {
     pub(super) fn run(self) -> Outcome {
         let withdrawn = v1::Withdrawn { code: self.code as i32 };
-        self.step.take(Transition::Withdraw(withdrawn), "is withdrawn", "close")
+        self.step.take(Transition::Withdraw(withdrawn), None, "is withdrawn", "close")
     }
 }
 
 /// Say what help was given, when it was.
 #[derive(Debug, Args)]
-pub(crate) struct Complete {
+pub(crate) struct Deliver {
     #[command(flatten)]
     step: Step,
     /// How far it was given.
@@ -177,17 +189,17 @@ pub(crate) struct Complete {
     services: Vec<v1::ServiceCategory>,
 }
 
-impl Complete {
+impl Deliver {
     pub(super) fn run(self) -> Outcome {
-        let completed = v1::Completed {
+        let delivered = v1::ServiceDelivered {
             result: self.result as i32,
             services_delivered: self.services.iter().map(|service| *service as i32).collect(),
         };
-        self.step.take(Transition::Complete(completed), "is completed", "")
+        self.step.take(Transition::Deliver(delivered), None, "is completed", "")
     }
 }
 
-/// Close a referral that was completed, declined or withdrawn.
+/// Close a referral that was completed, declined, expired, withdrawn or cancelled.
 #[derive(Debug, Args)]
 pub(crate) struct Close {
     #[command(flatten)]
@@ -208,6 +220,6 @@ pub(crate) struct Close {
 impl Close {
     pub(super) fn run(self) -> Outcome {
         let closed = v1::Closed { outcome: self.outcome as i32, feedback: self.feedback as i32 };
-        self.step.take(Transition::Close(closed), "is closed", "")
+        self.step.take(Transition::Close(closed), None, "is closed", "")
     }
 }

@@ -4,6 +4,7 @@ mod advance;
 mod list;
 mod send;
 mod show;
+mod steps;
 
 use clap::{
     Args, Subcommand,
@@ -35,8 +36,24 @@ pub(crate) enum Referral {
     Accept(advance::Accept),
     Decline(advance::Decline),
     Withdraw(advance::Withdraw),
-    Complete(advance::Complete),
+    Start(steps::Start),
+    Schedule(steps::Schedule),
+    Missed(steps::Missed),
+    Pause(steps::Pause),
+    Resume(steps::Resume),
+    Deliver(advance::Deliver),
+    FollowUp(steps::FollowUp),
     Close(advance::Close),
+    Cancel(steps::Cancel),
+    Expire(steps::Expire),
+    Reopen(steps::Reopen),
+    #[command(subcommand)]
+    Handover(steps::Handover),
+    WithdrawConsent(steps::WithdrawConsent),
+    RenewConsent(steps::RenewConsent),
+    RequestErasure(steps::RequestErasure),
+    Correct(steps::Correct),
+    EnteredInError(steps::EnteredInError),
 }
 
 impl Referral {
@@ -52,8 +69,23 @@ impl Referral {
             Self::Accept(step) => step.run(),
             Self::Decline(step) => step.run(),
             Self::Withdraw(step) => step.run(),
-            Self::Complete(step) => step.run(),
+            Self::Start(step) => step.run(),
+            Self::Schedule(step) => step.run(),
+            Self::Missed(step) => step.run(),
+            Self::Pause(step) => step.run(),
+            Self::Resume(step) => step.run(),
+            Self::Deliver(step) => step.run(),
+            Self::FollowUp(step) => step.run(),
             Self::Close(step) => step.run(),
+            Self::Cancel(step) => step.run(),
+            Self::Expire(step) => step.run(),
+            Self::Reopen(step) => step.run(),
+            Self::Handover(step) => step.run(),
+            Self::WithdrawConsent(step) => step.run(),
+            Self::RenewConsent(step) => step.run(),
+            Self::RequestErasure(step) => step.run(),
+            Self::Correct(step) => step.run(),
+            Self::EnteredInError(step) => step.run(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use tutti_core::referral::codes;
 use tutti_proto::{
-    node::v1::{BodyState, GetReferralRequest, Referral, ReferralEventView},
+    node::v1::{self as api, BodyState, GetReferralRequest, Referral, ReferralEventView},
     v1,
 };
 
@@ -49,6 +49,7 @@ impl Show {
 
 fn describe(referral: &Referral, with_content: bool) -> String {
     let mut parts = vec![heading(referral), record(referral), story(referral)];
+    parts.extend(referral.erasure.as_ref().map(erasure));
     parts.extend(notes(referral));
     parts.push(match (&referral.content, with_content, referral.content_state()) {
         (Some(content), true, _) => case(content),
@@ -156,6 +157,26 @@ fn story(referral: &Referral) -> String {
         ]
     };
     table(&["when", "who", "what", "entry", "witnesses"], referral.events.iter().map(row))
+}
+
+/// Who has confirmed that the content is gone, and who has not.
+fn erasure(erasure: &api::Erasure) -> String {
+    let whose = match erasure.by.as_str() {
+        "" => "the time to keep it has passed".to_owned(),
+        by => format!("{}, by {}", erasure.reason.replace('_', " "), text::line(by)),
+    };
+    let mut lines = vec![paint(Style::Warn, format!("The content is erased: {whose}."))];
+    for side in &erasure.confirmations {
+        let society = text::line(&side.society);
+        lines.push(match side.confirmed {
+            true => format!("  {society} has confirmed, {}", time::local(side.at_ms)),
+            false => {
+                let open = format!("{} of {} entries open", side.open, erasure.entries);
+                paint(Style::Bad, format!("  {society} HAS NOT CONFIRMED: {open}"))
+            }
+        });
+    }
+    lines.join("\n")
 }
 
 fn notes(referral: &Referral) -> Vec<String> {

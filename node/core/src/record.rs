@@ -92,28 +92,50 @@ fn lists(record: &v1::Record) -> Vec<usize> {
                     sent.information_withheld.len(),
                     sent.restrictions.len(),
                 ]);
-                if let Some(consent) = &sent.consent {
-                    lists.extend([
-                        consent.recipients.len(),
-                        consent.fields.len(),
-                        consent.purposes.len(),
-                    ]);
-                }
+                lists.extend(sent.consent.iter().flat_map(of_consent));
             }
             Some(R::InformationRequested(asked)) => lists.push(asked.fields.len()),
             Some(R::InformationProvided(given)) => lists.push(given.information_disclosed.len()),
-            Some(R::Completed(completed)) => lists.push(completed.services_delivered.len()),
+            Some(R::ServiceDelivered(delivered)) => lists.push(delivered.services_delivered.len()),
+            Some(R::Reopened(reopened)) => {
+                lists.push(reopened.information_disclosed.len());
+                lists.extend(reopened.consent.iter().flat_map(of_consent));
+            }
+            Some(R::ConsentRenewed(renewed)) => {
+                lists.extend(renewed.consent.iter().flat_map(of_consent));
+            }
+            Some(R::Corrected(corrected)) => lists.push(corrected.information_disclosed.len()),
+            Some(R::Erased(erased)) => lists.push(erased.entries.len()),
             Some(
                 R::Acknowledged(_)
                 | R::Accepted(_)
                 | R::Declined(_)
                 | R::Withdrawn(_)
-                | R::Closed(_),
+                | R::Closed(_)
+                | R::Expired(_)
+                | R::ServiceStarted(_)
+                | R::AppointmentScheduled(_)
+                | R::AppointmentMissed(_)
+                | R::Paused(_)
+                | R::Resumed(_)
+                | R::FollowUp(_)
+                | R::Cancelled(_)
+                | R::Onward(_)
+                | R::HandoverProposed(_)
+                | R::HandoverAccepted(_)
+                | R::HandoverDeclined(_)
+                | R::ConsentWithdrawn(_)
+                | R::EnteredInError(_)
+                | R::ErasureRequested(_),
             )
             | None => {}
         },
     }
     lists
+}
+
+fn of_consent(consent: &v1::Consent) -> [usize; 3] {
+    [consent.recipients.len(), consent.fields.len(), consent.purposes.len()]
 }
 
 /// Opens the content of the entry with this `header`, whose record has this `event_id`.

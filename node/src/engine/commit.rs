@@ -27,7 +27,7 @@ use super::{Engine, Mode, Receipt, Refused, Write, exchange::Happening};
 struct Prepared {
     key: [u8; 16],
     entry: EntryBytes,
-    visibility: Visibility,
+    header: Header,
     bodies: Vec<Vec<u8>>,
     record: v1::Record,
     receipt: Receipt,
@@ -163,6 +163,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             now_ms,
             note: "",
             duplicate,
+            onward_of: None,
+            rules: self.roster.data_protection(),
         };
         let receiver = sent.receiver.clone();
         let command =
@@ -215,6 +217,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             now_ms,
             note: &note,
             duplicate: None,
+            onward_of: None,
+            rules: self.roster.data_protection(),
+        };
+        let command = self.with_own_log(command);
+        let case = match &command {
+            referral::Command::Reopen(_, case) | referral::Command::Correct(_, case) => {
+                case.as_deref().cloned()
+            }
+            _ => None,
         };
         let event = referral::decide(referral, command, &context)?;
         let other = referral
@@ -226,8 +237,23 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             visibility: Visibility::Addressed,
             addressees: vec![other],
             event: v1::record::Event::Referral(event),
-            content: note.map(v1::content::Content::Note),
+            content: case
+                .map(v1::content::Content::Referral)
+                .or(note.map(v1::content::Content::Note)),
         })
+    }
+
+    /// A client names an entry of this society's log by its index alone.
+    fn with_own_log(&self, mut command: referral::Command) -> referral::Command {
+        let event = match &mut command {
+            referral::Command::Correct(corrected, _) => corrected.event.as_mut(),
+            referral::Command::EnterInError(which) => which.event.as_mut(),
+            _ => None,
+        };
+        if let Some(event) = event.filter(|event| event.origin.is_empty()) {
+            event.origin = self.identity.origin.to_string();
+        }
+        command
     }
 
     fn inform(
@@ -330,7 +356,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         };
         let receipt = Receipt { id: draft.id, origin, index, recorded_at_ms: now_ms };
         let entry = header.encode();
-        Ok(Prepared { key, entry, visibility: draft.visibility, bodies, record, receipt })
+        Ok(Prepared { key, entry, header, bodies, record, receipt })
     }
 
     /// The addressees and this society, by the roster.
@@ -389,9 +415,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.project_until(&origin, first.receipt.index, now_ms);
         }
         for prepared in prepared {
-            let at = EventRef { origin: origin.clone(), index: prepared.receipt.index };
-            let recorded_at_ms = prepared.receipt.recorded_at_ms;
-            self.apply(at, recorded_at_ms, prepared.visibility, &prepared.record, now_ms);
+            self.projector.claim(&prepared.header);
+            self.apply(&prepared.header, &prepared.record, now_ms);
             self.projector.skip_to(&origin, prepared.receipt.index + 1);
         }
         self.inbox.push_back(Happening::Grew(origin.clone()));
@@ -426,17 +451,22 @@ impl Group {
         referrals: &referral::Book,
         information: &information::Book,
     ) {
-        let Prepared { receipt, record, visibility, .. } = &prepared;
+        let Prepared { receipt, record, header, .. } = &prepared;
         let at = EventRef { origin: receipt.origin.clone(), index: receipt.index };
         let recorded_at_ms = receipt.recorded_at_ms;
-        if let Some(event) = referral::Event::from_record(at.clone(), recorded_at_ms, record) {
+        if let Some(event) = referral::Event::from_record(
+            at.clone(),
+            recorded_at_ms,
+            header.content.is_some(),
+            record,
+        ) {
             let id = ReferralId::from_bytes(receipt.id);
             if self.referrals.get(&id).is_none() {
                 self.referrals.adopt(referrals, &id);
             }
             self.referrals.apply(event);
         } else if let Some(event) =
-            information::Event::from_record(at, recorded_at_ms, *visibility, record)
+            information::Event::from_record(at, recorded_at_ms, header.visibility, record)
         {
             let id = InformationId::from_bytes(receipt.id);
             if self.information.get(&id).is_none() {

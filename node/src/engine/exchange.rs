@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    session::{BodyWant, Effect, Input, LogStatus, Tally},
+    referral::EventRef,
+    session::{BodyWant, Effect, Input, LogStatus, Part, Tally},
     society::{Origin, Society},
     store::{Store, StoreError},
 };
@@ -93,6 +94,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Does what is due.
     pub fn tick(&mut self, now_ms: u64) {
+        self.go_on_erasing(now_ms);
         self.exchange(Input::Tick, now_ms);
     }
 
@@ -183,6 +185,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     self.log_changed(head.origin().clone(), "witnessed", now_ms);
                 }
             }
+            Effect::Body { want, .. } if self.is_no_longer_wanted(&want, now_ms) => {}
             Effect::Body { want, bytes } => {
                 let kept = self.store.put_bodies(&[&bytes]);
                 if self.kept(kept, "a body") {
@@ -206,6 +209,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             Effect::OwnLogAhead { size } => self.own_log_is_ahead(size),
         }
+    }
+
+    /// Whether a body that was asked for is to be erased meanwhile.
+    fn is_no_longer_wanted(&self, want: &BodyWant, now_ms: u64) -> bool {
+        let at = EventRef { origin: want.origin.clone(), index: want.index };
+        want.part == Part::Content && self.is_due(&at, now_ms)
     }
 
     /// A log or its head changed and that is durable.

@@ -6,6 +6,7 @@
 //! gRPC, so that a simulator can drive the same code.
 
 mod commit;
+mod erasing;
 mod exchange;
 mod fence;
 mod project;
@@ -63,6 +64,7 @@ pub struct Engine<S, R> {
     referrals: referral::Book,
     information: information::Book,
     projector: project::Projector,
+    erasing: erasing::Erasing,
     links: BTreeMap<u64, exchange::Link>,
     peers: BTreeMap<Society, PeerStatus>,
     /// Happenings inside that the exchange is still to be told of.
@@ -124,6 +126,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             referrals: referral::Book::default(),
             information: information::Book::default(),
             projector: project::Projector::default(),
+            erasing: erasing::Erasing::default(),
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             inbox: VecDeque::new(),
@@ -140,6 +143,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         };
         engine.set_mode();
         engine.project_all(now_ms);
+        engine.begin_erasing(now_ms);
         engine
     }
 

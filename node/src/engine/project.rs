@@ -6,7 +6,7 @@
 //! be thrown away and comes back identical from the store; a body that cannot be read is noted and
 //! never an error, for its author has signed it and nobody here is to blame.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
@@ -17,7 +17,7 @@ use tutti_core::{
     referral::{self, EventRef, ReferralId},
     sealing::routing::{self, Token},
     session::{BodyWant, Part},
-    society::Origin,
+    society::{Origin, Society},
     store::{BodyState, Reader, Store, StoreError},
 };
 use tutti_proto::v1;
@@ -58,6 +58,8 @@ pub(super) struct Projector {
     /// body is here for one entry says nothing of another that names it too.
     holders: BTreeMap<[u8; 32], Place>,
     subjects: BTreeMap<EventRef, Subject>,
+    /// Entries of ours that commit to a content, by its digest.
+    claims: BTreeMap<[u8; 32], BTreeSet<EventRef>>,
     /// Logs that could not be read further, and why, for people.
     stuck: BTreeMap<Origin, String>,
 }
@@ -94,7 +96,7 @@ impl Projector {
     }
 
     /// Ends the waiting for a body: at this place, or wherever it is waited for. Gives the places.
-    fn end_waiting(&mut self, digest: &[u8; 32], only: Option<&Place>) -> Vec<Place> {
+    pub(super) fn end_waiting(&mut self, digest: &[u8; 32], only: Option<&Place>) -> Vec<Place> {
         let Some(places) = self.wanted.get_mut(digest) else { return Vec::new() };
         let ended: Vec<Place> =
             places.keys().filter(|place| only.is_none_or(|only| only == *place)).cloned().collect();
@@ -125,6 +127,32 @@ impl Projector {
     pub(super) fn wanted_of(&self, origin: &Origin, before_ms: u64) -> usize {
         let places = self.wanted.values().flatten();
         places.filter(|((at, _), since)| at.origin == *origin && **since <= before_ms).count()
+    }
+
+    /// Notes that an entry of ours commits to a content.
+    pub(super) fn claim(&mut self, header: &Header) {
+        if let Some(content) = header.content {
+            let at = EventRef { origin: header.origin.clone(), index: header.index };
+            self.claims.entry(content.digest).or_default().insert(at);
+        }
+    }
+
+    /// The entries of ours that commit to this content.
+    pub(super) fn claims(&self, digest: &[u8; 32]) -> Vec<EventRef> {
+        self.claims.get(digest).into_iter().flatten().cloned().collect()
+    }
+
+    /// How far a log was followed.
+    pub(super) fn cursor(&self, origin: &Origin) -> u64 {
+        self.cursors.get(origin).copied().unwrap_or(0)
+    }
+
+    /// Whether a record of one of these societies is ours and not here yet.
+    pub(super) fn wants_records_of(&self, societies: &[Society]) -> bool {
+        self.wanted
+            .values()
+            .flat_map(BTreeMap::keys)
+            .any(|(at, part)| *part == Part::Record && societies.contains(&at.origin.society()))
     }
 
     /// Whether the record of an entry is ours and not here yet.
@@ -234,6 +262,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if addressed && header.origin != self.identity.origin && self.token(header).is_none() {
             return Ok(());
         }
+        self.projector.claim(header);
+        let at = EventRef { origin: header.origin.clone(), index: header.index };
         for part in [Part::Record, Part::Content] {
             let Some(commitment) = commitment(header, part) else { continue };
             match self.store.body_state(&commitment.digest) {
@@ -243,6 +273,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                         self.project_record(header, now_ms)?;
                     }
                 }
+                BodyState::Absent if part == Part::Content && self.is_due(&at, now_ms) => {}
                 BodyState::Absent => self.want(header, part, now_ms),
                 BodyState::Erased => {}
             }
@@ -312,7 +343,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some(body) = read_body(&self.store, &header.record)? else { return Ok(()) };
         let Keyring { case, audit, .. } = &self.identity.keyring;
         match record::open(header, &body, &[case, audit]) {
-            Ok(record) => self.apply(at, header.recorded_at_ms, header.visibility, &record, now_ms),
+            Ok(record) => self.apply(header, &record, now_ms),
             Err(unreadable) => {
                 self.projector.subjects.insert(at, Subject::Unreadable(unreadable));
             }
@@ -321,17 +352,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// Tells the books what a record says, and the watchers what came of it.
-    pub(super) fn apply(
-        &mut self,
-        at: EventRef,
-        recorded_at_ms: u64,
-        visibility: Visibility,
-        record: &v1::Record,
-        now_ms: u64,
-    ) {
+    pub(super) fn apply(&mut self, header: &Header, record: &v1::Record, now_ms: u64) {
+        let at = EventRef { origin: header.origin.clone(), index: header.index };
+        let (recorded_at_ms, visibility) = (header.recorded_at_ms, header.visibility);
+        let has_content = header.content.is_some();
         let mut named = None;
         let mut subject = Subject::Unknown;
-        if let Some(event) = referral::Event::from_record(at.clone(), recorded_at_ms, record) {
+        if let Some(event) =
+            referral::Event::from_record(at.clone(), recorded_at_ms, has_content, record)
+        {
             let what = event.kind().map_or("malformed", referral::Kind::name);
             if let Some(id) = self.referrals.apply(event) {
                 let outcomes = self.referrals.outcomes(&id);
@@ -361,7 +390,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let (origin, index) = (at.origin.clone(), at.index);
             self.receipts.entry(key).or_insert(Receipt { id, origin, index, recorded_at_ms });
         }
+        let referral = match &subject {
+            Subject::Referral(id) => Some(*id),
+            Subject::Information(_) | Subject::Unreadable(_) | Subject::Unknown => None,
+        };
         self.projector.subjects.insert(at, subject);
+        if let Some(id) = referral {
+            self.event_may_erase(&id, now_ms);
+        }
     }
 
     /// The header of an entry that is held; `None` where it is not, or of a later version.

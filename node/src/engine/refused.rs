@@ -55,7 +55,13 @@ impl From<referral::Refusal> for Refused {
         match refusal {
             R::Fields(_) => Self::Invalid(text),
             R::NotFound => Self::NotFound(text),
-            R::AlreadySent | R::State { .. } | R::Duplicate { .. } => Self::State(text),
+            R::AlreadySent
+            | R::State { .. }
+            | R::Duplicate { .. }
+            | R::Handover(_)
+            | R::NotDue
+            | R::Consent(_)
+            | R::TooMany => Self::State(text),
             R::NotAParty | R::WrongSide { .. } => Self::NotAllowed(text),
         }
     }

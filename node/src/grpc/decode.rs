@@ -56,6 +56,7 @@ pub(super) fn send(request: api::SendReferralRequest) -> Result<Write, Refused> 
 }
 
 pub(super) fn advance(request: api::AdvanceReferralRequest) -> Result<Write, Refused> {
+    let mut case = request.content.map(Box::new);
     let command = match request.transition.ok_or_else(|| missing("transition"))? {
         Transition::Acknowledge(v1::Acknowledged {}) => Command::Acknowledge,
         Transition::RequestInformation(asked) => Command::RequestInformation(asked),
@@ -63,9 +64,31 @@ pub(super) fn advance(request: api::AdvanceReferralRequest) -> Result<Write, Ref
         Transition::Accept(v1::Accepted {}) => Command::Accept,
         Transition::Decline(declined) => Command::Decline(declined),
         Transition::Withdraw(withdrawn) => Command::Withdraw(withdrawn),
-        Transition::Complete(completed) => Command::Complete(completed),
+        Transition::Deliver(delivered) => Command::Deliver(delivered),
         Transition::Close(closed) => Command::Close(closed),
+        Transition::Expire(v1::Expired {}) => Command::Expire,
+        Transition::Start(v1::ServiceStarted {}) => Command::Start,
+        Transition::Schedule(appointment) => Command::Schedule(appointment),
+        Transition::Miss(missed) => Command::Miss(missed),
+        Transition::Pause(paused) => Command::Pause(paused),
+        Transition::Resume(v1::Resumed {}) => Command::Resume,
+        Transition::FollowUp(found) => Command::FollowUp(found),
+        Transition::Cancel(cancelled) => Command::Cancel(cancelled),
+        Transition::Reopen(reopened) => Command::Reopen(reopened, case.take()),
+        Transition::ProposeHandover(v1::HandoverProposed {}) => Command::ProposeHandover,
+        Transition::AcceptHandover(v1::HandoverAccepted {}) => Command::AcceptHandover,
+        Transition::DeclineHandover(v1::HandoverDeclined {}) => Command::DeclineHandover,
+        Transition::WithdrawConsent(withdrawn) => Command::WithdrawConsent(withdrawn),
+        Transition::RenewConsent(renewed) => Command::RenewConsent(renewed),
+        Transition::Correct(corrected) => Command::Correct(corrected, case.take()),
+        Transition::EnterInError(which) => Command::EnterInError(which),
+        Transition::RequestErasure(requested) => Command::RequestErasure(requested),
     };
+    if case.is_some() {
+        return Err(Refused::Invalid(
+            "content goes with reopen and correct alone; nothing was written".into(),
+        ));
+    }
     Ok(Write::Advance {
         key: key(&request.idempotency_key)?,
         id: referral_id(&request.id)?,

@@ -126,6 +126,7 @@ async fn a_referral_travels_is_answered_and_witnessed_by_one_that_cannot_read_it
             id: receipt.id.clone(),
             note: String::new(),
             transition: Some(transition),
+            content: None,
         };
         ph.referrals().advance(request).await.unwrap();
     }

@@ -37,7 +37,9 @@ SENT = {
     17: ("age_band", Enum),
     18: ("sex", Enum),
     19: ("case_digest", bytes),
+    20: ("onward_of", bytes),
 }
+SEEN = {1: ("origin", str), 2: ("index", int)}
 REFERRAL = {
     1: ("referral_id", bytes),
     2: ("seen", {1: ("origin", str), 2: ("index", int)}),
@@ -48,8 +50,27 @@ REFERRAL = {
     12: ("accepted", {}),
     13: ("declined", {1: ("code", Enum)}),
     14: ("withdrawn", {1: ("code", Enum)}),
-    15: ("completed", {1: ("result", Enum), 2: ("services_delivered", [Enum])}),
+    15: ("service_delivered", {1: ("result", Enum), 2: ("services_delivered", [Enum])}),
     16: ("closed", {1: ("outcome", Enum), 2: ("feedback", Enum)}),
+    17: ("expired", {}),
+    18: ("service_started", {}),
+    19: ("appointment_scheduled", {1: ("at", int)}),
+    20: ("appointment_missed", {1: ("code", Enum)}),
+    21: ("paused", {1: ("code", Enum)}),
+    22: ("resumed", {}),
+    23: ("follow_up", {1: ("result", Enum)}),
+    24: ("cancelled", {1: ("code", Enum)}),
+    25: ("reopened", {1: ("code", Enum), 2: ("consent", CONSENT), 3: ("information_disclosed", [str])}),
+    26: ("onward", {1: ("receiver", str), 2: ("referral_id", bytes)}),
+    27: ("handover_proposed", {}),
+    28: ("handover_accepted", {}),
+    29: ("handover_declined", {}),
+    30: ("consent_withdrawn", {1: ("by", Enum), 2: ("form", Enum)}),
+    31: ("consent_renewed", {1: ("consent", CONSENT)}),
+    32: ("corrected", {1: ("event", SEEN), 2: ("information_disclosed", [str])}),
+    33: ("entered_in_error", {1: ("event", SEEN)}),
+    34: ("erasure_requested", {1: ("ground", Enum)}),
+    35: ("erased", {1: ("reason", Enum), 2: ("on", SEEN), 3: ("entries", [SEEN])}),
 }
 TEXT = {1: ("language", str), 2: ("title", str), 3: ("summary", str), 4: ("text", str)}
 VERSION = {
@@ -134,6 +155,6 @@ def check_referral(record, referral, to):
         require(sent["legal_basis"] != 1 or sent["consent"] is not None, "consent that is missing")
         named = sent["information_disclosed"] + sent["information_withheld"]
         require(all(DISCLOSED.fullmatch(field) for field in named), f"unknown fields in {named}")
-    if name in ("declined", "withdrawn", "completed", "closed"):
+    if name in ("declined", "withdrawn", "service_delivered", "closed"):
         code = referral[name].get("code") or referral[name].get("result") or referral[name].get("outcome")
         require(code, f"{name} without its code")

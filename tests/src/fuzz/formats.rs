@@ -175,7 +175,7 @@ pub(super) fn record(data: &[u8]) {
         let origin =
             if index % 2 == 0 { federation().sg.origin() } else { federation().ph.origin() };
         let at = EventRef { origin, index };
-        if let Some(event) = referral::Event::from_record(at.clone(), 1, &record)
+        if let Some(event) = referral::Event::from_record(at.clone(), 1, true, &record)
             && let Some(id) = referrals.apply(event.clone())
         {
             let outcomes = referrals.outcomes(&id).to_vec();

@@ -103,7 +103,12 @@ impl<'a> Reading<'a> {
         self.records.opened += 1;
         let at = EventRef { origin: self.origin.clone(), index: header.index };
         let recorded_at_ms = header.recorded_at_ms;
-        if let Some(event) = referral::Event::from_record(at.clone(), recorded_at_ms, record) {
+        if let Some(event) = referral::Event::from_record(
+            at.clone(),
+            recorded_at_ms,
+            header.content.is_some(),
+            record,
+        ) {
             self.records.referral_events += 1;
             self.workflow.referral(&event, self.missed_addressed, findings);
         } else if let Some(event) =

@@ -15,7 +15,7 @@ use super::{Code, Findings};
 use crate::{
     information::{self, InformationId},
     limits::REFERRAL_EVENTS_MAX,
-    referral::{self, Event, EventRef, Kind, ReferralId, Side, State},
+    referral::{self, By, Event, EventRef, Kind, ReferralId, Side, State},
     society::Society,
 };
 
@@ -28,7 +28,8 @@ pub(super) struct Workflow {
 
 /// One side of one referral.
 struct Course {
-    side: Side,
+    /// `None` where nothing was seen yet that one side alone may write.
+    side: Option<Side>,
     other: Option<Society>,
     /// What its author may have taken the state for; `None` before it was sent.
     states: BTreeSet<Option<State>>,
@@ -60,14 +61,16 @@ impl Workflow {
         let Some((id, kind)) = event.referral_id().zip(event.kind()) else {
             return findings.add(Code::WorkflowIllegal, place, "it names no referral, or no step");
         };
-        let course = self.referrals.entry(id).or_insert_with(|| Course::new(kind.side()));
+        let course = self.referrals.entry(id).or_insert_with(Course::new);
+        course.take_side(kind);
         let accuse = |findings: &mut Findings, why: &dyn std::fmt::Display| {
             findings.add(Code::WorkflowIllegal, &place, format!("referral {id}: {kind}: {why}"));
         };
         let Some(other) = course.other.or(event.addressees.first().copied()) else {
             return accuse(findings, &"it is addressed to nobody");
         };
-        if let Err(why) = referral::check_form(id, course.side, other, event) {
+        let side = course.side.unwrap_or(Side::Sender);
+        if let Err(why) = referral::check_form(id, side, other, event) {
             return accuse(findings, &why);
         }
         course.other = Some(other);
@@ -110,9 +113,9 @@ impl Workflow {
 }
 
 impl Course {
-    fn new(side: Side) -> Self {
+    fn new() -> Self {
         Self {
-            side,
+            side: None,
             other: None,
             states: BTreeSet::from([None]),
             before: BTreeSet::new(),
@@ -121,6 +124,15 @@ impl Course {
             holes: 0,
             ids: BTreeSet::new(),
         }
+    }
+
+    /// Whoever writes what one side alone may write is that side.
+    fn take_side(&mut self, kind: Kind) {
+        self.side = self.side.or(match kind.by() {
+            By::Sender => Some(Side::Sender),
+            By::Receiver => Some(Side::Receiver),
+            By::Both => None,
+        });
     }
 
     /// Whether the step may have been legal.
@@ -132,7 +144,8 @@ impl Course {
         if seen > self.seen {
             self.seen = seen;
             let (own, side) = (std::mem::take(&mut self.own), self.side);
-            self.widen(|kind| kind.side() != side || own.contains(&kind));
+            let others = |kind: Kind| side.is_none_or(|side| kind.by().may(side.other()));
+            self.widen(|kind| others(kind) || own.contains(&kind));
         }
         let next: BTreeSet<Option<State>> = self
             .states
@@ -148,16 +161,20 @@ impl Course {
             self.own.insert(kind);
         }
         self.states = next;
+        if kind == Kind::StepEnteredInError {
+            self.widen(|_| true);
+        }
         true
     }
 
     /// Adds every state that steps of these kinds lead to, from those that were possible since
     /// the other side's last word: a step that was overtaken has had no effect.
     fn widen(&mut self, may: impl Fn(Kind) -> bool) {
-        self.states.append(&mut self.before);
+        // Whatever was written long ago may have been taken back as entered in error.
+        self.states.extend(self.before.iter().copied());
         let mut reached: Vec<Option<State>> = self.states.iter().copied().collect();
         while let Some(state) = reached.pop() {
-            for kind in Kind::ALL.into_iter().filter(|kind| may(*kind)) {
+            for kind in Kind::ALL.iter().copied().filter(|kind| may(*kind)) {
                 if let Some(next) = referral::transition(state, kind)
                     && self.states.insert(Some(next))
                 {
@@ -178,7 +195,7 @@ mod tests {
 
     /// Steps as (kind, the other side's event that was seen, unread records before it).
     fn legal(side: Side, steps: &[(Kind, u64, u64)]) -> Vec<bool> {
-        let mut course = Course::new(side);
+        let mut course = Course { side: Some(side), ..Course::new() };
         steps
             .iter()
             .map(|(kind, seen, holes)| {
@@ -208,11 +225,11 @@ mod tests {
             [true, true, false]
         );
         assert_eq!(
-            legal(Receiver, &[(Acknowledged, 1, 0), (Accepted, 1, 0), (Completed, 1, 0)]),
+            legal(Receiver, &[(Acknowledged, 1, 0), (Accepted, 1, 0), (ServiceDelivered, 1, 0)]),
             [true; 3]
         );
         assert_eq!(legal(Receiver, &[(Acknowledged, 0, 0)]), [false]);
-        assert_eq!(legal(Receiver, &[(Completed, 1, 0)]), [false]);
+        assert_eq!(legal(Receiver, &[(ServiceDelivered, 1, 0)]), [false]);
         assert_eq!(legal(Receiver, &[(Declined, 1, 0), (Accepted, 1, 0)]), [true, false]);
         assert_eq!(
             legal(Receiver, &[(InformationRequested, 1, 0), (Accepted, 1, 0)]),
@@ -225,7 +242,10 @@ mod tests {
     fn what_could_not_be_read_excuses() {
         use Kind::*;
         assert_eq!(legal(Side::Sender, &[(Sent, 0, 0), (Closed, 0, 1)]), [true; 2]);
-        assert_eq!(legal(Side::Receiver, &[(Completed, 0, 5)]), [true]);
-        assert_eq!(legal(Side::Receiver, &[(Completed, 0, 5), (Accepted, 0, 5)]), [true, false]);
+        assert_eq!(legal(Side::Receiver, &[(ServiceDelivered, 0, 5)]), [true]);
+        assert_eq!(
+            legal(Side::Receiver, &[(ServiceDelivered, 0, 5), (Accepted, 0, 5)]),
+            [true, false]
+        );
     }
 }

@@ -9,8 +9,8 @@ use prost::Message as _;
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Event, EventRef, Outcome, ReferralId, Side, State, Why,
-    evolve::{Events, evolve},
+    Case, Event, EventRef, Kind, Outcome, ReferralId, Side, State, Why,
+    evolve::{Events, Stop, evolve},
 };
 use crate::{limits::REFERRAL_EVENTS_MAX, roster::DataProtection, society::Society};
 
@@ -33,9 +33,29 @@ pub struct Referral {
     pub sent_at_ms: u64,
     /// When the last event that counts was recorded, by its author's clock.
     pub changed_at_ms: u64,
+    /// Whose the case is.
+    pub case: Case,
+    /// The consent that holds now: as sent, renewed or given at reopening; `None` where none was
+    /// given, or it was withdrawn.
+    pub consent: Option<v1::Consent>,
+    /// What stopped it last.
+    pub(super) stop: Option<Stop>,
 }
 
 impl Referral {
+    /// The society whose case it is.
+    pub fn owner(&self) -> Society {
+        match self.case {
+            Case::Senders | Case::Proposed => self.sender,
+            Case::Receivers => self.receiver,
+        }
+    }
+
+    /// The events that count, in order.
+    pub fn effective(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.outcomes.iter().filter(|outcome| outcome.effective).map(|outcome| &outcome.event)
+    }
+
     /// The side that `society` is on.
     pub fn side_of(&self, society: Society) -> Option<Side> {
         match society {
@@ -66,10 +86,17 @@ impl Referral {
             State::Sent | State::Acknowledged => Side::Receiver,
             State::InformationRequested => Side::Sender,
             State::Accepted
-            | State::Declined
-            | State::Withdrawn
+            | State::InProgress
+            | State::OnHold
             | State::Completed
-            | State::Closed => return None,
+            | State::Declined
+            | State::Expired
+            | State::Withdrawn
+            | State::Cancelled
+            | State::Closed
+            | State::ConsentWithdrawn
+            | State::ErasureRequested
+            | State::EnteredInError => return None,
         };
         let waiting = self.society(side.other());
         let since = self.outcomes.iter().rfind(|o| o.effective && o.event.society == waiting)?;
@@ -213,27 +240,41 @@ impl Kept {
             state,
             sent_at_ms: event.recorded_at_ms,
             changed_at_ms: last.map_or(event.recorded_at_ms, |last| last.event.recorded_at_ms),
+            case: verdict.case,
+            consent: verdict.consent,
+            stop: verdict.stop,
             outcomes: verdict.outcomes,
         });
     }
 }
 
 /// Keeps `event`, and of each author's events the first ones in its log, so that the same are kept
-/// whatever the order of arrival. Says whether anything changed.
+/// whatever the order of arrival. What stops a referral or tells of an erasure is counted apart:
+/// there is always room for it. Says whether anything changed.
 fn keep(events: &mut Events, event: Event) -> bool {
     let own = events.entry(event.society).or_default();
     let at = event.at.clone();
+    let class = ends(&event);
     match own.get(&at) {
         // A log has one event at one place. Should two be offered, every node keeps the same one.
         Some(known) if order(known) <= order(&event) => return false,
         _ => own.insert(at.clone(), event),
     };
-    if own.len() > REFERRAL_EVENTS_MAX {
-        return own.pop_last().is_some_and(|(last, _)| last != at);
+    let mut alike = own.iter().filter(|(_, event)| ends(event) == class);
+    if alike.clone().count() > REFERRAL_EVENTS_MAX
+        && let Some(last) = alike.next_back().map(|(last, _)| last.clone())
+    {
+        own.remove(&last);
+        return last != at;
     }
     true
 }
 
-fn order(event: &Event) -> (Vec<u8>, [u8; 16], u64, &[Society]) {
-    (event.body.encode_to_vec(), event.event_id, event.recorded_at_ms, &event.addressees)
+fn ends(event: &Event) -> bool {
+    event.kind().is_some_and(Kind::ends)
+}
+
+fn order(event: &Event) -> (Vec<u8>, [u8; 16], u64, &[Society], bool) {
+    let Event { event_id, recorded_at_ms, addressees, has_content, .. } = event;
+    (event.body.encode_to_vec(), *event_id, *recorded_at_ms, addressees, *has_content)
 }

@@ -65,16 +65,85 @@ pub(crate) fn event(
             )?;
             Kind::Withdrawn
         }
-        Transition::Completed(completed) => {
+        Transition::ServiceDelivered(delivered) => {
             is(
-                codes::is_known::<v1::DeliveryResult>(completed.result),
-                "it completes without a result",
+                codes::is_known::<v1::DeliveryResult>(delivered.result),
+                "it says nothing of the result",
             )?;
-            Kind::Completed
+            Kind::ServiceDelivered
         }
         Transition::Closed(closed) => {
             is(codes::is_known::<v1::Outcome>(closed.outcome), "it closes without an outcome")?;
             Kind::Closed
+        }
+        Transition::Expired(_) => Kind::Expired,
+        Transition::ServiceStarted(_) => Kind::ServiceStarted,
+        Transition::AppointmentScheduled(_) => Kind::AppointmentScheduled,
+        Transition::AppointmentMissed(missed) => {
+            is(codes::is_known::<v1::MissedCode>(missed.code), "it gives no reason")?;
+            Kind::AppointmentMissed
+        }
+        Transition::Paused(paused) => {
+            is(codes::is_known::<v1::PauseCode>(paused.code), "it gives no reason")?;
+            Kind::Paused
+        }
+        Transition::Resumed(_) => Kind::Resumed,
+        Transition::FollowUp(found) => {
+            is(
+                codes::is_known::<v1::FollowUpResult>(found.result),
+                "it says nothing of the result",
+            )?;
+            Kind::FollowUp
+        }
+        Transition::Cancelled(cancelled) => {
+            is(codes::is_known::<v1::CancelCode>(cancelled.code), "it cancels without a reason")?;
+            Kind::Cancelled
+        }
+        Transition::Reopened(reopened) => {
+            is(codes::is_known::<v1::ReopenCode>(reopened.code), "it gives no reason")?;
+            is(holds(reopened.consent.as_ref()), "it brings no fresh consent")?;
+            Kind::Reopened
+        }
+        Transition::Onward(onward) => {
+            let third = onward.receiver.parse::<Society>();
+            is(third.is_ok_and(|third| third != other), "it names no third society")?;
+            is(onward.referral_id.len() == 16, "it names no referral")?;
+            Kind::Onward
+        }
+        Transition::HandoverProposed(_) => Kind::HandoverProposed,
+        Transition::HandoverAccepted(_) => Kind::HandoverAccepted,
+        Transition::HandoverDeclined(_) => Kind::HandoverDeclined,
+        Transition::ConsentWithdrawn(withdrawn) => {
+            is(
+                codes::is_known::<v1::ConsentGiver>(withdrawn.by),
+                "it does not say who has withdrawn the consent",
+            )?;
+            Kind::ConsentWithdrawn
+        }
+        Transition::ConsentRenewed(renewed) => {
+            is(holds(renewed.consent.as_ref()), "it brings no consent")?;
+            Kind::ConsentRenewed
+        }
+        Transition::Corrected(corrected) => {
+            is(is_event(corrected.event.as_ref()), "it is about no event")?;
+            Kind::Corrected
+        }
+        Transition::EnteredInError(v1::EnteredInError { event: None }) => Kind::EnteredInError,
+        Transition::EnteredInError(v1::EnteredInError { event }) => {
+            is(is_event(event.as_ref()), "it is about no event")?;
+            Kind::StepEnteredInError
+        }
+        Transition::ErasureRequested(requested) => {
+            is(
+                codes::is_known::<v1::ErasureGround>(requested.ground),
+                "it does not say on whose word",
+            )?;
+            Kind::ErasureRequested
+        }
+        Transition::Erased(erased) => {
+            is(codes::is_known::<v1::ErasureReason>(erased.reason), "it gives no reason")?;
+            is(!erased.entries.is_empty(), "it names no entry")?;
+            Kind::Erased
         }
     };
     addressed(event, other)?;
@@ -85,7 +154,17 @@ pub(crate) fn event(
             "what it says it has seen is not in the other side's log",
         )?;
     }
-    if kind.side() == side { Ok(kind) } else { Err(Why::WrongSide) }
+    if kind.by().may(side) { Ok(kind) } else { Err(Why::WrongSide) }
+}
+
+/// Whether the person agrees, by this consent.
+pub(super) fn holds(consent: Option<&v1::Consent>) -> bool {
+    let given = [v1::ConsentStatus::Given as i32, v1::ConsentStatus::Renewed as i32];
+    consent.is_some_and(|consent| given.contains(&consent.status))
+}
+
+fn is_event(event: Option<&v1::Seen>) -> bool {
+    event.is_some_and(|event| EventRef::from_seen(event).is_some())
 }
 
 fn addressed(event: &Event, other: Society) -> Result<(), Why> {

@@ -169,6 +169,62 @@ codes! {
         Partly = "partly",
         Not = "not",
     }
+    // Why an appointment did not come about.
+    MissedCode {
+        PersonDidNotCome = "person_did_not_come",
+        PersonCouldNotCome = "person_could_not_come",
+        ProviderCancelled = "provider_cancelled",
+        Other = "other",
+    }
+    // Why the help rests.
+    PauseCode {
+        PersonAsked = "person_asked",
+        PersonUnreachable = "person_unreachable",
+        AwaitingDocuments = "awaiting_documents",
+        NoCapacity = "no_capacity",
+        Unsafe = "unsafe",
+        Other = "other",
+    }
+    // How the person was found.
+    FollowUpResult {
+        Well = "well",
+        NeedsMore = "needs_more",
+        NotReached = "not_reached",
+    }
+    // Why help that was promised ends.
+    CancelCode {
+        PersonDeclined = "person_declined",
+        PersonLeft = "person_left",
+        PersonUnreachable = "person_unreachable",
+        HelpedElsewhere = "helped_elsewhere",
+        NoCapacity = "no_capacity",
+        Unsafe = "unsafe",
+        PersonDied = "person_died",
+        Other = "other",
+    }
+    // Why a matter that had ended goes on.
+    ReopenCode {
+        NeedAgain = "need_again",
+        NewNeed = "new_need",
+        ClosedInError = "closed_in_error",
+        ConsentGivenAnew = "consent_given_anew",
+        Other = "other",
+    }
+    // On whose word the data are to be erased.
+    ErasureGround {
+        Person = "person",
+        Caregiver = "caregiver",
+        Guardian = "guardian",
+        Authority = "authority",
+        Society = "society",
+    }
+    // Why data were erased.
+    ErasureReason {
+        ConsentWithdrawn = "consent_withdrawn",
+        ErasureRequested = "erasure_requested",
+        EnteredInError = "entered_in_error",
+        Retention = "retention",
+    }
     // How the matter ended.
     Outcome {
         NeedMet = "need_met",
@@ -330,6 +386,6 @@ mod tests {
                 |number| v1::$list::try_from(number).ok(),
             );)+};
         }
-        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification);
+        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult MissedCode PauseCode FollowUpResult CancelCode ReopenCode ErasureGround ErasureReason Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification);
     }
 }

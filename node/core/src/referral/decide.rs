@@ -4,9 +4,11 @@ use std::fmt;
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::{Kind, Referral, ReferralId, State, transition, validate};
+use super::{Kind, Referral, ReferralId, State, handover, steps, transition, validate};
 use crate::{
-    fields::{FieldError, Fields, Need},
+    fields::FieldError,
+    limits::REFERRAL_EVENTS_MAX,
+    roster::DataProtection,
     society::{Origin, Society},
 };
 
@@ -32,10 +34,48 @@ pub enum Command {
     Decline(v1::Declined),
     /// Take it back.
     Withdraw(v1::Withdrawn),
+    /// Wait no longer: nobody answered in time.
+    Expire,
+    /// Begin to help.
+    Start,
+    /// Arrange to meet the person; where is in the note.
+    Schedule(v1::AppointmentScheduled),
+    /// Say that they did not meet.
+    Miss(v1::AppointmentMissed),
+    /// Let the help rest.
+    Pause(v1::Paused),
+    /// Go on with it.
+    Resume,
     /// Say what was done.
-    Complete(v1::Completed),
+    Deliver(v1::ServiceDelivered),
+    /// Say how the person is.
+    FollowUp(v1::FollowUp),
     /// Close the matter.
     Close(v1::Closed),
+    /// End help that was promised.
+    Cancel(v1::Cancelled),
+    /// Take up again what had ended; where the case is told anew, what it holds is derived.
+    Reopen(v1::Reopened, Option<Box<v1::ReferralContent>>),
+    /// Say that the person was referred to a third society.
+    PassOn(v1::Onward),
+    /// Offer to hand over the case itself.
+    ProposeHandover,
+    /// Take it over.
+    AcceptHandover,
+    /// Do not.
+    DeclineHandover,
+    /// Say that the person no longer agrees.
+    WithdrawConsent(v1::ConsentWithdrawn),
+    /// Say that the person has agreed anew.
+    RenewConsent(v1::ConsentRenewed),
+    /// Put right what an own event said; what is right is the note, or the case told anew.
+    Correct(v1::Corrected, Option<Box<v1::ReferralContent>>),
+    /// Take back an own event, or the whole referral.
+    EnterInError(v1::EnteredInError),
+    /// Have the content erased.
+    RequestErasure(v1::ErasureRequested),
+    /// Confirm that it was.
+    ConfirmErasure(v1::Erased),
 }
 
 impl Command {
@@ -49,8 +89,28 @@ impl Command {
             Self::Accept => Kind::Accepted,
             Self::Decline(_) => Kind::Declined,
             Self::Withdraw(_) => Kind::Withdrawn,
-            Self::Complete(_) => Kind::Completed,
+            Self::Expire => Kind::Expired,
+            Self::Start => Kind::ServiceStarted,
+            Self::Schedule(_) => Kind::AppointmentScheduled,
+            Self::Miss(_) => Kind::AppointmentMissed,
+            Self::Pause(_) => Kind::Paused,
+            Self::Resume => Kind::Resumed,
+            Self::Deliver(_) => Kind::ServiceDelivered,
+            Self::FollowUp(_) => Kind::FollowUp,
             Self::Close(_) => Kind::Closed,
+            Self::Cancel(_) => Kind::Cancelled,
+            Self::Reopen(..) => Kind::Reopened,
+            Self::PassOn(_) => Kind::Onward,
+            Self::ProposeHandover => Kind::HandoverProposed,
+            Self::AcceptHandover => Kind::HandoverAccepted,
+            Self::DeclineHandover => Kind::HandoverDeclined,
+            Self::WithdrawConsent(_) => Kind::ConsentWithdrawn,
+            Self::RenewConsent(_) => Kind::ConsentRenewed,
+            Self::Correct(..) => Kind::Corrected,
+            Self::EnterInError(v1::EnteredInError { event: Some(_) }) => Kind::StepEnteredInError,
+            Self::EnterInError(v1::EnteredInError { event: None }) => Kind::EnteredInError,
+            Self::RequestErasure(_) => Kind::ErasureRequested,
+            Self::ConfirmErasure(_) => Kind::Erased,
         }
     }
 }
@@ -69,6 +129,10 @@ pub struct Context<'a> {
     /// For sending: an open referral of the same case, service and receiver
     /// ([`super::Book::open_like`]).
     pub duplicate: Option<&'a Referral>,
+    /// For sending onward: the referral that is passed on.
+    pub onward_of: Option<&'a Referral>,
+    /// The federation's deadlines.
+    pub rules: &'a DataProtection,
 }
 
 /// Why something may not be written. Nothing was.
@@ -105,6 +169,14 @@ pub enum Refusal {
         /// Its state.
         state: State,
     },
+    /// The handover is not open, or is.
+    Handover(Kind),
+    /// Nobody is late yet.
+    NotDue,
+    /// The consent does not allow it.
+    Consent(&'static str),
+    /// One side has written as much about this referral as every node keeps.
+    TooMany,
 }
 
 /// What happened, what was kept, what to do.
@@ -145,6 +217,25 @@ impl fmt::Display for Refusal {
                     }
                 }
             }
+            Self::Handover(Kind::HandoverProposed) => f.write_str(
+                "a handover of this case was proposed or made already; nothing was written",
+            ),
+            Self::Handover(_) => {
+                f.write_str("no handover of this case is proposed; nothing was written")
+            }
+            Self::NotDue => f.write_str(
+                "the time to answer has not passed, so the referral cannot expire; nothing was \
+                 written. See `tutti referral show`; `withdraw` takes it back before",
+            ),
+            Self::Consent(problem) => write!(
+                f,
+                "the person's consent does not allow it: {problem}. Nothing was written. Ask the \
+                 person; `renew-consent` records what they agree to"
+            ),
+            Self::TooMany => f.write_str(
+                "this society has written as much about this referral as is kept of it; nothing \
+                 was written. Withdrawing consent and erasing are always possible",
+            ),
             Self::Duplicate { first, state } => write!(
                 f,
                 "the same case was referred to the same society for the same service already, and \
@@ -172,85 +263,66 @@ pub fn decide(
         if referral.is_some() {
             return Err(Refusal::AlreadySent);
         }
-        validate::sent(Some((by, context.now_ms)), &sent, &content).map_err(Refusal::Fields)?;
-        if let Some(first) = context.duplicate {
-            return Err(Refusal::Duplicate { first: first.id, state: first.state });
-        }
-        let information_disclosed = validate::disclosed(&content);
-        return Ok(v1::ReferralEvent {
-            referral_id: ReferralId::of(context.origin, &context.event_id).as_bytes().to_vec(),
-            seen: None,
-            transition: Some(Transition::Sent(v1::Sent { information_disclosed, ..*sent })),
-        });
+        return send(by, *sent, &content, context);
     }
     let referral = referral.ok_or(Refusal::NotFound)?;
     let side = referral.side_of(by).ok_or(Refusal::NotAParty)?;
-    if kind.side() != side {
-        return Err(Refusal::WrongSide { kind, society: referral.society(kind.side()) });
+    if !kind.by().may(side) {
+        return Err(Refusal::WrongSide { kind, society: referral.society(side.other()) });
     }
-    check_fields(&command, context.note).map_err(Refusal::Fields)?;
+    steps::check(referral, by, &command, context).map_err(Refusal::Fields)?;
     if transition(Some(referral.state), kind).is_none() {
         let may =
-            |kind: &Kind| kind.side() == side && transition(Some(referral.state), *kind).is_some();
+            |kind: &Kind| kind.by().may(side) && transition(Some(referral.state), *kind).is_some();
+        // A receipt writes itself; passing on is told by what is sent there.
+        let may = |kind: &Kind| {
+            may(kind)
+                && !matches!(kind, Kind::Erased | Kind::Onward)
+                && handover(referral.case, *kind).is_some()
+        };
         return Err(Refusal::State {
             kind,
             state: referral.state,
-            allowed: Kind::ALL.into_iter().filter(may).collect(),
+            allowed: Kind::ALL.iter().copied().filter(may).collect(),
         });
     }
+    if handover(referral.case, kind).is_none() {
+        return Err(Refusal::Handover(kind));
+    }
+    if kind == Kind::Expired && !referral.overdue(context.now_ms, context.rules) {
+        return Err(Refusal::NotDue);
+    }
+    let own = referral.outcomes.iter().map(|outcome| &outcome.event);
+    let own = own.filter(|event| event.society == by);
+    let alike = own.filter(|event| event.kind().is_some_and(Kind::ends) == kind.ends());
+    if alike.count() >= REFERRAL_EVENTS_MAX {
+        return Err(Refusal::TooMany);
+    }
+    steps::consent(referral, &command, context.now_ms)?;
     Ok(v1::ReferralEvent {
         referral_id: referral.id.as_bytes().to_vec(),
         seen: referral.latest_of(side.other()).map(super::EventRef::to_seen),
-        transition: Some(match command {
-            Command::Send { .. } => return Err(Refusal::AlreadySent),
-            Command::Acknowledge => Transition::Acknowledged(v1::Acknowledged {}),
-            Command::RequestInformation(asked) => Transition::InformationRequested(asked),
-            Command::ProvideInformation(given) => Transition::InformationProvided(given),
-            Command::Accept => Transition::Accepted(v1::Accepted {}),
-            Command::Decline(declined) => Transition::Declined(declined),
-            Command::Withdraw(withdrawn) => Transition::Withdrawn(withdrawn),
-            Command::Complete(completed) => Transition::Completed(completed),
-            Command::Close(closed) => Transition::Closed(closed),
-        }),
+        transition: Some(steps::body(command)?),
     })
 }
 
-fn check_fields(command: &Command, note: &str) -> Result<(), Vec<FieldError>> {
-    use Need::{Optional, Required};
-    let mut fields = Fields::default();
-    let mut note_need = Optional;
-    match command {
-        Command::Send { .. } | Command::Acknowledge | Command::Accept => {}
-        Command::RequestInformation(asked) => {
-            validate::content_fields(&mut fields, "fields", &asked.fields);
-            if asked.fields.is_empty() {
-                note_need = Required;
-            }
-        }
-        Command::ProvideInformation(given) => {
-            let field = "information_disclosed";
-            validate::content_fields(&mut fields, field, &given.information_disclosed);
-            note_need = Required;
-        }
-        Command::Decline(declined) => {
-            fields.code::<v1::DeclineCode>("code", declined.code, Required);
-            if declined.code == v1::DeclineCode::Other as i32 {
-                note_need = Required;
-            }
-        }
-        Command::Withdraw(withdrawn) => {
-            fields.code::<v1::WithdrawCode>("code", withdrawn.code, Required);
-        }
-        Command::Complete(completed) => {
-            fields.code::<v1::DeliveryResult>("result", completed.result, Required);
-            let field = "services_delivered";
-            fields.codes::<v1::ServiceCategory>(field, &completed.services_delivered, Optional);
-        }
-        Command::Close(closed) => {
-            fields.code::<v1::Outcome>("outcome", closed.outcome, Required);
-            fields.code::<v1::Feedback>("feedback", closed.feedback, Optional);
-        }
+fn send(
+    by: Society,
+    sent: v1::Sent,
+    content: &v1::ReferralContent,
+    context: &Context,
+) -> Result<v1::ReferralEvent, Refusal> {
+    validate::sent(Some((by, context.now_ms)), &sent, content).map_err(Refusal::Fields)?;
+    if let Some(first) = context.duplicate {
+        return Err(Refusal::Duplicate { first: first.id, state: first.state });
     }
-    fields.text("note", note, note_need);
-    fields.finish()
+    if !sent.onward_of.is_empty() && context.onward_of.is_none() {
+        return Err(Refusal::NotFound);
+    }
+    let information_disclosed = validate::disclosed(content);
+    Ok(v1::ReferralEvent {
+        referral_id: ReferralId::of(context.origin, &context.event_id).as_bytes().to_vec(),
+        seen: None,
+        transition: Some(Transition::Sent(v1::Sent { information_disclosed, ..sent })),
+    })
 }

@@ -20,16 +20,24 @@ pub struct Event {
     pub event_id: [u8; 16],
     /// To whom it is sealed besides the author.
     pub addressees: Vec<Society>,
+    /// Whether its entry commits to a content.
+    pub has_content: bool,
     /// What it says.
     pub body: v1::ReferralEvent,
 }
 
 impl Event {
     /// The event in the record of the entry at `at`; `None` where the record is of something else.
+    /// `has_content` says whether the entry commits to a content too.
     ///
     /// The caller has checked that the record's origin is that of the entry. A record whose event
     /// id or addressees cannot be read is an event that says nothing, and so is malformed.
-    pub fn from_record(at: EventRef, recorded_at_ms: u64, record: &v1::Record) -> Option<Self> {
+    pub fn from_record(
+        at: EventRef,
+        recorded_at_ms: u64,
+        has_content: bool,
+        record: &v1::Record,
+    ) -> Option<Self> {
         let Some(v1::record::Event::Referral(body)) = &record.event else {
             return None;
         };
@@ -46,6 +54,7 @@ impl Event {
             recorded_at_ms,
             event_id: event_id.unwrap_or_default(),
             addressees: addressees.unwrap_or_default(),
+            has_content,
             body,
         })
     }
@@ -87,6 +96,11 @@ pub enum Why {
         /// That state; `None` before the referral was sent.
         state: Option<State>,
     },
+    /// Its author has taken it back.
+    EnteredInError {
+        /// By this event.
+        by: EventRef,
+    },
     /// The author is neither sender nor receiver.
     NotAParty,
     /// It is for the other side to do.
@@ -105,6 +119,7 @@ impl Why {
         match self {
             Self::Overtaken { .. } => "overtaken",
             Self::OutOfOrder { .. } => "out_of_order",
+            Self::EnteredInError { .. } => "entered_in_error",
             Self::NotAParty => "not_a_party",
             Self::WrongSide => "wrong_side",
             Self::Duplicate => "duplicate",
@@ -130,6 +145,12 @@ impl fmt::Display for Why {
             Self::OutOfOrder { state: None } => {
                 f.write_str("out of order: its author had not seen the referral itself")
             }
+            Self::EnteredInError { by } => write!(
+                f,
+                "entered in error, as its author says ({} entry {})",
+                by.origin.society(),
+                by.index
+            ),
             Self::NotAParty => f.write_str("its author is neither sender nor receiver"),
             Self::WrongSide => f.write_str("it is for the other side to do"),
             Self::Duplicate => f.write_str("its author has written it before; it counts once"),

@@ -173,6 +173,7 @@ impl ReferralForm {
             age_band: fields.parse_code::<v1::AgeBand>("age_band", &self.age_band),
             sex: fields.parse_code::<v1::Sex>("sex", &self.sex),
             case_digest: Vec::new(),
+            onward_of: Vec::new(),
         };
         let content = self.content.clone().unwrap_or_default().to_message(&mut fields);
         match fields.finish() {

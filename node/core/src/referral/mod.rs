@@ -12,21 +12,23 @@ mod book;
 mod check;
 pub mod codes;
 mod decide;
+mod erasure;
 mod event;
 mod evolve;
 pub mod form;
 mod ids;
-
 mod state;
+mod steps;
 mod validate;
 
 pub use book::{Book, Referral};
 pub(crate) use check::event as check_form;
 pub use decide::{Command, Context, Refusal, decide};
+pub use erasure::{Confirmation, Erasure};
 pub use event::{Event, Outcome, Why};
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
-pub use state::{Kind, State, transition};
+pub use state::{By, Case, Kind, State, handover, transition};
 pub use validate::{CONTENT_FIELDS, disclosed};
 
 #[cfg(test)]

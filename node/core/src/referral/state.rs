@@ -6,112 +6,200 @@ use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::Side;
 
-/// Where a referral stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Sent, not answered.
-    Sent,
-    /// The receiver has it.
-    Acknowledged,
-    /// The receiver needs to know more.
-    InformationRequested,
-    /// The receiver will help.
-    Accepted,
-    /// The receiver will not help, and has said why.
-    Declined,
-    /// The sender took it back before it was accepted.
-    Withdrawn,
-    /// The receiver has done what it could.
-    Completed,
-    /// The sender has closed the matter.
-    Closed,
+macro_rules! named {
+    ($(#[$doc:meta])* $list:ident { $($(#[$item_doc:meta])* $item:ident = $name:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $list {
+            $($(#[$item_doc])* $item,)+
+        }
+
+        impl $list {
+            /// Every one, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$item),+];
+
+            /// Its name, in `snake_case`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$item => $name,)+
+                }
+            }
+
+            /// The one of that name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|item| item.name() == name)
+            }
+        }
+
+        impl fmt::Display for $list {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
+}
+
+named! {
+    /// Where a referral stands.
+    State {
+        /// Sent, not answered.
+        Sent = "sent",
+        /// The receiver has it.
+        Acknowledged = "acknowledged",
+        /// The receiver needs to know more.
+        InformationRequested = "information_requested",
+        /// The receiver will help.
+        Accepted = "accepted",
+        /// The receiver is helping.
+        InProgress = "in_progress",
+        /// The help rests.
+        OnHold = "on_hold",
+        /// The receiver has done what it could.
+        Completed = "completed",
+        /// The receiver will not help, and has said why.
+        Declined = "declined",
+        /// Nobody answered in time.
+        Expired = "expired",
+        /// The sender took it back before it was accepted.
+        Withdrawn = "withdrawn",
+        /// One of the two ended it after it was accepted.
+        Cancelled = "cancelled",
+        /// The sender has closed the matter.
+        Closed = "closed",
+        /// The person no longer agrees: nothing goes on, and the content is erased.
+        ConsentWithdrawn = "consent_withdrawn",
+        /// The data are to be erased: nothing goes on.
+        ErasureRequested = "erasure_requested",
+        /// It should never have been sent: nothing goes on, and the content is erased.
+        EnteredInError = "entered_in_error",
+    }
 }
 
 impl State {
-    /// Every state, in the order of the table.
-    pub const ALL: [Self; 8] = [
-        Self::Sent,
-        Self::Acknowledged,
-        Self::InformationRequested,
-        Self::Accepted,
-        Self::Declined,
-        Self::Withdrawn,
-        Self::Completed,
-        Self::Closed,
-    ];
-
-    /// `sent`, `acknowledged`, …
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Acknowledged => "acknowledged",
-            Self::InformationRequested => "information_requested",
-            Self::Accepted => "accepted",
-            Self::Declined => "declined",
-            Self::Withdrawn => "withdrawn",
-            Self::Completed => "completed",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// The state of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-
     /// Whether somebody is still to do something: a second referral of the same case for the same
     /// service to the same society is refused meanwhile.
     pub fn is_open(self) -> bool {
         match self {
-            Self::Sent | Self::Acknowledged | Self::InformationRequested | Self::Accepted => true,
-            Self::Declined | Self::Withdrawn | Self::Completed | Self::Closed => false,
+            Self::Sent
+            | Self::Acknowledged
+            | Self::InformationRequested
+            | Self::Accepted
+            | Self::InProgress
+            | Self::OnHold => true,
+            Self::Completed
+            | Self::Declined
+            | Self::Expired
+            | Self::Withdrawn
+            | Self::Cancelled
+            | Self::Closed
+            | Self::ConsentWithdrawn
+            | Self::ErasureRequested
+            | Self::EnteredInError => false,
+        }
+    }
+
+    /// Whether nothing may be disclosed and all content is to be erased.
+    pub fn is_stopped(self) -> bool {
+        matches!(self, Self::ConsentWithdrawn | Self::ErasureRequested | Self::EnteredInError)
+    }
+}
+
+named! {
+    /// What an event does.
+    Kind {
+        /// The sender refers a person.
+        Sent = "sent",
+        /// The receiver has it.
+        Acknowledged = "acknowledged",
+        /// The receiver asks.
+        InformationRequested = "information_requested",
+        /// The sender answers.
+        InformationProvided = "information_provided",
+        /// The receiver will help.
+        Accepted = "accepted",
+        /// The receiver will not.
+        Declined = "declined",
+        /// The sender waits no longer: nobody answered in time.
+        Expired = "expired",
+        /// The sender takes it back.
+        Withdrawn = "withdrawn",
+        /// The receiver begins to help.
+        ServiceStarted = "service_started",
+        /// The receiver and the person will meet.
+        AppointmentScheduled = "appointment_scheduled",
+        /// They did not.
+        AppointmentMissed = "appointment_missed",
+        /// The help rests.
+        Paused = "paused",
+        /// It goes on.
+        Resumed = "resumed",
+        /// The receiver is done.
+        ServiceDelivered = "service_delivered",
+        /// Somebody asked how the person is.
+        FollowUp = "follow_up",
+        /// The sender closes the matter.
+        Closed = "closed",
+        /// Help that was promised ends.
+        Cancelled = "cancelled",
+        /// The sender takes up again what had ended, with fresh consent.
+        Reopened = "reopened",
+        /// The receiver has referred the person to a third society.
+        Onward = "onward",
+        /// The sender would give the case itself into the receiver's hands.
+        HandoverProposed = "handover_proposed",
+        /// The receiver takes it.
+        HandoverAccepted = "handover_accepted",
+        /// The receiver does not.
+        HandoverDeclined = "handover_declined",
+        /// The person no longer agrees.
+        ConsentWithdrawn = "consent_withdrawn",
+        /// The person has agreed anew, to more or for longer.
+        ConsentRenewed = "consent_renewed",
+        /// What an own event said is put right.
+        Corrected = "corrected",
+        /// An own event should never have been written.
+        StepEnteredInError = "step_entered_in_error",
+        /// The whole referral should never have been sent.
+        EnteredInError = "entered_in_error",
+        /// The data are to be erased.
+        ErasureRequested = "erasure_requested",
+        /// A receipt: its author holds the content no more.
+        Erased = "erased",
+    }
+}
+
+/// Who may write an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The sender alone.
+    Sender,
+    /// The receiver alone.
+    Receiver,
+    /// Either.
+    Both,
+}
+
+impl By {
+    /// Whether that side may.
+    pub fn may(self, side: Side) -> bool {
+        match self {
+            Self::Sender => side == Side::Sender,
+            Self::Receiver => side == Side::Receiver,
+            Self::Both => true,
+        }
+    }
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Receiver => "receiver",
+            Self::Both => "both",
         }
     }
 }
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// What an event does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// The sender refers a person.
-    Sent,
-    /// The receiver has it.
-    Acknowledged,
-    /// The receiver asks.
-    InformationRequested,
-    /// The sender answers.
-    InformationProvided,
-    /// The receiver will help.
-    Accepted,
-    /// The receiver will not.
-    Declined,
-    /// The sender takes it back.
-    Withdrawn,
-    /// The receiver is done.
-    Completed,
-    /// The sender closes the matter.
-    Closed,
-}
-
 impl Kind {
-    /// Every kind, in the order of the table.
-    pub const ALL: [Self; 9] = [
-        Self::Sent,
-        Self::Acknowledged,
-        Self::InformationRequested,
-        Self::InformationProvided,
-        Self::Accepted,
-        Self::Declined,
-        Self::Withdrawn,
-        Self::Completed,
-        Self::Closed,
-    ];
-
     /// The kind of an event's body; `None` where it says nothing that this version knows.
     pub fn of(body: &v1::ReferralEvent) -> Option<Self> {
         Some(match body.transition.as_ref()? {
@@ -121,25 +209,37 @@ impl Kind {
             Transition::InformationProvided(_) => Self::InformationProvided,
             Transition::Accepted(_) => Self::Accepted,
             Transition::Declined(_) => Self::Declined,
+            Transition::Expired(_) => Self::Expired,
             Transition::Withdrawn(_) => Self::Withdrawn,
-            Transition::Completed(_) => Self::Completed,
+            Transition::ServiceStarted(_) => Self::ServiceStarted,
+            Transition::AppointmentScheduled(_) => Self::AppointmentScheduled,
+            Transition::AppointmentMissed(_) => Self::AppointmentMissed,
+            Transition::Paused(_) => Self::Paused,
+            Transition::Resumed(_) => Self::Resumed,
+            Transition::ServiceDelivered(_) => Self::ServiceDelivered,
+            Transition::FollowUp(_) => Self::FollowUp,
             Transition::Closed(_) => Self::Closed,
+            Transition::Cancelled(_) => Self::Cancelled,
+            Transition::Reopened(_) => Self::Reopened,
+            Transition::Onward(_) => Self::Onward,
+            Transition::HandoverProposed(_) => Self::HandoverProposed,
+            Transition::HandoverAccepted(_) => Self::HandoverAccepted,
+            Transition::HandoverDeclined(_) => Self::HandoverDeclined,
+            Transition::ConsentWithdrawn(_) => Self::ConsentWithdrawn,
+            Transition::ConsentRenewed(_) => Self::ConsentRenewed,
+            Transition::Corrected(_) => Self::Corrected,
+            Transition::EnteredInError(v1::EnteredInError { event: Some(_) }) => {
+                Self::StepEnteredInError
+            }
+            Transition::EnteredInError(v1::EnteredInError { event: None }) => Self::EnteredInError,
+            Transition::ErasureRequested(_) => Self::ErasureRequested,
+            Transition::Erased(_) => Self::Erased,
         })
     }
 
-    /// `sent`, `acknowledged`, …
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Acknowledged => "acknowledged",
-            Self::InformationRequested => "information_requested",
-            Self::InformationProvided => "information_provided",
-            Self::Accepted => "accepted",
-            Self::Declined => "declined",
-            Self::Withdrawn => "withdrawn",
-            Self::Completed => "completed",
-            Self::Closed => "closed",
-        }
+    /// Who may write it.
+    pub fn by(self) -> By {
+        row(self).0
     }
 
     /// What a person does to write it, as the command is called: `acknowledge`, …
@@ -151,33 +251,207 @@ impl Kind {
             Self::InformationProvided => "provide-information",
             Self::Accepted => "accept",
             Self::Declined => "decline",
+            Self::Expired => "expire",
             Self::Withdrawn => "withdraw",
-            Self::Completed => "complete",
+            Self::ServiceStarted => "start",
+            Self::AppointmentScheduled => "schedule",
+            Self::AppointmentMissed => "missed",
+            Self::Paused => "pause",
+            Self::Resumed => "resume",
+            Self::ServiceDelivered => "deliver",
+            Self::FollowUp => "follow-up",
             Self::Closed => "close",
+            Self::Cancelled => "cancel",
+            Self::Reopened => "reopen",
+            Self::Onward => "onward",
+            Self::HandoverProposed => "handover propose",
+            Self::HandoverAccepted => "handover accept",
+            Self::HandoverDeclined => "handover decline",
+            Self::ConsentWithdrawn => "withdraw-consent",
+            Self::ConsentRenewed => "renew-consent",
+            Self::Corrected => "correct",
+            Self::StepEnteredInError | Self::EnteredInError => "entered-in-error",
+            Self::ErasureRequested => "request-erasure",
+            Self::Erased => "confirm-erasure",
         }
     }
 
-    /// Who alone may do it.
-    pub fn side(self) -> Side {
+    /// Whether it stops the referral: nothing is disclosed after it, and all content is erased.
+    pub fn stops(self) -> bool {
+        matches!(self, Self::ConsentWithdrawn | Self::ErasureRequested | Self::EnteredInError)
+    }
+
+    /// Whether it belongs to stopping and erasing, for which there is always room.
+    pub fn ends(self) -> bool {
+        self.stops() || self == Self::Erased
+    }
+
+    /// Whether its author may take it back as entered in error. What has left the house, what a
+    /// person has said about consent, and receipts stay.
+    pub fn is_voidable(self) -> bool {
         match self {
-            Self::Sent | Self::InformationProvided | Self::Withdrawn | Self::Closed => Side::Sender,
             Self::Acknowledged
             | Self::InformationRequested
             | Self::Accepted
             | Self::Declined
-            | Self::Completed => Side::Receiver,
+            | Self::Expired
+            | Self::Withdrawn
+            | Self::ServiceStarted
+            | Self::AppointmentScheduled
+            | Self::AppointmentMissed
+            | Self::Paused
+            | Self::Resumed
+            | Self::ServiceDelivered
+            | Self::FollowUp
+            | Self::Closed
+            | Self::Cancelled
+            | Self::HandoverProposed
+            | Self::HandoverAccepted
+            | Self::HandoverDeclined => true,
+            Self::Sent
+            | Self::InformationProvided
+            | Self::Reopened
+            | Self::Onward
+            | Self::ConsentWithdrawn
+            | Self::ConsentRenewed
+            | Self::Corrected
+            | Self::StepEnteredInError
+            | Self::EnteredInError
+            | Self::ErasureRequested
+            | Self::Erased => false,
         }
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+/// Whose the case is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Case {
+    /// The sender's.
+    #[default]
+    Senders,
+    /// The sender's, who has proposed to hand it over.
+    Proposed,
+    /// The receiver's.
+    Receivers,
+}
+
+/// Whose the case is after an event; `None` where the event does not fit.
+///
+/// | event | from | to |
+/// |---|---|---|
+/// | handover_proposed | the sender's | proposed |
+/// | handover_accepted | proposed | the receiver's |
+/// | handover_declined | proposed | the sender's |
+/// | any other | any | the same |
+pub fn handover(case: Case, kind: Kind) -> Option<Case> {
+    match (case, kind) {
+        (Case::Senders, Kind::HandoverProposed) => Some(Case::Proposed),
+        (Case::Proposed, Kind::HandoverAccepted) => Some(Case::Receivers),
+        (Case::Proposed, Kind::HandoverDeclined) => Some(Case::Senders),
+        (
+            Case::Senders | Case::Proposed | Case::Receivers,
+            Kind::HandoverProposed | Kind::HandoverAccepted | Kind::HandoverDeclined,
+        ) => None,
+        (case, _) => Some(case),
+    }
+}
+
+/// Where an event leads from one of the states before it; `None`: it leaves the state as it is.
+type Way = (&'static [State], Option<State>);
+
+const UNANSWERED: &[State] = &[State::Sent, State::Acknowledged, State::InformationRequested];
+const WORKING: &[State] = &[State::Accepted, State::InProgress];
+const HELPED: &[State] = &[State::Accepted, State::InProgress, State::OnHold, State::Completed];
+const PROMISED: &[State] = &[State::Accepted, State::InProgress, State::OnHold];
+const ENDED: &[State] =
+    &[State::Completed, State::Declined, State::Expired, State::Withdrawn, State::Cancelled];
+const PASSABLE: &[State] = &[
+    State::Acknowledged,
+    State::Accepted,
+    State::InProgress,
+    State::OnHold,
+    State::Completed,
+    State::Declined,
+];
+/// All but those in which nothing goes on.
+const GOING_ON: &[State] = &[
+    State::Sent,
+    State::Acknowledged,
+    State::InformationRequested,
+    State::Accepted,
+    State::InProgress,
+    State::OnHold,
+    State::Completed,
+    State::Declined,
+    State::Expired,
+    State::Withdrawn,
+    State::Cancelled,
+    State::Closed,
+];
+
+/// One row of the table: who may, and whence whither.
+fn row(kind: Kind) -> (By, &'static [Way]) {
+    use By::{Both, Receiver, Sender};
+    use State as S;
+    match kind {
+        Kind::Sent => (Sender, &[]),
+        Kind::Acknowledged => (Receiver, &[(&[S::Sent], Some(S::Acknowledged))]),
+        Kind::InformationRequested => {
+            (Receiver, &[(&[S::Sent, S::Acknowledged], Some(S::InformationRequested))])
+        }
+        Kind::InformationProvided => {
+            (Sender, &[(&[S::InformationRequested], Some(S::Acknowledged))])
+        }
+        Kind::Accepted => (Receiver, &[(&[S::Sent, S::Acknowledged], Some(S::Accepted))]),
+        Kind::Declined => (Receiver, &[(UNANSWERED, Some(S::Declined))]),
+        Kind::Expired => (Sender, &[(UNANSWERED, Some(S::Expired))]),
+        Kind::Withdrawn => (Sender, &[(UNANSWERED, Some(S::Withdrawn))]),
+        Kind::ServiceStarted => (Receiver, &[(&[S::Accepted], Some(S::InProgress))]),
+        Kind::AppointmentScheduled | Kind::AppointmentMissed => (Receiver, &[(WORKING, None)]),
+        Kind::Paused => (Receiver, &[(&[S::InProgress], Some(S::OnHold))]),
+        Kind::Resumed => (Receiver, &[(&[S::OnHold], Some(S::InProgress))]),
+        Kind::ServiceDelivered => (Receiver, &[(WORKING, Some(S::Completed))]),
+        Kind::FollowUp => (Both, &[(HELPED, None)]),
+        Kind::Closed => (Sender, &[(ENDED, Some(S::Closed))]),
+        Kind::Cancelled => (Both, &[(PROMISED, Some(S::Cancelled))]),
+        Kind::Reopened => (
+            Sender,
+            &[(&[S::Closed, S::ConsentWithdrawn, S::ErasureRequested], Some(S::Acknowledged))],
+        ),
+        Kind::Onward => (Receiver, &[(PASSABLE, None)]),
+        Kind::HandoverProposed => (Sender, &[(HELPED, None)]),
+        Kind::HandoverAccepted | Kind::HandoverDeclined => (Receiver, &[(HELPED, None)]),
+        Kind::ConsentWithdrawn => (
+            Both,
+            &[
+                (GOING_ON, Some(S::ConsentWithdrawn)),
+                (&[S::ConsentWithdrawn, S::ErasureRequested], Some(S::ConsentWithdrawn)),
+            ],
+        ),
+        Kind::ConsentRenewed => (Both, &[(GOING_ON, None)]),
+        Kind::Corrected => (Both, &[(GOING_ON, None)]),
+        Kind::StepEnteredInError => (Both, &[(GOING_ON, None)]),
+        Kind::EnteredInError => (
+            Sender,
+            &[
+                (GOING_ON, Some(S::EnteredInError)),
+                (&[S::ConsentWithdrawn, S::ErasureRequested], Some(S::EnteredInError)),
+            ],
+        ),
+        Kind::ErasureRequested => (
+            Both,
+            &[
+                (GOING_ON, Some(S::ErasureRequested)),
+                (&[S::ConsentWithdrawn, S::ErasureRequested], None),
+            ],
+        ),
+        Kind::Erased => (Both, &[(S::ALL, None)]),
     }
 }
 
 /// The table. `None` before the referral was sent; the answer is `None` where the event does not
-/// lead anywhere from that state.
+/// lead anywhere from that state. *Going on* are all states but consent_withdrawn,
+/// erasure_requested and entered_in_error; *=* is the state that it was.
 ///
 /// | event (by) | from | to |
 /// |---|---|---|
@@ -187,88 +461,35 @@ impl fmt::Display for Kind {
 /// | information_provided (sender) | information_requested | acknowledged |
 /// | accepted (receiver) | sent, acknowledged | accepted |
 /// | declined (receiver) | sent, acknowledged, information_requested | declined |
+/// | expired (sender) | sent, acknowledged, information_requested | expired |
 /// | withdrawn (sender) | sent, acknowledged, information_requested | withdrawn |
-/// | completed (receiver) | accepted | completed |
-/// | closed (sender) | completed, declined, withdrawn | closed |
+/// | service_started (receiver) | accepted | in_progress |
+/// | appointment_scheduled (receiver) | accepted, in_progress | = |
+/// | appointment_missed (receiver) | accepted, in_progress | = |
+/// | paused (receiver) | in_progress | on_hold |
+/// | resumed (receiver) | on_hold | in_progress |
+/// | service_delivered (receiver) | accepted, in_progress | completed |
+/// | follow_up (both) | accepted, in_progress, on_hold, completed | = |
+/// | closed (sender) | completed, declined, expired, withdrawn, cancelled | closed |
+/// | cancelled (both) | accepted, in_progress, on_hold | cancelled |
+/// | reopened (sender) | closed, consent_withdrawn, erasure_requested | acknowledged |
+/// | onward (receiver) | acknowledged, accepted, in_progress, on_hold, completed, declined | = |
+/// | handover_proposed (sender) | accepted, in_progress, on_hold, completed | = |
+/// | handover_accepted (receiver) | accepted, in_progress, on_hold, completed | = |
+/// | handover_declined (receiver) | accepted, in_progress, on_hold, completed | = |
+/// | consent_withdrawn (both) | going on, consent_withdrawn, erasure_requested | consent_withdrawn |
+/// | consent_renewed (both) | going on | = |
+/// | corrected (both) | going on | = |
+/// | step_entered_in_error (both) | going on | = |
+/// | entered_in_error (sender) | going on, consent_withdrawn, erasure_requested | entered_in_error |
+/// | erasure_requested (both) | going on | erasure_requested |
+/// | erasure_requested (both) | consent_withdrawn, erasure_requested | = |
+/// | erased (both) | going on, consent_withdrawn, erasure_requested, entered_in_error | = |
 pub fn transition(state: Option<State>, kind: Kind) -> Option<State> {
-    use State as S;
     let Some(state) = state else {
-        return match kind {
-            Kind::Sent => Some(S::Sent),
-            Kind::Acknowledged
-            | Kind::InformationRequested
-            | Kind::InformationProvided
-            | Kind::Accepted
-            | Kind::Declined
-            | Kind::Withdrawn
-            | Kind::Completed
-            | Kind::Closed => None,
-        };
+        return (kind == Kind::Sent).then_some(State::Sent);
     };
-    match (state, kind) {
-        (S::Sent, Kind::Acknowledged) | (S::InformationRequested, Kind::InformationProvided) => {
-            Some(S::Acknowledged)
-        }
-        (S::Sent | S::Acknowledged, Kind::InformationRequested) => Some(S::InformationRequested),
-        (S::Sent | S::Acknowledged, Kind::Accepted) => Some(S::Accepted),
-        (S::Sent | S::Acknowledged | S::InformationRequested, Kind::Declined) => Some(S::Declined),
-        (S::Sent | S::Acknowledged | S::InformationRequested, Kind::Withdrawn) => {
-            Some(S::Withdrawn)
-        }
-        (S::Accepted, Kind::Completed) => Some(S::Completed),
-        (S::Completed | S::Declined | S::Withdrawn, Kind::Closed) => Some(S::Closed),
-
-        (S::Sent, Kind::Sent | Kind::InformationProvided | Kind::Completed | Kind::Closed)
-        | (
-            S::Acknowledged,
-            Kind::Sent
-            | Kind::Acknowledged
-            | Kind::InformationProvided
-            | Kind::Completed
-            | Kind::Closed,
-        )
-        | (
-            S::InformationRequested,
-            Kind::Sent
-            | Kind::Acknowledged
-            | Kind::InformationRequested
-            | Kind::Accepted
-            | Kind::Completed
-            | Kind::Closed,
-        )
-        | (
-            S::Accepted,
-            Kind::Sent
-            | Kind::Acknowledged
-            | Kind::InformationRequested
-            | Kind::InformationProvided
-            | Kind::Accepted
-            | Kind::Declined
-            | Kind::Withdrawn
-            | Kind::Closed,
-        )
-        | (
-            S::Declined | S::Withdrawn | S::Completed,
-            Kind::Sent
-            | Kind::Acknowledged
-            | Kind::InformationRequested
-            | Kind::InformationProvided
-            | Kind::Accepted
-            | Kind::Declined
-            | Kind::Withdrawn
-            | Kind::Completed,
-        )
-        | (
-            S::Closed,
-            Kind::Sent
-            | Kind::Acknowledged
-            | Kind::InformationRequested
-            | Kind::InformationProvided
-            | Kind::Accepted
-            | Kind::Declined
-            | Kind::Withdrawn
-            | Kind::Completed
-            | Kind::Closed,
-        ) => None,
-    }
+    let (_, ways) = row(kind);
+    let way = ways.iter().find(|(from, _)| from.contains(&state));
+    way.map(|(_, to)| to.unwrap_or(state))
 }

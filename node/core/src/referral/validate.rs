@@ -122,6 +122,35 @@ fn consent(
     now_s: Option<u64>,
 ) {
     let need = if by_consent { Need::Required } else { Need::Optional };
+    consent_form(fields, consent, need, now_s);
+    if !by_consent {
+        return;
+    }
+    consent_holds(fields, consent, now_s);
+    fields.check(
+        consent.recipients.contains(&sent.receiver),
+        "consent.recipients",
+        "does not name the receiver: the person has not agreed to that society",
+    );
+    fields.check(
+        covers(consent, disclosed),
+        "consent.fields",
+        "does not cover every field that is filled in: leave those out, or ask the person",
+    );
+    fields.check(
+        sent.purpose == 0 || consent.purposes.contains(&sent.purpose),
+        "consent.purposes",
+        "does not name the purpose: the person has not agreed to that use",
+    );
+}
+
+/// What is said of a consent, whatever it allows.
+pub(super) fn consent_form(
+    fields: &mut Fields,
+    consent: &v1::Consent,
+    need: Need,
+    now_s: Option<u64>,
+) {
     fields.code::<v1::ConsentStatus>("consent.status", consent.status, need);
     fields.code::<v1::ConsentForm>("consent.form", consent.form, need);
     fields.code::<v1::ConsentGiver>("consent.given_by", consent.given_by, need);
@@ -138,14 +167,15 @@ fn consent(
         "consent.explained_on",
         "lies in the future",
     );
-    if !by_consent {
-        return;
-    }
-    let given = [v1::ConsentStatus::Given as i32, v1::ConsentStatus::Renewed as i32];
-    if codes::is_known::<v1::ConsentStatus>(consent.status) && !given.contains(&consent.status) {
+}
+
+/// Whether it was given, and has not ended.
+pub(super) fn consent_holds(fields: &mut Fields, consent: &v1::Consent, now_s: Option<u64>) {
+    let given = super::check::holds(Some(consent));
+    if codes::is_known::<v1::ConsentStatus>(consent.status) && !given {
         fields.allowed(
             "consent.status",
-            "does not allow to send on the basis of consent",
+            "does not say that the person agrees",
             &["given", "renewed"],
         );
     }
@@ -154,24 +184,12 @@ fn consent(
         "consent.expires_on",
         "lies in the past: ask the person again",
     );
-    fields.check(
-        consent.recipients.contains(&sent.receiver),
-        "consent.recipients",
-        "does not name the receiver: the person has not agreed to that society",
-    );
-    let uncovered = disclosed
-        .iter()
-        .any(|field| !NOT_PERSONAL.contains(&field.as_str()) && !consent.fields.contains(field));
-    fields.check(
-        consent.fields.is_empty() || !uncovered,
-        "consent.fields",
-        "does not cover every field that is filled in: leave those out, or ask the person",
-    );
-    fields.check(
-        sent.purpose == 0 || consent.purposes.contains(&sent.purpose),
-        "consent.purposes",
-        "does not name the purpose: the person has not agreed to that use",
-    );
+}
+
+/// Whether the consent covers these fields of a content.
+pub(super) fn covers(consent: &v1::Consent, disclosed: &[String]) -> bool {
+    let personal = disclosed.iter().filter(|field| !NOT_PERSONAL.contains(&field.as_str()));
+    consent.fields.is_empty() || personal.into_iter().all(|field| consent.fields.contains(field))
 }
 
 /// Names out of [`CONTENT_FIELDS`], each once: a record has no room for free text.
@@ -182,7 +200,7 @@ pub(super) fn content_fields(fields: &mut Fields, field: &str, names: &[String])
     }
 }
 
-fn content_texts(fields: &mut Fields, content: &v1::ReferralContent) {
+pub(super) fn content_texts(fields: &mut Fields, content: &v1::ReferralContent) {
     use Need::Optional;
     let person = content.person.clone().unwrap_or_default();
     let focal_point = content.focal_point.clone().unwrap_or_default();

@@ -103,6 +103,11 @@ impl Bodies {
 }
 
 impl Exchange {
+    /// Asks nobody for a body any more: it is to be erased.
+    pub fn unwant(&mut self, origin: &Origin, index: u64, part: Part) {
+        self.bodies.remove(&(origin.clone(), index, part));
+    }
+
     pub(super) fn want_body<S: Reader, R: CryptoRngCore>(
         &mut self,
         step: &mut Step<'_, S, R>,

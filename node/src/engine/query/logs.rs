@@ -40,6 +40,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             warnings: self.warnings(now_ms),
             mode: self.mode().name().into(),
             listen: self.identity.listen.clone(),
+            erasures_open: self.erasures_open(now_ms),
         }
     }
 

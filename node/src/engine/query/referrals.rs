@@ -4,7 +4,6 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    entry::Header,
     record,
     referral::{self, EventRef, Referral, ReferralId, codes},
     store::Store,
@@ -70,8 +69,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub fn referral_counts(&self) -> std::collections::BTreeMap<&'static str, u64> {
         let counts = self.referrals.counts();
         referral::State::ALL
-            .into_iter()
-            .map(|state| (state.name(), counts.get(&state).copied().unwrap_or(0)))
+            .iter()
+            .map(|state| (state.name(), counts.get(state).copied().unwrap_or(0)))
             .collect()
     }
 
@@ -88,18 +87,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         now_ms: u64,
     ) -> Result<api::Referral, Refused> {
         let deadlines = self.roster.data_protection();
-        let sent = referral.outcomes.iter().find(|outcome| {
-            outcome.effective && outcome.event.kind() == Some(referral::Kind::Sent)
-        });
-        let sent_event = sent.map(|outcome| &outcome.event);
-        let content_state = match sent_event.map(|event| self.header_at(&event.at)).transpose()? {
-            Some(Some(Header { content: Some(content), .. })) => {
-                state_of_body(self.store.body_state(&content.digest))
-            }
-            Some(_) | None => api::BodyState::Unspecified,
+        let erasure = referral.erasure(now_ms, deadlines);
+        let case = referral.effective().rfind(|event| tells_the_case(event));
+        let content_state = match case.map(|event| self.content_state(event, now_ms)).transpose()? {
+            Some(Some(state)) => state,
+            Some(None) | None => api::BodyState::Unspecified,
         };
-        let content = match sent_event.filter(|_| with_content) {
-            Some(event) => match self.open_content(&event.at, &event.event_id)? {
+        let content = match case.filter(|_| with_content) {
+            Some(event) => match self.open_content(&event.at, &event.event_id, now_ms)? {
                 Some(Content::Referral(content)) => Some(content),
                 Some(Content::Note(_)) | None => None,
             },
@@ -112,7 +107,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 self.store.cosigned(o).values().map(|head| head.size()).collect::<Vec<u64>>()
             });
             let witnesses = sizes.iter().filter(|size| **size > outcome.event.at.index).count();
-            events.push(self.event_message(outcome, with_content, witnesses)?);
+            events.push(self.event_message(outcome, with_content, witnesses, now_ms)?);
         }
         Ok(api::Referral {
             id: referral.id.to_string(),
@@ -127,6 +122,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             due_at_ms: referral.due_at_ms(deadlines).unwrap_or(0),
             overdue: referral.overdue(now_ms, deadlines),
             content_state: content_state as i32,
+            erasure: erasure.as_ref().map(erasure_message),
+            consent: referral.consent.clone(),
+            owner: referral.owner().to_string(),
+            handover_open: referral.case == referral::Case::Proposed,
+            retained_until_ms: referral.retained_until_ms(deadlines),
+            onward: referral.effective().filter_map(onward_of).collect(),
         })
     }
 
@@ -135,10 +136,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         outcome: &referral::Outcome,
         with_content: bool,
         witnesses: usize,
+        now_ms: u64,
     ) -> Result<api::ReferralEventView, Refused> {
         let event = &outcome.event;
         let note = if with_content && event.kind() != Some(referral::Kind::Sent) {
-            match self.open_content(&event.at, &event.event_id)? {
+            match self.open_content(&event.at, &event.event_id, now_ms)? {
                 Some(Content::Note(note)) => note.text,
                 Some(Content::Referral(_)) | None => String::new(),
             }
@@ -156,12 +158,37 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             explanation: outcome.why.as_ref().map(ToString::to_string).unwrap_or_default(),
             note,
             witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
+            content_state: self.content_state(event, now_ms)?.unwrap_or(api::BodyState::Unspecified)
+                as i32,
+            entries: erased_entries(event),
         })
+    }
+
+    /// The content's state here; what is to be erased counts as erased. `None` where there is none.
+    fn content_state(
+        &self,
+        event: &referral::Event,
+        now_ms: u64,
+    ) -> Result<Option<api::BodyState>, Refused> {
+        let header = self.header_at(&event.at)?;
+        let content = header.and_then(|header| header.content);
+        Ok(content.map(|content| match self.is_due(&event.at, now_ms) {
+            true => api::BodyState::Erased,
+            false => state_of_body(self.store.body_state(&content.digest)),
+        }))
     }
 
     /// Opens the content of one entry; `None` where there is none, it is not here, or it cannot be
     /// read.
-    fn open_content(&self, at: &EventRef, event_id: &[u8; 16]) -> Result<Option<Content>, Refused> {
+    fn open_content(
+        &self,
+        at: &EventRef,
+        event_id: &[u8; 16],
+        now_ms: u64,
+    ) -> Result<Option<Content>, Refused> {
+        if self.is_due(at, now_ms) {
+            return Ok(None);
+        }
         let Some(header) = self.header_at(at)? else { return Ok(None) };
         let Some(commitment) = header.content else { return Ok(None) };
         let Some(body) = read_body(&self.store, &commitment)? else { return Ok(None) };
@@ -176,22 +203,83 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 }
 
-fn code_of(event: &referral::Event) -> &'static str {
+/// Whether the event's content is a whole case.
+fn tells_the_case(event: &referral::Event) -> bool {
     match &event.body.transition {
-        Some(Transition::Declined(declined)) => codes::name::<v1::DeclineCode>(declined.code),
-        Some(Transition::Withdrawn(withdrawn)) => codes::name::<v1::WithdrawCode>(withdrawn.code),
-        Some(Transition::Completed(completed)) => {
-            codes::name::<v1::DeliveryResult>(completed.result)
+        Some(Transition::Sent(_)) => true,
+        Some(Transition::Reopened(reopened)) => !reopened.information_disclosed.is_empty(),
+        Some(Transition::Corrected(corrected)) => !corrected.information_disclosed.is_empty(),
+        _ => false,
+    }
+}
+
+fn onward_of(event: &referral::Event) -> Option<String> {
+    match &event.body.transition {
+        Some(Transition::Onward(onward)) => Some(hex::encode(&onward.referral_id)),
+        _ => None,
+    }
+}
+
+fn erased_entries(event: &referral::Event) -> Vec<String> {
+    match &event.body.transition {
+        Some(Transition::Erased(erased)) => {
+            erased.entries.iter().map(|at| format!("{} {}", at.origin, at.index)).collect()
         }
-        Some(Transition::Closed(closed)) => codes::name::<v1::Outcome>(closed.outcome),
-        Some(
-            Transition::Sent(_)
-            | Transition::Acknowledged(_)
-            | Transition::InformationRequested(_)
-            | Transition::InformationProvided(_)
-            | Transition::Accepted(_),
-        )
-        | None => "",
+        _ => Vec::new(),
+    }
+}
+
+fn erasure_message(erasure: &referral::Erasure) -> api::Erasure {
+    let confirmation = |confirmation: &referral::Confirmation| api::ErasureConfirmation {
+        society: confirmation.society.to_string(),
+        confirmed: confirmation.open.is_empty(),
+        at_ms: confirmation.at_ms.unwrap_or(0),
+        open: u32::try_from(confirmation.open.len()).unwrap_or(u32::MAX),
+    };
+    api::Erasure {
+        reason: codes::name::<v1::ErasureReason>(erasure.reason as i32).into(),
+        by: erasure.on.as_ref().map(|event| event.society.to_string()).unwrap_or_default(),
+        at_ms: erasure.on.as_ref().map_or(0, |event| event.recorded_at_ms),
+        entries: u32::try_from(erasure.entries.len()).unwrap_or(u32::MAX),
+        confirmations: erasure.confirmations.iter().map(confirmation).collect(),
+    }
+}
+
+fn code_of(event: &referral::Event) -> &'static str {
+    let Some(transition) = &event.body.transition else { return "" };
+    match transition {
+        Transition::Declined(declined) => codes::name::<v1::DeclineCode>(declined.code),
+        Transition::Withdrawn(withdrawn) => codes::name::<v1::WithdrawCode>(withdrawn.code),
+        Transition::ServiceDelivered(delivered) => {
+            codes::name::<v1::DeliveryResult>(delivered.result)
+        }
+        Transition::Closed(closed) => codes::name::<v1::Outcome>(closed.outcome),
+        Transition::AppointmentMissed(missed) => codes::name::<v1::MissedCode>(missed.code),
+        Transition::Paused(paused) => codes::name::<v1::PauseCode>(paused.code),
+        Transition::FollowUp(found) => codes::name::<v1::FollowUpResult>(found.result),
+        Transition::Cancelled(cancelled) => codes::name::<v1::CancelCode>(cancelled.code),
+        Transition::Reopened(reopened) => codes::name::<v1::ReopenCode>(reopened.code),
+        Transition::ConsentWithdrawn(withdrawn) => codes::name::<v1::ConsentGiver>(withdrawn.by),
+        Transition::ErasureRequested(requested) => {
+            codes::name::<v1::ErasureGround>(requested.ground)
+        }
+        Transition::Erased(erased) => codes::name::<v1::ErasureReason>(erased.reason),
+        Transition::Sent(_)
+        | Transition::Acknowledged(_)
+        | Transition::InformationRequested(_)
+        | Transition::InformationProvided(_)
+        | Transition::Accepted(_)
+        | Transition::Expired(_)
+        | Transition::ServiceStarted(_)
+        | Transition::AppointmentScheduled(_)
+        | Transition::Resumed(_)
+        | Transition::Onward(_)
+        | Transition::HandoverProposed(_)
+        | Transition::HandoverAccepted(_)
+        | Transition::HandoverDeclined(_)
+        | Transition::ConsentRenewed(_)
+        | Transition::Corrected(_)
+        | Transition::EnteredInError(_) => "",
     }
 }
 
@@ -202,9 +290,16 @@ fn state_message(state: referral::State) -> api::ReferralState {
         referral::State::Acknowledged => S::Acknowledged,
         referral::State::InformationRequested => S::InformationRequested,
         referral::State::Accepted => S::Accepted,
-        referral::State::Declined => S::Declined,
-        referral::State::Withdrawn => S::Withdrawn,
+        referral::State::InProgress => S::InProgress,
+        referral::State::OnHold => S::OnHold,
         referral::State::Completed => S::Completed,
+        referral::State::Declined => S::Declined,
+        referral::State::Expired => S::Expired,
+        referral::State::Withdrawn => S::Withdrawn,
+        referral::State::Cancelled => S::Cancelled,
         referral::State::Closed => S::Closed,
+        referral::State::ConsentWithdrawn => S::ConsentWithdrawn,
+        referral::State::ErasureRequested => S::ErasureRequested,
+        referral::State::EnteredInError => S::EnteredInError,
     }
 }

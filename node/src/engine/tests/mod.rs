@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod erasing;
 mod exchange;
 mod faults;
 mod hostile;
@@ -24,7 +25,8 @@ use tutti_proto::{node::v1 as api, v1};
 use super::{Engine, Identity, Receipt, Refused, Write, exchange::Happening};
 use crate::testing::{FEDERATION, Federation, society};
 
-type Node = Engine<MemoryStore, ChaCha20Rng>;
+type On<S> = Engine<S, ChaCha20Rng>;
+type Node = On<MemoryStore>;
 
 const NOW_MS: u64 = 1_764_000_000_000;
 
@@ -61,7 +63,7 @@ fn restarted(federation: &Federation, node: &Node, code: &str) -> Node {
 }
 
 /// Every entry that `from` holds and `to` lacks.
-fn pass_entries(from: &Node, to: &mut Node) {
+fn pass_entries<A: Store, B: Store>(from: &On<A>, to: &mut On<B>) {
     for origin in from.store.logs() {
         let held = to.store.tree(&origin);
         let entries = from.store.entries(&origin, held.size(), u64::MAX, usize::MAX).unwrap();
@@ -76,7 +78,7 @@ fn pass_entries(from: &Node, to: &mut Node) {
 }
 
 /// What `node` asks for, in the order of asking.
-fn wants(node: &mut Node) -> Vec<BodyWant> {
+fn wants<S: Store>(node: &mut On<S>) -> Vec<BodyWant> {
     let (wants, rest) = std::mem::take(&mut node.inbox)
         .into_iter()
         .partition::<Vec<_>, _>(|happening| matches!(happening, Happening::Want(_)));
@@ -89,7 +91,7 @@ fn wants(node: &mut Node) -> Vec<BodyWant> {
 }
 
 /// Hands over one body, as a holder does: only to whom a token of the entry shows.
-fn pass_body(from: &Node, to: &mut Node, want: &BodyWant) {
+fn pass_body<A: Store, B: Store>(from: &On<A>, to: &mut On<B>, want: &BodyWant) {
     let at = tutti_core::referral::EventRef { origin: want.origin.clone(), index: want.index };
     let header = from.header_at(&at).unwrap().unwrap();
     if header.visibility == tutti_core::entry::Visibility::Addressed {
@@ -101,7 +103,7 @@ fn pass_body(from: &Node, to: &mut Node, want: &BodyWant) {
 }
 
 /// All that `from` holds and `to` may have.
-fn pass(from: &Node, to: &mut Node) {
+fn pass<A: Store, B: Store>(from: &On<A>, to: &mut On<B>) {
     pass_entries(from, to);
     for want in wants(to) {
         pass_body(from, to, &want);
@@ -133,7 +135,7 @@ fn withdraw() -> Command {
     Command::Withdraw(v1::Withdrawn { code: v1::WithdrawCode::PersonLeft as i32 })
 }
 
-fn shown(node: &Node, id: ReferralId) -> api::Referral {
+fn shown<S: Store>(node: &On<S>, id: ReferralId) -> api::Referral {
     let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
     node.referral(&request, NOW_MS).unwrap()
 }

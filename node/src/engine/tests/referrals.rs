@@ -15,7 +15,7 @@ fn one_referral_from_end_to_end_and_a_witness_who_reads_nothing() {
         ("ph", Command::Accept, ""),
         (
             "ph",
-            Command::Complete(v1::Completed {
+            Command::Deliver(v1::ServiceDelivered {
                 result: v1::DeliveryResult::Fully as i32,
                 services_delivered: vec![v1::ServiceCategory::FamilyContact as i32],
             }),
@@ -54,7 +54,7 @@ fn one_referral_from_end_to_end_and_a_witness_who_reads_nothing() {
             ("information_requested", "", "Which ward?"),
             ("information_provided", "", "Ward 12."),
             ("accepted", "", ""),
-            ("completed", "fully", "Home in Iloilo."),
+            ("service_delivered", "fully", "Home in Iloilo."),
             ("closed", "need_met", ""),
         ]
     );

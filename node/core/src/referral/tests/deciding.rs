@@ -1,18 +1,5 @@
 use super::*;
 
-fn consent() -> v1::Consent {
-    v1::Consent {
-        status: v1::ConsentStatus::Given as i32,
-        form: v1::ConsentForm::Written as i32,
-        given_by: v1::ConsentGiver::Person as i32,
-        language: "tgl".into(),
-        expires_at: NOW_MS / 1000 + 1,
-        recipients: vec!["ph".into()],
-        purposes: vec![v1::Purpose::Assistance as i32],
-        ..Default::default()
-    }
-}
-
 fn by_consent() -> v1::Sent {
     v1::Sent {
         legal_basis: v1::LegalBasis::Consent as i32,
@@ -31,7 +18,15 @@ fn content() -> v1::ReferralContent {
 }
 
 fn context<'a>(origin: &'a crate::society::Origin, note: &'a str) -> Context<'a> {
-    Context { origin, event_id: [7; 16], now_ms: NOW_MS, note, duplicate: None }
+    Context {
+        origin,
+        event_id: [7; 16],
+        now_ms: NOW_MS,
+        note,
+        duplicate: None,
+        onward_of: None,
+        rules: &RULES,
+    }
 }
 
 fn send(sent: v1::Sent, content: v1::ReferralContent) -> Result<v1::ReferralEvent, Refusal> {
@@ -200,7 +195,8 @@ fn each_side_may_do_its_own_and_what_the_state_allows() {
     assert_eq!(
         refusal.to_string(),
         "the referral is acknowledged, so acknowledge is not possible; nothing was written. \
-         What you can do now: request-information, accept, decline"
+         What you can do now: request-information, accept, decline, withdraw-consent, \
+         renew-consent, correct, entered-in-error, request-erasure"
     );
     let again = Command::Send { sent: Box::new(sent_body()), content: Box::default() };
     assert_eq!(decide(referral, again, &context(&sg, "")), Err(Refusal::AlreadySent));

@@ -11,8 +11,15 @@ fn filled() -> ReferralForm {
 fn the_template_as_it_is_shipped_can_be_sent() {
     let (sent, content) = filled().to_messages().unwrap();
     let from = origin("sg");
-    let context =
-        Context { origin: &from, event_id: [7; 16], now_ms: NOW_MS, note: "", duplicate: None };
+    let context = Context {
+        origin: &from,
+        event_id: [7; 16],
+        now_ms: NOW_MS,
+        note: "",
+        duplicate: None,
+        onward_of: None,
+        rules: &RULES,
+    };
     let command = Command::Send { sent: Box::new(sent), content: Box::new(content) };
     decide(None, command, &context).unwrap();
 }

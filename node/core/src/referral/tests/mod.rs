@@ -2,6 +2,7 @@
 
 mod any_order;
 mod deciding;
+mod erasing;
 mod forms;
 mod races;
 mod table;
@@ -9,9 +10,20 @@ mod table;
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::*;
-use crate::society::{Origin, Society};
+use crate::{
+    roster::DataProtection,
+    society::{Origin, Society},
+};
 
 const NOW_MS: u64 = 1_764_000_000_000;
+
+/// The deadlines of these tests.
+const RULES: DataProtection = DataProtection {
+    emergency_hours: 24,
+    urgent_hours: 72,
+    normal_hours: 336,
+    retention_days: 365,
+};
 
 fn origin(code: &str) -> Origin {
     format!("m.example.org/{code}/1").parse().unwrap()
@@ -38,7 +50,21 @@ fn sent_body() -> v1::Sent {
     }
 }
 
-fn body(kind: Kind) -> Transition {
+fn consent() -> v1::Consent {
+    v1::Consent {
+        status: v1::ConsentStatus::Given as i32,
+        form: v1::ConsentForm::Written as i32,
+        given_by: v1::ConsentGiver::Person as i32,
+        language: "tgl".into(),
+        expires_at: NOW_MS / 1000 + 1,
+        recipients: vec!["ph".into()],
+        purposes: vec![v1::Purpose::Assistance as i32],
+        ..Default::default()
+    }
+}
+
+/// What an event of that kind says; `about` is the event that it corrects, takes back, or erases.
+fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
     match kind {
         Kind::Sent => Transition::Sent(sent_body()),
         Kind::Acknowledged => Transition::Acknowledged(v1::Acknowledged {}),
@@ -55,9 +81,50 @@ fn body(kind: Kind) -> Transition {
         Kind::Withdrawn => {
             Transition::Withdrawn(v1::Withdrawn { code: v1::WithdrawCode::PersonLeft as i32 })
         }
-        Kind::Completed => Transition::Completed(v1::Completed {
+        Kind::ServiceDelivered => Transition::ServiceDelivered(v1::ServiceDelivered {
             result: v1::DeliveryResult::Fully as i32,
             services_delivered: Vec::new(),
+        }),
+        Kind::Expired => Transition::Expired(v1::Expired {}),
+        Kind::ServiceStarted => Transition::ServiceStarted(v1::ServiceStarted {}),
+        Kind::AppointmentScheduled => {
+            Transition::AppointmentScheduled(v1::AppointmentScheduled { at: 1_764_000_000 })
+        }
+        Kind::AppointmentMissed => Transition::AppointmentMissed(v1::AppointmentMissed { code: 1 }),
+        Kind::Paused => Transition::Paused(v1::Paused { code: 1 }),
+        Kind::Resumed => Transition::Resumed(v1::Resumed {}),
+        Kind::FollowUp => Transition::FollowUp(v1::FollowUp { result: 1 }),
+        Kind::Cancelled => Transition::Cancelled(v1::Cancelled { code: 1 }),
+        Kind::Reopened => Transition::Reopened(v1::Reopened {
+            code: 1,
+            consent: Some(consent()),
+            information_disclosed: Vec::new(),
+        }),
+        Kind::Onward => {
+            Transition::Onward(v1::Onward { receiver: "qa".into(), referral_id: vec![5; 16] })
+        }
+        Kind::HandoverProposed => Transition::HandoverProposed(v1::HandoverProposed {}),
+        Kind::HandoverAccepted => Transition::HandoverAccepted(v1::HandoverAccepted {}),
+        Kind::HandoverDeclined => Transition::HandoverDeclined(v1::HandoverDeclined {}),
+        Kind::ConsentWithdrawn => {
+            Transition::ConsentWithdrawn(v1::ConsentWithdrawn { by: 1, form: 2 })
+        }
+        Kind::ConsentRenewed => {
+            Transition::ConsentRenewed(v1::ConsentRenewed { consent: Some(consent()) })
+        }
+        Kind::Corrected => Transition::Corrected(v1::Corrected {
+            event: about.map(EventRef::to_seen),
+            information_disclosed: Vec::new(),
+        }),
+        Kind::StepEnteredInError => {
+            Transition::EnteredInError(v1::EnteredInError { event: about.map(EventRef::to_seen) })
+        }
+        Kind::EnteredInError => Transition::EnteredInError(v1::EnteredInError { event: None }),
+        Kind::ErasureRequested => Transition::ErasureRequested(v1::ErasureRequested { ground: 1 }),
+        Kind::Erased => Transition::Erased(v1::Erased {
+            reason: 1,
+            on: None,
+            entries: about.map(EventRef::to_seen).into_iter().collect(),
         }),
         Kind::Closed => Transition::Closed(v1::Closed {
             outcome: v1::Outcome::NeedMet as i32,
@@ -66,8 +133,14 @@ fn body(kind: Kind) -> Transition {
     }
 }
 
-/// An event as an honest author writes it: sg's and ph's entries at `index`, `seen` the other's.
+/// An event as an honest author writes it: sg's and ph's entries at `index`, `seen` the other's. It
+/// is about its author's entry before it, where it is about one.
 fn event(by: &str, index: u64, kind: Kind, seen: Option<u64>) -> Event {
+    let about = EventRef { origin: origin(by), index: index.saturating_sub(1) };
+    event_about(by, index, kind, seen, &about)
+}
+
+fn event_about(by: &str, index: u64, kind: Kind, seen: Option<u64>, about: &EventRef) -> Event {
     let other = if by == "sg" { "ph" } else { "sg" };
     let mut event_id = [0; 16];
     event_id[0] = if by == "sg" { 1 } else { 2 };
@@ -81,10 +154,11 @@ fn event(by: &str, index: u64, kind: Kind, seen: Option<u64>) -> Event {
         recorded_at_ms: NOW_MS + index,
         event_id,
         addressees: vec![society(other)],
+        has_content: true,
         body: v1::ReferralEvent {
             referral_id: id().as_bytes().to_vec(),
             seen: seen.map(|index| EventRef { origin: origin(other), index }.to_seen()),
-            transition: Some(body(kind)),
+            transition: Some(body(kind, Some(about))),
         },
     }
 }

@@ -11,7 +11,7 @@ fn withdrawn_goes_before_accepted() {
         event("ph", 0, Kind::Acknowledged, Some(0)),
         event("ph", 1, Kind::Accepted, Some(0)),
         event("sg", 1, Kind::Withdrawn, Some(0)),
-        event("ph", 2, Kind::Completed, Some(0)),
+        event("ph", 2, Kind::ServiceDelivered, Some(0)),
     ]);
     assert_eq!(
         story(&book),
@@ -21,7 +21,7 @@ sg 0 sent
 ph 0 acknowledged
 sg 1 withdrawn
 ph 1 accepted: overtaken by withdrawn (sg entry 1), which its author had not seen
-ph 2 completed: overtaken by withdrawn (sg entry 1), which its author had not seen
+ph 2 service_delivered: overtaken by withdrawn (sg entry 1), which its author had not seen
 "
     );
 }
@@ -40,8 +40,8 @@ fn withdrawn_goes_before_declined() {
 closed
 sg 0 sent
 sg 1 withdrawn
-sg 2 closed
 ph 0 declined: overtaken by withdrawn (sg entry 1), which its author had not seen
+sg 2 closed
 "
     );
 }
@@ -232,7 +232,7 @@ fn records_of_any_shape_are_events() {
         event: Some(v1::record::Event::Referral(v1::ReferralEvent {
             referral_id,
             seen: None,
-            transition: Some(body(Kind::Acknowledged)),
+            transition: Some(body(Kind::Acknowledged, None)),
         })),
     };
     let id_bytes = id().as_bytes().to_vec();
@@ -241,18 +241,18 @@ fn records_of_any_shape_are_events() {
         record(Vec::new(), &["sg"], id_bytes.clone()),
         record(vec![1; 16], &["Singapore"], id_bytes.clone()),
     ] {
-        let event = Event::from_record(at.clone(), 0, &odd).unwrap();
+        let event = Event::from_record(at.clone(), 0, false, &odd).unwrap();
         assert_eq!(event.kind(), None);
         let book = book([sent(), event]);
         assert_eq!(book.outcomes(&id())[1].why.as_ref().unwrap().code(), "malformed");
     }
     let unfiled = record(vec![1; 16], &["sg"], vec![1; 17]);
-    let event = Event::from_record(at.clone(), 0, &unfiled).unwrap();
+    let event = Event::from_record(at.clone(), 0, false, &unfiled).unwrap();
     let mut book = Book::default();
     assert_eq!(book.apply(event), None);
     assert_eq!(book.strays().next().unwrap().why.unwrap().code(), "malformed");
     let none = v1::Record { event: None, ..unfiled };
-    assert!(Event::from_record(at, 0, &none).is_none());
+    assert!(Event::from_record(at, 0, false, &none).is_none());
 }
 
 #[test]
@@ -289,7 +289,7 @@ mod any_record {
             for candidate in [&bytes, &near] {
                 let Ok(record) = v1::Record::decode(candidate.as_slice()) else { continue };
                 let at = EventRef { origin: origin("ph"), index: 1 };
-                if let Some(event) = Event::from_record(at.clone(), 0, &record) {
+                if let Some(event) = Event::from_record(at.clone(), 0, false, &record) {
                     let book = book([sent(), event]);
                     prop_assert_eq!(book.get(&id()).map(|r| r.sender), Some(society("sg")));
                 }

@@ -1,0 +1,253 @@
+//! The steps after sending: what each must say, and what consent must allow.
+
+use tutti_proto::v1::{self, referral_event::Transition};
+
+use super::{
+    Command, Context, EventRef, Kind, Referral, Refusal,
+    validate::{self, disclosed},
+};
+use crate::{
+    fields::{FieldError, Fields, Need},
+    society::Society,
+};
+
+/// Every field of `command` that is wrong.
+pub(super) fn check(
+    referral: &Referral,
+    by: Society,
+    command: &Command,
+    context: &Context,
+) -> Result<(), Vec<FieldError>> {
+    use Need::{Optional, Required};
+    let mut fields = Fields::default();
+    let mut note_need = Optional;
+    let now_s = context.now_ms / 1000;
+    match command {
+        Command::Send { .. }
+        | Command::Acknowledge
+        | Command::Accept
+        | Command::Expire
+        | Command::Start
+        | Command::Resume
+        | Command::PassOn(_)
+        | Command::ProposeHandover
+        | Command::AcceptHandover
+        | Command::DeclineHandover => {}
+        Command::ConfirmErasure(erased) => {
+            fields.code::<v1::ErasureReason>("reason", erased.reason, Required);
+            fields.check(!erased.entries.is_empty(), "entries", "is missing");
+        }
+        Command::RequestInformation(asked) => {
+            validate::content_fields(&mut fields, "fields", &asked.fields);
+            if asked.fields.is_empty() {
+                note_need = Required;
+            }
+        }
+        Command::ProvideInformation(given) => {
+            let field = "information_disclosed";
+            validate::content_fields(&mut fields, field, &given.information_disclosed);
+            note_need = Required;
+        }
+        Command::Decline(declined) => {
+            fields.code::<v1::DeclineCode>("code", declined.code, Required);
+            if declined.code == v1::DeclineCode::Other as i32 {
+                note_need = Required;
+            }
+        }
+        Command::Withdraw(withdrawn) => {
+            fields.code::<v1::WithdrawCode>("code", withdrawn.code, Required);
+        }
+        Command::Schedule(appointment) => {
+            fields.check(appointment.at > 0, "at", "is missing");
+        }
+        Command::Miss(missed) => fields.code::<v1::MissedCode>("code", missed.code, Required),
+        Command::Pause(paused) => fields.code::<v1::PauseCode>("code", paused.code, Required),
+        Command::Deliver(delivered) => {
+            fields.code::<v1::DeliveryResult>("result", delivered.result, Required);
+            let field = "services_delivered";
+            fields.codes::<v1::ServiceCategory>(field, &delivered.services_delivered, Optional);
+        }
+        Command::FollowUp(found) => {
+            fields.code::<v1::FollowUpResult>("result", found.result, Required);
+        }
+        Command::Close(closed) => {
+            fields.code::<v1::Outcome>("outcome", closed.outcome, Required);
+            fields.code::<v1::Feedback>("feedback", closed.feedback, Optional);
+        }
+        Command::Cancel(cancelled) => {
+            fields.code::<v1::CancelCode>("code", cancelled.code, Required);
+        }
+        Command::Reopen(reopened, case) => {
+            fields.code::<v1::ReopenCode>("code", reopened.code, Required);
+            fresh_consent(&mut fields, referral, reopened.consent.as_ref(), now_s);
+            if let Some(case) = case {
+                validate::content_texts(&mut fields, case);
+            }
+        }
+        Command::WithdrawConsent(withdrawn) => {
+            fields.code::<v1::ConsentGiver>("by", withdrawn.by, Required);
+            fields.code::<v1::ConsentForm>("form", withdrawn.form, Optional);
+        }
+        Command::RenewConsent(renewed) => {
+            fresh_consent(&mut fields, referral, renewed.consent.as_ref(), now_s);
+        }
+        Command::Correct(corrected, case) => {
+            let about = corrected.event.as_ref().and_then(EventRef::from_seen);
+            own_event(&mut fields, referral, by, about, |_| true);
+            match case {
+                Some(case) => validate::content_texts(&mut fields, case),
+                None => note_need = Required,
+            }
+        }
+        Command::EnterInError(v1::EnteredInError { event: None }) => {}
+        Command::EnterInError(v1::EnteredInError { event }) => {
+            let about = event.as_ref().and_then(EventRef::from_seen);
+            own_event(&mut fields, referral, by, about, Kind::is_voidable);
+        }
+        Command::RequestErasure(requested) => {
+            fields.code::<v1::ErasureGround>("ground", requested.ground, Required);
+        }
+    }
+    if let Command::Reopen(_, Some(_)) | Command::Correct(_, Some(_)) = command {
+        let alone = context.note.trim().is_empty();
+        fields.check(alone, "note", "cannot go with the case told anew: write it there");
+    }
+    // What would be erased at once is not written down at all.
+    if command.kind().ends() {
+        fields.check(
+            context.note.trim().is_empty(),
+            "note",
+            "cannot go with this: it would be erased at once, unread",
+        );
+    }
+    fields.text("note", context.note, note_need);
+    fields.finish()
+}
+
+fn fresh_consent(
+    fields: &mut Fields,
+    referral: &Referral,
+    consent: Option<&v1::Consent>,
+    now_s: u64,
+) {
+    let Some(consent) = consent else {
+        return fields.wrong("consent", "is missing: the person must have agreed anew");
+    };
+    validate::consent_form(fields, consent, Need::Required, Some(now_s));
+    validate::consent_holds(fields, consent, Some(now_s));
+    fields.check(
+        consent.recipients.contains(&referral.sent.receiver),
+        "consent.recipients",
+        "does not name the receiver: the person has not agreed to that society",
+    );
+    let purpose = referral.sent.purpose;
+    fields.check(
+        purpose == 0 || consent.purposes.contains(&purpose),
+        "consent.purposes",
+        "does not name the purpose: the person has not agreed to that use",
+    );
+}
+
+/// An event of the author's own that counts.
+fn own_event(
+    fields: &mut Fields,
+    referral: &Referral,
+    by: Society,
+    about: Option<EventRef>,
+    may: impl Fn(Kind) -> bool,
+) {
+    let Some(about) = about else {
+        return fields.wrong("event", "is missing: which entry of this society's log is meant");
+    };
+    let found = referral.effective().find(|event| event.society == by && event.at == about);
+    match found.and_then(super::Event::kind) {
+        None => fields.wrong(
+            "event",
+            "is no event of this society's that counts in this referral. See its story",
+        ),
+        Some(kind) => fields.check(
+            may(kind),
+            "event",
+            "cannot be taken back by itself: what was sent, said of consent, or erased stays",
+        ),
+    }
+}
+
+/// Refuses what the consent that holds does not allow: disclosing where it has ended or does not
+/// cover a field, passing on to a society that it does not name.
+pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Result<(), Refusal> {
+    let fields = match command {
+        Command::ProvideInformation(given) => given.information_disclosed.clone(),
+        Command::Correct(_, Some(case)) => disclosed(case),
+        Command::Reopen(reopened, Some(case)) => {
+            let fresh = reopened.consent.as_ref();
+            return match fresh.is_none_or(|fresh| validate::covers(fresh, &disclosed(case))) {
+                true => Ok(()),
+                false => Err(Refusal::Consent("it does not cover every field of the case")),
+            };
+        }
+        Command::PassOn(_) => Vec::new(),
+        _ => return Ok(()),
+    };
+    if referral.sent.legal_basis != v1::LegalBasis::Consent as i32 {
+        return Ok(());
+    }
+    let Some(consent) = &referral.consent else {
+        return Err(Refusal::Consent("there is none"));
+    };
+    if consent.expires_at != 0 && consent.expires_at <= now_ms / 1000 {
+        return Err(Refusal::Consent("it has ended"));
+    }
+    if !validate::covers(consent, &fields) {
+        return Err(Refusal::Consent("it does not cover every field that is disclosed"));
+    }
+    if let Command::PassOn(onward) = command
+        && !consent.recipients.contains(&onward.receiver)
+    {
+        return Err(Refusal::Consent("it does not name that society"));
+    }
+    Ok(())
+}
+
+/// What the event says.
+pub(super) fn body(command: Command) -> Result<Transition, Refusal> {
+    let names = |case: Option<Box<v1::ReferralContent>>| {
+        case.map(|case| disclosed(&case)).unwrap_or_default()
+    };
+    Ok(match command {
+        Command::Send { .. } => return Err(Refusal::AlreadySent),
+        Command::Acknowledge => Transition::Acknowledged(v1::Acknowledged {}),
+        Command::RequestInformation(asked) => Transition::InformationRequested(asked),
+        Command::ProvideInformation(given) => Transition::InformationProvided(given),
+        Command::Accept => Transition::Accepted(v1::Accepted {}),
+        Command::Decline(declined) => Transition::Declined(declined),
+        Command::Withdraw(withdrawn) => Transition::Withdrawn(withdrawn),
+        Command::Expire => Transition::Expired(v1::Expired {}),
+        Command::Start => Transition::ServiceStarted(v1::ServiceStarted {}),
+        Command::Schedule(appointment) => Transition::AppointmentScheduled(appointment),
+        Command::Miss(missed) => Transition::AppointmentMissed(missed),
+        Command::Pause(paused) => Transition::Paused(paused),
+        Command::Resume => Transition::Resumed(v1::Resumed {}),
+        Command::Deliver(delivered) => Transition::ServiceDelivered(delivered),
+        Command::FollowUp(found) => Transition::FollowUp(found),
+        Command::Close(closed) => Transition::Closed(closed),
+        Command::Cancel(cancelled) => Transition::Cancelled(cancelled),
+        Command::Reopen(reopened, case) => {
+            let information_disclosed = names(case);
+            Transition::Reopened(v1::Reopened { information_disclosed, ..reopened })
+        }
+        Command::PassOn(onward) => Transition::Onward(onward),
+        Command::ProposeHandover => Transition::HandoverProposed(v1::HandoverProposed {}),
+        Command::AcceptHandover => Transition::HandoverAccepted(v1::HandoverAccepted {}),
+        Command::DeclineHandover => Transition::HandoverDeclined(v1::HandoverDeclined {}),
+        Command::WithdrawConsent(withdrawn) => Transition::ConsentWithdrawn(withdrawn),
+        Command::RenewConsent(renewed) => Transition::ConsentRenewed(renewed),
+        Command::Correct(corrected, case) => {
+            let information_disclosed = names(case);
+            Transition::Corrected(v1::Corrected { information_disclosed, ..corrected })
+        }
+        Command::EnterInError(which) => Transition::EnteredInError(which),
+        Command::RequestErasure(requested) => Transition::ErasureRequested(requested),
+        Command::ConfirmErasure(erased) => Transition::Erased(erased),
+    })
+}

@@ -1,0 +1,229 @@
+//! Erasing: the content of what must go, at once and for good, and the receipts for it.
+//!
+//! What is to be erased follows from the events alone ([`referral::Erasure`]), so that a crash, a
+//! restore or an absence changes nothing: at the start, after each event and as time passes the
+//! same is found due, and done before anything is shown. The store makes each erasure durable in
+//! its own order; the receipt is written after it. Invariants: a body that another entry rightly
+//! claims is left alone, for a peer can commit to any digest; nothing that is due is wanted, taken
+//! or opened any more; a receipt names only what is not held.
+
+use std::collections::BTreeSet;
+
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    limits::LIST_MAX,
+    record,
+    referral::{Command, Erasure, EventRef, Referral, ReferralId},
+    session::Part,
+    store::{BodyState, Store, StoreError},
+};
+
+use super::{Engine, Write, project::Subject};
+
+/// How often it is looked whether the time to keep a content has passed, and after how long a
+/// receipt that could not be written is tried again, milliseconds.
+const LOOK_MS: u64 = 60_000;
+
+/// Receipts that are written at one time.
+const RECEIPTS_MAX: usize = 64;
+
+/// What is still to be done.
+#[derive(Debug, Default)]
+pub(super) struct Erasing {
+    /// Not before everything that is held was read: the first half of a story may tell otherwise.
+    ready: bool,
+    /// Referrals for which a receipt is owed, or for which erasing failed.
+    owed: BTreeSet<ReferralId>,
+    look_at_ms: u64,
+    retry_at_ms: u64,
+}
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// At the start, when everything that is held was read.
+    pub(super) fn begin_erasing(&mut self, now_ms: u64) {
+        self.erasing.ready = true;
+        self.look_for_erasures(true, now_ms);
+    }
+
+    /// What an event has made due.
+    pub(super) fn event_may_erase(&mut self, id: &ReferralId, now_ms: u64) {
+        // Time passes for all that is held, not for what has come so far.
+        if self.erasing.ready {
+            self.erase_due(id, 0, now_ms);
+        }
+    }
+
+    /// As time passes: contents whose time is over, and receipts that are owed.
+    pub(super) fn go_on_erasing(&mut self, now_ms: u64) {
+        if now_ms >= self.erasing.look_at_ms {
+            self.look_for_erasures(false, now_ms);
+        }
+        if !self.erasing.owed.is_empty() && now_ms >= self.erasing.retry_at_ms {
+            self.confirm_erasures(now_ms);
+        }
+    }
+
+    /// What a receipt confirms is looked at again at the start: a backup may have brought it back.
+    fn look_for_erasures(&mut self, also_confirmed: bool, now_ms: u64) {
+        self.erasing.look_at_ms = now_ms.saturating_add(LOOK_MS);
+        let rules = self.roster.data_protection();
+        let own = self.identity.society;
+        let due: Vec<ReferralId> = self
+            .referrals
+            .iter()
+            .filter(|referral| {
+                let erasure = referral.erasure(now_ms, rules);
+                erasure.is_some_and(|erasure| also_confirmed || !erasure.open(own).is_empty())
+            })
+            .map(|referral| referral.id)
+            .collect();
+        for id in due {
+            self.erase_due(&id, now_ms, now_ms);
+        }
+    }
+
+    /// What of a referral is to be erased at `at_ms` (0: whatever the time), as far as it is known
+    /// for certain.
+    fn due(&self, referral: &Referral, at_ms: u64) -> Option<(Erasure, Vec<EventRef>)> {
+        let erasure = referral.erasure(at_ms, self.roster.data_protection())?;
+        let parties = [referral.sender, referral.receiver];
+        let mut logs = self.store.logs().into_iter();
+        let settled = !self.projector.wants_records_of(&parties)
+            && logs.all(|origin| {
+                !parties.contains(&origin.society())
+                    || self.projector.cursor(&origin) == self.store.tree(&origin).size()
+            });
+        let certain = |at: &&EventRef| settled || !erasure.doubtful.contains(at);
+        let entries = erasure.entries.iter().filter(certain).cloned().collect();
+        Some((erasure, entries))
+    }
+
+    /// Whether the content of an entry is to be erased, or was.
+    pub(super) fn is_due(&self, at: &EventRef, now_ms: u64) -> bool {
+        let Some(Subject::Referral(id)) = self.projector.subject(at) else { return false };
+        let due = self.referrals.get(id).and_then(|referral| self.due(referral, now_ms));
+        due.is_some_and(|(_, entries)| entries.contains(at))
+    }
+
+    fn erase_due(&mut self, id: &ReferralId, at_ms: u64, now_ms: u64) {
+        let Some(referral) = self.referrals.get(id) else { return };
+        let Some((erasure, entries)) = self.due(referral, at_ms) else { return };
+        let mut erased = 0;
+        for at in &entries {
+            match self.erase_content(id, at, &entries) {
+                Ok(done) => erased += usize::from(done),
+                Err(StoreError::Fatal(error)) => {
+                    self.fatal = Some(format!("erasing failed: {error}"));
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(%at, %error, "a content was not erased; it will be tried again")
+                }
+            }
+        }
+        if erased > 0 {
+            tracing::info!(referral = %id, erased, reason = ?erasure.reason, "contents erased");
+            self.changed(now_ms, "referral", id.to_string(), "content_erased");
+        }
+        if !erasure.open(self.identity.society).is_empty() {
+            self.erasing.owed.insert(*id);
+        }
+    }
+
+    /// Erases the content of one entry, of those that are `due`; says whether it was here.
+    fn erase_content(
+        &mut self,
+        id: &ReferralId,
+        at: &EventRef,
+        due: &[EventRef],
+    ) -> Result<bool, StoreError> {
+        let Some(header) = self.header_at(at)? else { return Ok(false) };
+        let Some(content) = header.content else { return Ok(false) };
+        self.unwant_content(at, &content.digest);
+        if self.store.body_state(&content.digest) != BodyState::Present {
+            return Ok(false);
+        }
+        let claims = self.projector.claims(&content.digest);
+        let claimed = claims.iter().any(|other| !due.contains(other) && !self.is_due(other, 0));
+        if claimed && !self.is_content_of(id, at)? {
+            return Ok(false);
+        }
+        self.store.erase_body(&content.digest)?;
+        Ok(true)
+    }
+
+    /// Whether the body that an entry commits to is its own content, and no other entry's.
+    fn is_content_of(&self, id: &ReferralId, at: &EventRef) -> Result<bool, StoreError> {
+        let outcomes = self.referrals.outcomes(id);
+        let event = outcomes.iter().map(|outcome| &outcome.event).find(|event| event.at == *at);
+        let Some((event, header)) = event.zip(self.header_at(at)?) else { return Ok(false) };
+        let Some(content) = header.content else { return Ok(false) };
+        let body = super::project::read_body(&self.store, &content)?.unwrap_or_default();
+        let case_key = &self.identity.keyring.case;
+        Ok(record::open_content(&header, &event.event_id, &body, &[case_key]).is_ok())
+    }
+
+    /// Writes the receipts that are owed.
+    fn confirm_erasures(&mut self, now_ms: u64) {
+        if self.check_writing().is_err() || self.fatal.is_some() {
+            return;
+        }
+        let ids: Vec<ReferralId> = self.erasing.owed.iter().take(RECEIPTS_MAX).copied().collect();
+        let mut group = Vec::new();
+        for id in &ids {
+            self.erasing.owed.remove(id);
+            self.erase_due(id, now_ms, now_ms);
+            let Some(referral) = self.referrals.get(id) else { continue };
+            let Some((erasure, due)) = self.due(referral, now_ms) else { continue };
+            let open = erasure.open(self.identity.society).iter();
+            let gone: Vec<EventRef> = open
+                .filter(|at| due.contains(at) && !self.holds_content(id, at))
+                .take(LIST_MAX)
+                .cloned()
+                .collect();
+            if gone.is_empty() {
+                continue;
+            }
+            let mut key = [0; 16];
+            let command = Command::ConfirmErasure(erasure.receipt(&gone));
+            self.rng.fill_bytes(&mut key);
+            group.push(Write::Advance { key, id: *id, command, note: String::new() });
+        }
+        self.erasing.retry_at_ms = now_ms.saturating_add(1000);
+        for answer in self.write(group, now_ms) {
+            if let Err(refused) = answer {
+                tracing::warn!(%refused, "the receipt for an erasure was not written; it will be");
+                self.erasing.retry_at_ms = now_ms.saturating_add(LOOK_MS);
+            }
+        }
+    }
+
+    /// Whether the content is here and is the entry's own to answer for.
+    fn holds_content(&self, id: &ReferralId, at: &EventRef) -> bool {
+        let content = self.header_at(at).ok().flatten().and_then(|header| header.content);
+        content.is_some_and(|content| {
+            let claims = self.projector.claims(&content.digest);
+            let own = || {
+                claims.iter().all(|other| other == at) || self.is_content_of(id, at).unwrap_or(true)
+            };
+            self.store.body_state(&content.digest) == BodyState::Present && own()
+        })
+    }
+
+    /// Nobody is asked for it any more.
+    fn unwant_content(&mut self, at: &EventRef, digest: &[u8; 32]) {
+        let place = (at.clone(), Part::Content);
+        if !self.projector.end_waiting(digest, Some(&place)).is_empty() {
+            self.exchange.unwant(&at.origin, at.index, Part::Content);
+        }
+    }
+
+    /// Referrals whose content is to be erased and that not both sides have confirmed.
+    pub fn erasures_open(&self, now_ms: u64) -> u64 {
+        let rules = self.roster.data_protection();
+        let open = |referral: &&Referral| {
+            referral.erasure(now_ms, rules).is_some_and(|erasure| !erasure.is_confirmed())
+        };
+        self.referrals.iter().filter(open).count() as u64
+    }
+}

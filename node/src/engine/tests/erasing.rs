@@ -1,0 +1,236 @@
+//! Erasing over engines: on disks, away, out of order, and against a peer who would misuse it.
+
+use std::{collections::HashSet, fs, path::Path};
+
+use tutti_core::{
+    referral::EventRef,
+    store::{BodyState, Reader},
+};
+
+use super::*;
+use crate::store::DiskStore;
+
+fn withdraw_consent() -> Command {
+    Command::WithdrawConsent(v1::ConsentWithdrawn { by: 1, form: 2 })
+}
+
+fn disk(federation: &Federation, code: &str, dir: &Path) -> On<DiskStore> {
+    let opened = DiskStore::open(dir, &origin(code), &*federation.roster, &mut |_, _, _| {});
+    engine(federation, code, opened.unwrap().store)
+}
+
+fn content<S: Store>(node: &On<S>, by: &str, index: u64) -> [u8; 32] {
+    let at = EventRef { origin: origin(by), index };
+    node.header_at(&at).unwrap().unwrap().content.unwrap().digest
+}
+
+/// A referral with a content in each direction, on both nodes.
+fn told<A: Store, B: Store>(sg: &mut On<A>, ph: &mut On<B>) -> ReferralId {
+    let id = id_of(&one(sg, send(1)).unwrap());
+    pass(sg, ph);
+    let asked = Command::RequestInformation(v1::InformationRequested::default());
+    one(ph, advance(2, id, asked, "CANARY Which ward is she in?")).unwrap();
+    pass(ph, sg);
+    let given = Command::ProvideInformation(v1::InformationProvided::default());
+    one(sg, advance(3, id, given, "CANARY Ward twelve.")).unwrap();
+    pass(sg, ph);
+    id
+}
+
+/// Who has cosigned differs with what has reached whom.
+fn unwitnessed(mut referral: api::Referral) -> api::Referral {
+    referral.events.iter_mut().for_each(|event| event.witnesses = 0);
+    referral
+}
+
+fn confirmed(referral: &api::Referral) -> Vec<(&str, bool)> {
+    let erasure = referral.erasure.as_ref().unwrap();
+    erasure.confirmations.iter().map(|side| (side.society.as_str(), side.confirmed)).collect()
+}
+
+/// Whether any sixteen bytes of the body's end stand in any file under `dir`; every sealed body
+/// begins alike.
+fn is_anywhere(dir: &Path, body: &[u8]) -> bool {
+    let parts: HashSet<&[u8]> = body.rchunks_exact(16).take(32).collect();
+    let mut dirs = vec![dir.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if fs::read(&path).unwrap().windows(16).any(|w| parts.contains(w)) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn consent_withdrawn_erases_on_every_disk_and_both_sides_confirm() {
+    let federation = federation();
+    let dirs = ["sg", "ph", "qa"].map(|_| tempfile::tempdir().unwrap());
+    let mut sg = disk(&federation, "sg", dirs[0].path());
+    let mut ph = disk(&federation, "ph", dirs[1].path());
+    let mut qa = disk(&federation, "qa", dirs[2].path());
+    let id = told(&mut sg, &mut ph);
+    let digests = [content(&sg, "sg", 0), content(&sg, "ph", 0), content(&sg, "sg", 1)];
+    let bodies = digests.map(|digest| sg.store.body(&digest, 0, usize::MAX).unwrap().unwrap());
+    for body in &bodies {
+        assert!(is_anywhere(dirs[0].path(), body) && is_anywhere(dirs[1].path(), body));
+    }
+    let root = sg.store.tree(&origin("sg")).root();
+    // ph hears it from the person; sg is away, and comes back.
+    one(&mut ph, advance(4, id, withdraw_consent(), "")).unwrap();
+    assert!(shown(&ph, id).content.is_none(), "at once");
+    for digest in &digests {
+        assert_eq!(ph.store.body_state(digest), BodyState::Erased);
+    }
+    ph.tick(NOW_MS);
+    assert_eq!(confirmed(&shown(&ph, id)), [("sg", false), ("ph", true)]);
+    assert_eq!((ph.erasures_open(NOW_MS), sg.erasures_open(NOW_MS)), (1, 0));
+    pass(&ph, &mut sg);
+    assert!(shown(&sg, id).content.is_none(), "before anything is shown");
+    sg.tick(NOW_MS);
+    pass(&sg, &mut ph);
+    assert_eq!(unwitnessed(shown(&sg, id)), unwitnessed(shown(&ph, id)));
+    let referral = shown(&sg, id);
+    assert_eq!(referral.state(), api::ReferralState::ConsentWithdrawn);
+    assert_eq!(confirmed(&referral), [("sg", true), ("ph", true)]);
+    assert_eq!(referral.content_state(), api::BodyState::Erased);
+    assert!(referral.consent.is_none());
+    assert!(referral.events.iter().all(|event| event.note.is_empty() && event.effective));
+    assert_eq!((ph.erasures_open(NOW_MS), sg.erasures_open(NOW_MS)), (0, 0));
+    pass_entries(&sg, &mut qa);
+    pass_entries(&ph, &mut qa);
+    // Nothing more is written by itself, and nothing goes on.
+    let size = sg.store.tree(&origin("sg")).size();
+    for _ in 0..3 {
+        sg.tick(NOW_MS + 120_000);
+        ph.tick(NOW_MS + 120_000);
+    }
+    assert_eq!(sg.store.tree(&origin("sg")).size(), size);
+    for command in [
+        Command::ProvideInformation(v1::InformationProvided::default()),
+        Command::Withdraw(v1::Withdrawn { code: 1 }),
+    ] {
+        assert!(matches!(one(&mut sg, advance(9, id, command, "more")), Err(Refused::State(_))));
+    }
+    // The log stands as it stood, and goes on.
+    assert_eq!(sg.store.root_at(&origin("sg"), 2).unwrap(), root);
+    for body in &bodies {
+        for store in [&mut sg.store, &mut ph.store] {
+            assert!(store.put_bodies(&[body]).is_err(), "it is never taken again");
+        }
+    }
+    drop((sg, ph, qa));
+    for (dir, body) in dirs.iter().flat_map(|dir| bodies.iter().map(move |body| (dir, body))) {
+        assert!(!is_anywhere(dir.path(), body));
+        assert!(!is_anywhere(dir.path(), b"CANARY Ward twel"));
+    }
+    let again = disk(&federation, "ph", dirs[1].path());
+    assert_eq!(confirmed(&shown(&again, id)), [("sg", true), ("ph", true)]);
+}
+
+#[test]
+fn what_was_durable_before_a_crash_is_erased_at_the_start_and_confirmed_then() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = told(&mut sg, &mut ph);
+    let digest = content(&ph, "sg", 0);
+    let before = ph.store.clone();
+    let requested = Command::RequestErasure(v1::ErasureRequested { ground: 1 });
+    one(&mut sg, advance(4, id, requested, "")).unwrap();
+    pass(&sg, &mut ph);
+    // As if the process had died between the event and the erasure: the old bodies, the new log.
+    let mut crashed = before;
+    let end = crashed.tree(&origin("sg"));
+    let entries = ph.store.entries(&origin("sg"), end.size(), 9, usize::MAX).unwrap();
+    let head = ph.store.head(&origin("sg")).unwrap();
+    let batch = VerifiedBatch::verify(&end, end.size(), &entries, head, Vec::new()).unwrap();
+    crashed.append(&batch, &[]).unwrap();
+    let at = EventRef { origin: origin("sg"), index: 2 };
+    let record = ph.header_at(&at).unwrap().unwrap().record.digest;
+    let record = ph.store.body(&record, 0, usize::MAX).unwrap().unwrap();
+    crashed.put_bodies(&[&record]).unwrap();
+    assert_eq!(crashed.body_state(&digest), BodyState::Present);
+    let mut ph = engine(&federation, "ph", crashed);
+    assert_eq!(ph.store.body_state(&digest), BodyState::Erased);
+    assert_eq!(shown(&ph, id).state(), api::ReferralState::ErasureRequested);
+    ph.tick(NOW_MS);
+    assert_eq!(confirmed(&shown(&ph, id)), [("sg", false), ("ph", true)]);
+}
+
+#[test]
+fn what_never_came_is_wanted_no_more_and_never_taken() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    let digest = content(&sg, "sg", 0);
+    let body = sg.store.body(&digest, 0, usize::MAX).unwrap().unwrap();
+    pass_entries(&sg, &mut ph);
+    let wanted = wants(&mut ph);
+    let (record, content): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|want| want.part == tutti_core::session::Part::Record);
+    pass_body(&sg, &mut ph, &record[0]);
+    one(&mut sg, advance(2, id, withdraw_consent(), "")).unwrap();
+    pass(&sg, &mut ph);
+    assert_eq!(ph.bodies_wanted(), 0);
+    let effect = tutti_core::session::Effect::Body { want: content[0].clone(), bytes: body };
+    ph.run(effect, NOW_MS);
+    assert_eq!(ph.store.body_state(&digest), BodyState::Absent);
+    assert_eq!(shown(&ph, id).content_state(), api::BodyState::Erased);
+    ph.tick(NOW_MS);
+    assert_eq!(confirmed(&shown(&ph, id)), [("sg", false), ("ph", true)]);
+}
+
+#[test]
+fn with_fresh_consent_the_case_is_told_anew_and_the_old_stays_gone() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = told(&mut sg, &mut ph);
+    one(&mut sg, advance(4, id, withdraw_consent(), "")).unwrap();
+    pass(&sg, &mut ph);
+    let Write::Send { sent, content: case, .. } = send(5) else { panic!() };
+    let reopened = v1::Reopened { code: 4, consent: None, information_disclosed: Vec::new() };
+    let without = Command::Reopen(reopened.clone(), Some(case.clone()));
+    assert!(matches!(one(&mut sg, advance(5, id, without, "")), Err(Refused::Invalid(_))));
+    let fresh = v1::Reopened { consent: sent.consent, ..reopened };
+    one(&mut sg, advance(6, id, Command::Reopen(fresh, Some(case)), "")).unwrap();
+    pass(&sg, &mut ph);
+    one(&mut ph, advance(7, id, Command::Accept, "We meet her on Friday.")).unwrap();
+    pass(&ph, &mut sg);
+    for node in [&mut sg, &mut ph] {
+        node.tick(NOW_MS);
+    }
+    pass(&sg, &mut ph);
+    pass(&ph, &mut sg);
+    let referral = shown(&ph, id);
+    assert_eq!(unwitnessed(referral.clone()), unwitnessed(shown(&sg, id)));
+    assert_eq!(referral.state(), api::ReferralState::Accepted);
+    assert_eq!(referral.content.as_ref().unwrap().person.as_ref().unwrap().name, "Jose Example");
+    let notes: Vec<&str> = referral.events.iter().map(|event| event.note.as_str()).collect();
+    assert!(notes.contains(&"We meet her on Friday.") && !notes.contains(&"CANARY Ward twelve."));
+    assert_eq!(confirmed(&referral), [("sg", true), ("ph", true)]);
+    let restarted = restarted(&federation, &ph, "ph");
+    assert_eq!(shown(&restarted, id), referral, "the same from the first entry on");
+}
+
+#[test]
+fn contents_go_when_their_time_has_passed() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = told(&mut sg, &mut ph);
+    let end = shown(&ph, id).retained_until_ms;
+    assert!(end > NOW_MS);
+    ph.tick(end - 1);
+    assert!(shown(&ph, id).content.is_some());
+    ph.tick(end + 60_000);
+    ph.tick(end + 62_000);
+    let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
+    let referral = ph.referral(&request, end + 62_000).unwrap();
+    assert_eq!(referral.erasure.as_ref().unwrap().reason, "retention");
+    assert_eq!(confirmed(&referral), [("sg", false), ("ph", true)]);
+    assert_eq!(ph.store.body_state(&content(&ph, "sg", 0)), BodyState::Erased);
+    assert!(referral.content.is_none());
+}
