@@ -41,6 +41,8 @@ pub(crate) enum Referral {
     Missed(steps::Missed),
     Pause(steps::Pause),
     Resume(steps::Resume),
+    // The state that it leads to is `completed`: that name serves, too.
+    #[command(alias = "complete")]
     Deliver(advance::Deliver),
     FollowUp(steps::FollowUp),
     Close(advance::Close),
