@@ -5,21 +5,18 @@
 //! peers and watchers. A write whose key is known answers with its first receipt, also after a
 //! restart: the key is the event's id. Invariant: what is refused has left no trace.
 
-use prost::Message as _;
+mod draft;
+mod seal;
+
 use rand_core::CryptoRngCore;
 use tutti_core::{
     batch::VerifiedBatch,
-    entry::{Commitment, EntryBytes, Header, Visibility},
+    entry::{EntryBytes, Header},
     information::{self, InformationId},
-    limits::BODY_BYTES_MAX,
     referral::{self, EventRef, ReferralId},
-    roster::{Member, Role, Status},
-    sealing::{self, Recipient, SealError, routing},
-    society::Society,
     store::{Store, StoreError},
 };
 use tutti_proto::v1;
-use zeroize::Zeroizing;
 
 use super::{Engine, Mode, Receipt, Refused, Write, exchange::Happening};
 
@@ -46,15 +43,6 @@ enum Answer {
     Now(Result<Receipt, Refused>),
     /// That of the prepared one at this place, once it is durable.
     Prepared(usize),
-}
-
-/// What one event says and who may read it, before it is sealed.
-struct Draft {
-    id: [u8; 16],
-    visibility: Visibility,
-    addressees: Vec<Society>,
-    event: v1::record::Event,
-    content: Option<v1::content::Content>,
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
@@ -115,261 +103,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         referral
             .map(|outcome| v1::record::Event::Referral(outcome.event.body.clone()))
             .or_else(|| share.map(|o| v1::record::Event::Information(o.event.body.clone())))
-    }
-
-    fn prepare(&mut self, write: Write, group: &Group, now_ms: u64) -> Result<Prepared, Refused> {
-        let key = write.key();
-        let draft = match write {
-            Write::Send { sent, content, .. } => self.send(key, *sent, *content, group, now_ms)?,
-            Write::Advance { id, command, note, .. } => {
-                self.advance(key, id, command, note, group, now_ms)?
-            }
-            Write::Publish { visibility, version, .. } => {
-                let command = information::Command::Publish { visibility, version: *version };
-                self.inform(key, None, command, group)?
-            }
-            Write::Revise { id, version, .. } => {
-                self.inform(key, Some(id), information::Command::Revise(*version), group)?
-            }
-            Write::Retract { id, reason, .. } => {
-                let command = information::Command::Retract(v1::Retracted { reason });
-                self.inform(key, Some(id), command, group)?
-            }
-        };
-        self.seal(key, draft, group.prepared.len() as u64, now_ms)
-    }
-
-    fn send(
-        &self,
-        key: [u8; 16],
-        sent: v1::Sent,
-        content: v1::ReferralContent,
-        group: &Group,
-        now_ms: u64,
-    ) -> Result<Draft, Refused> {
-        let by = self.identity.society;
-        let secret = &self.identity.keyring.local;
-        let case_digest = referral::case_digest(secret, by, &content.case_code);
-        let sent = v1::Sent { case_digest, ..sent };
-        // Of a referral that the group has changed, the group knows best.
-        let unchanged = |found: &&referral::Referral| group.referrals.get(&found.id).is_none();
-        let duplicate = group
-            .referrals
-            .open_like(by, &sent)
-            .or_else(|| self.referrals.open_like(by, &sent).filter(unchanged));
-        let context = referral::Context {
-            origin: &self.identity.origin,
-            event_id: key,
-            now_ms,
-            note: "",
-            duplicate,
-            onward_of: None,
-            rules: self.roster.data_protection(),
-        };
-        let receiver = sent.receiver.clone();
-        let command =
-            referral::Command::Send { sent: Box::new(sent), content: Box::new(content.clone()) };
-        let event = referral::decide(None, command, &context)?;
-        // `decide` has parsed it.
-        let receiver: Society =
-            receiver.parse().map_err(|error| Refused::Invalid(format!("receiver: {error}")))?;
-        self.check_receiver(receiver)?;
-        Ok(Draft {
-            id: *ReferralId::of(&self.identity.origin, &key).as_bytes(),
-            visibility: Visibility::Addressed,
-            addressees: vec![receiver],
-            event: v1::record::Event::Referral(event),
-            content: Some(v1::content::Content::Referral(content)),
-        })
-    }
-
-    fn check_receiver(&self, receiver: Society) -> Result<(), Refused> {
-        let may = |member: &&Member| {
-            member.status == Status::Active
-                && member.role != Role::Observer
-                && member.society != self.identity.society
-        };
-        if self.roster.member(receiver).is_some_and(|member| may(&member)) {
-            return Ok(());
-        }
-        let names: Vec<&str> =
-            self.roster.members().iter().filter(may).map(|m| m.society.as_str()).collect();
-        Err(Refused::Invalid(format!(
-            "{receiver} cannot receive referrals in this federation; nothing was sent. Societies \
-             that can: {}",
-            names.join(", ")
-        )))
-    }
-
-    fn advance(
-        &self,
-        key: [u8; 16],
-        id: ReferralId,
-        command: referral::Command,
-        note: String,
-        group: &Group,
-        now_ms: u64,
-    ) -> Result<Draft, Refused> {
-        let referral = group.referrals.get(&id).or_else(|| self.referrals.get(&id));
-        let context = referral::Context {
-            origin: &self.identity.origin,
-            event_id: key,
-            now_ms,
-            note: &note,
-            duplicate: None,
-            onward_of: None,
-            rules: self.roster.data_protection(),
-        };
-        let command = self.with_own_log(command);
-        let case = match &command {
-            referral::Command::Reopen(_, case) | referral::Command::Correct(_, case) => {
-                case.as_deref().cloned()
-            }
-            _ => None,
-        };
-        let event = referral::decide(referral, command, &context)?;
-        let other = referral
-            .and_then(|r| Some(r.society(r.side_of(self.identity.society)?.other())))
-            .ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
-        let note = if note.trim().is_empty() { None } else { Some(v1::Note { text: note }) };
-        Ok(Draft {
-            id: *id.as_bytes(),
-            visibility: Visibility::Addressed,
-            addressees: vec![other],
-            event: v1::record::Event::Referral(event),
-            content: case
-                .map(v1::content::Content::Referral)
-                .or(note.map(v1::content::Content::Note)),
-        })
-    }
-
-    /// A client names an entry of this society's log by its index alone.
-    fn with_own_log(&self, mut command: referral::Command) -> referral::Command {
-        let event = match &mut command {
-            referral::Command::Correct(corrected, _) => corrected.event.as_mut(),
-            referral::Command::EnterInError(which) => which.event.as_mut(),
-            _ => None,
-        };
-        if let Some(event) = event.filter(|event| event.origin.is_empty()) {
-            event.origin = self.identity.origin.to_string();
-        }
-        command
-    }
-
-    fn inform(
-        &self,
-        key: [u8; 16],
-        id: Option<InformationId>,
-        command: information::Command,
-        group: &Group,
-    ) -> Result<Draft, Refused> {
-        let share =
-            id.and_then(|id| group.information.get(&id).or_else(|| self.information.get(&id)));
-        let visibility = match &command {
-            information::Command::Publish { visibility, .. } => *visibility,
-            information::Command::Revise(_) | information::Command::Retract(_) => {
-                share.map_or(Visibility::Federation, |share| share.visibility)
-            }
-        };
-        let context = information::Context { origin: &self.identity.origin, event_id: key };
-        let event = information::decide(share, command, &context)?;
-        let id = id.unwrap_or_else(|| InformationId::of(&self.identity.origin, &key));
-        Ok(Draft {
-            id: *id.as_bytes(),
-            visibility,
-            addressees: Vec::new(),
-            event: v1::record::Event::Information(event),
-            content: None,
-        })
-    }
-
-    /// Seals a draft and makes its entry, which will be the one `after` further than the log's end.
-    fn seal(
-        &mut self,
-        key: [u8; 16],
-        draft: Draft,
-        after: u64,
-        now_ms: u64,
-    ) -> Result<Prepared, Refused> {
-        let origin = self.identity.origin.clone();
-        let index = self.store.tree(&origin).size() + after;
-        let record = v1::Record {
-            origin: origin.to_string(),
-            event_id: key.to_vec(),
-            // Accounts come with a later version; until then nobody is told apart.
-            actor: String::new(),
-            addressees: draft.addressees.iter().map(Society::to_string).collect(),
-            event: Some(draft.event),
-        };
-        let content = draft.content.map(|content| v1::Content {
-            origin: origin.to_string(),
-            event_id: key.to_vec(),
-            content: Some(content),
-        });
-        let parties = self.parties(&draft.addressees)?;
-        let record_bytes = record.encode_to_vec();
-        let mut bodies = Vec::with_capacity(2);
-        let mut tags = Vec::new();
-        match draft.visibility {
-            Visibility::Public | Visibility::Federation => {
-                let salted = sealing::salt(&record_bytes, &mut self.rng);
-                if salted.len() as u64 > BODY_BYTES_MAX {
-                    return Err(too_large(salted.len()));
-                }
-                bodies.push(salted);
-            }
-            Visibility::Addressed => {
-                let both: Vec<Recipient> = parties
-                    .iter()
-                    .flat_map(|m| [m.case_key.clone(), m.audit_key.clone()])
-                    .collect();
-                let case: Vec<Recipient> = parties.iter().map(|m| m.case_key.clone()).collect();
-                bodies.push(sealing::seal(&record_bytes, &both).map_err(not_sealed)?);
-                if let Some(content) = &content {
-                    let message = Zeroizing::new(content.encode_to_vec());
-                    bodies.push(sealing::seal(&message, &case).map_err(not_sealed)?);
-                }
-                let keys: Vec<_> = parties
-                    .iter()
-                    .filter(|member| member.society != self.identity.society)
-                    .map(|member| member.routing_key)
-                    .collect();
-                let secret = &self.identity.keyring.routing;
-                tags = routing::tags(secret, &keys, &origin, index, &mut self.rng)
-                    .map_err(|error| Refused::Internal(error.to_string()))?;
-            }
-        }
-        let mut commitments = bodies
-            .iter()
-            .map(|body| Commitment { digest: sealing::digest(body), size: body.len() as u64 });
-        let record_commitment = commitments
-            .next()
-            .ok_or_else(|| Refused::Internal("an entry without a record".into()))?;
-        let header = Header {
-            origin: origin.clone(),
-            index,
-            recorded_at_ms: now_ms,
-            visibility: draft.visibility,
-            record: record_commitment,
-            content: commitments.next(),
-            tags,
-        };
-        let receipt = Receipt { id: draft.id, origin, index, recorded_at_ms: now_ms };
-        let entry = header.encode();
-        Ok(Prepared { key, entry, header, bodies, record, receipt })
-    }
-
-    /// The addressees and this society, by the roster.
-    fn parties(&self, addressees: &[Society]) -> Result<Vec<Member>, Refused> {
-        let member = |society: &Society| {
-            self.roster.member(*society).cloned().ok_or_else(|| {
-                Refused::NotAllowed(format!(
-                    "{society} is not in the roster, so nothing can be sealed to it; nothing was \
-                     written. Install the newest roster"
-                ))
-            })
-        };
-        addressees.iter().chain([&self.identity.society]).map(member).collect()
     }
 
     fn append(&mut self, prepared: &[Prepared]) -> Result<(), Failed> {
@@ -484,21 +217,4 @@ fn key_used() -> Refused {
          key again only to repeat the very same, and none for something new"
             .into(),
     )
-}
-
-fn too_large(bytes: usize) -> Refused {
-    Refused::Invalid(format!(
-        "the text is {bytes} bytes with all its languages, more than {BODY_BYTES_MAX}; nothing was \
-         written. Shorten it"
-    ))
-}
-
-fn not_sealed(error: SealError) -> Refused {
-    match error {
-        SealError::TooLarge(bytes) => too_large(bytes),
-        SealError::NoRecipient
-        | SealError::TooManyRecipients(_)
-        | SealError::Age(_)
-        | SealError::Write(_) => Refused::Internal(format!("nothing was written: {error}")),
-    }
 }

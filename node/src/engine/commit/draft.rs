@@ -1,0 +1,197 @@
+//! What a write says, before it is sealed: decided by the core, against the state as the writes
+//! before it in the group leave it. Invariant: nothing here is written, signed or sealed.
+
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    entry::Visibility,
+    information::{self, InformationId},
+    referral::{self, ReferralId},
+    roster::{Member, Role, Status},
+    society::Society,
+    store::Store,
+};
+use tutti_proto::v1;
+
+use super::{Engine, Group, Prepared, Refused, Write};
+
+/// What one event says and who may read it, before it is sealed.
+pub(super) struct Draft {
+    pub(super) id: [u8; 16],
+    pub(super) visibility: Visibility,
+    pub(super) addressees: Vec<Society>,
+    pub(super) event: v1::record::Event,
+    pub(super) content: Option<v1::content::Content>,
+}
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    pub(super) fn prepare(
+        &mut self,
+        write: Write,
+        group: &Group,
+        now_ms: u64,
+    ) -> Result<Prepared, Refused> {
+        let key = write.key();
+        let draft = match write {
+            Write::Send { sent, content, .. } => self.send(key, *sent, *content, group, now_ms)?,
+            Write::Advance { id, command, note, .. } => {
+                self.advance(key, id, command, note, group, now_ms)?
+            }
+            Write::Publish { visibility, version, .. } => {
+                let command = information::Command::Publish { visibility, version: *version };
+                self.inform(key, None, command, group)?
+            }
+            Write::Revise { id, version, .. } => {
+                self.inform(key, Some(id), information::Command::Revise(*version), group)?
+            }
+            Write::Retract { id, reason, .. } => {
+                let command = information::Command::Retract(v1::Retracted { reason });
+                self.inform(key, Some(id), command, group)?
+            }
+        };
+        self.seal(key, draft, group.prepared.len() as u64, now_ms)
+    }
+
+    fn send(
+        &self,
+        key: [u8; 16],
+        sent: v1::Sent,
+        content: v1::ReferralContent,
+        group: &Group,
+        now_ms: u64,
+    ) -> Result<Draft, Refused> {
+        let by = self.identity.society;
+        let secret = &self.identity.keyring.local;
+        let case_digest = referral::case_digest(secret, by, &content.case_code);
+        let sent = v1::Sent { case_digest, ..sent };
+        // Of a referral that the group has changed, the group knows best.
+        let unchanged = |found: &&referral::Referral| group.referrals.get(&found.id).is_none();
+        let duplicate = group
+            .referrals
+            .open_like(by, &sent)
+            .or_else(|| self.referrals.open_like(by, &sent).filter(unchanged));
+        let context = referral::Context {
+            origin: &self.identity.origin,
+            event_id: key,
+            now_ms,
+            note: "",
+            duplicate,
+            onward_of: None,
+            rules: self.roster.data_protection(),
+        };
+        let receiver = sent.receiver.clone();
+        let command =
+            referral::Command::Send { sent: Box::new(sent), content: Box::new(content.clone()) };
+        let event = referral::decide(None, command, &context)?;
+        // `decide` has parsed it.
+        let receiver: Society =
+            receiver.parse().map_err(|error| Refused::Invalid(format!("receiver: {error}")))?;
+        self.check_receiver(receiver)?;
+        Ok(Draft {
+            id: *ReferralId::of(&self.identity.origin, &key).as_bytes(),
+            visibility: Visibility::Addressed,
+            addressees: vec![receiver],
+            event: v1::record::Event::Referral(event),
+            content: Some(v1::content::Content::Referral(content)),
+        })
+    }
+
+    fn check_receiver(&self, receiver: Society) -> Result<(), Refused> {
+        let may = |member: &&Member| {
+            member.status == Status::Active
+                && member.role != Role::Observer
+                && member.society != self.identity.society
+        };
+        if self.roster.member(receiver).is_some_and(|member| may(&member)) {
+            return Ok(());
+        }
+        let names: Vec<&str> =
+            self.roster.members().iter().filter(may).map(|m| m.society.as_str()).collect();
+        Err(Refused::Invalid(format!(
+            "{receiver} cannot receive referrals in this federation; nothing was sent. Societies \
+             that can: {}",
+            names.join(", ")
+        )))
+    }
+
+    fn advance(
+        &self,
+        key: [u8; 16],
+        id: ReferralId,
+        command: referral::Command,
+        note: String,
+        group: &Group,
+        now_ms: u64,
+    ) -> Result<Draft, Refused> {
+        let referral = group.referrals.get(&id).or_else(|| self.referrals.get(&id));
+        let context = referral::Context {
+            origin: &self.identity.origin,
+            event_id: key,
+            now_ms,
+            note: &note,
+            duplicate: None,
+            onward_of: None,
+            rules: self.roster.data_protection(),
+        };
+        let command = self.with_own_log(command);
+        let case = match &command {
+            referral::Command::Reopen(_, case) | referral::Command::Correct(_, case) => {
+                case.as_deref().cloned()
+            }
+            _ => None,
+        };
+        let event = referral::decide(referral, command, &context)?;
+        let other = referral
+            .and_then(|r| Some(r.society(r.side_of(self.identity.society)?.other())))
+            .ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
+        let note = if note.trim().is_empty() { None } else { Some(v1::Note { text: note }) };
+        Ok(Draft {
+            id: *id.as_bytes(),
+            visibility: Visibility::Addressed,
+            addressees: vec![other],
+            event: v1::record::Event::Referral(event),
+            content: case
+                .map(v1::content::Content::Referral)
+                .or(note.map(v1::content::Content::Note)),
+        })
+    }
+
+    /// A client names an entry of this society's log by its index alone.
+    fn with_own_log(&self, mut command: referral::Command) -> referral::Command {
+        let event = match &mut command {
+            referral::Command::Correct(corrected, _) => corrected.event.as_mut(),
+            referral::Command::EnterInError(which) => which.event.as_mut(),
+            _ => None,
+        };
+        if let Some(event) = event.filter(|event| event.origin.is_empty()) {
+            event.origin = self.identity.origin.to_string();
+        }
+        command
+    }
+
+    fn inform(
+        &self,
+        key: [u8; 16],
+        id: Option<InformationId>,
+        command: information::Command,
+        group: &Group,
+    ) -> Result<Draft, Refused> {
+        let share =
+            id.and_then(|id| group.information.get(&id).or_else(|| self.information.get(&id)));
+        let visibility = match &command {
+            information::Command::Publish { visibility, .. } => *visibility,
+            information::Command::Revise(_) | information::Command::Retract(_) => {
+                share.map_or(Visibility::Federation, |share| share.visibility)
+            }
+        };
+        let context = information::Context { origin: &self.identity.origin, event_id: key };
+        let event = information::decide(share, command, &context)?;
+        let id = id.unwrap_or_else(|| InformationId::of(&self.identity.origin, &key));
+        Ok(Draft {
+            id: *id.as_bytes(),
+            visibility,
+            addressees: Vec::new(),
+            event: v1::record::Event::Information(event),
+            content: None,
+        })
+    }
+}

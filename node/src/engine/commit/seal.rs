@@ -1,0 +1,125 @@
+//! From a draft to an entry: the record sealed to the parties and their auditors, the content to
+//! the parties alone, and tags by which the addressees know it.
+
+use prost::Message as _;
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    entry::{Commitment, Header, Visibility},
+    limits::BODY_BYTES_MAX,
+    roster::Member,
+    sealing::{self, Recipient, SealError, routing},
+    society::Society,
+    store::Store,
+};
+use tutti_proto::v1;
+use zeroize::Zeroizing;
+
+use super::{Engine, Prepared, Receipt, Refused, draft::Draft};
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// Seals a draft and makes its entry, which will be the one `after` further than the log's end.
+    pub(super) fn seal(
+        &mut self,
+        key: [u8; 16],
+        draft: Draft,
+        after: u64,
+        now_ms: u64,
+    ) -> Result<Prepared, Refused> {
+        let origin = self.identity.origin.clone();
+        let index = self.store.tree(&origin).size() + after;
+        let record = v1::Record {
+            origin: origin.to_string(),
+            event_id: key.to_vec(),
+            // Accounts come with a later version; until then nobody is told apart.
+            actor: String::new(),
+            addressees: draft.addressees.iter().map(Society::to_string).collect(),
+            event: Some(draft.event),
+        };
+        let content = draft.content.map(|content| v1::Content {
+            origin: origin.to_string(),
+            event_id: key.to_vec(),
+            content: Some(content),
+        });
+        let parties = self.parties(&draft.addressees)?;
+        let record_bytes = record.encode_to_vec();
+        let mut bodies = Vec::with_capacity(2);
+        let mut tags = Vec::new();
+        match draft.visibility {
+            Visibility::Public | Visibility::Federation => {
+                let salted = sealing::salt(&record_bytes, &mut self.rng);
+                if salted.len() as u64 > BODY_BYTES_MAX {
+                    return Err(too_large(salted.len()));
+                }
+                bodies.push(salted);
+            }
+            Visibility::Addressed => {
+                let both: Vec<Recipient> = parties
+                    .iter()
+                    .flat_map(|m| [m.case_key.clone(), m.audit_key.clone()])
+                    .collect();
+                let case: Vec<Recipient> = parties.iter().map(|m| m.case_key.clone()).collect();
+                bodies.push(sealing::seal(&record_bytes, &both).map_err(not_sealed)?);
+                if let Some(content) = &content {
+                    let message = Zeroizing::new(content.encode_to_vec());
+                    bodies.push(sealing::seal(&message, &case).map_err(not_sealed)?);
+                }
+                let keys: Vec<_> = parties
+                    .iter()
+                    .filter(|member| member.society != self.identity.society)
+                    .map(|member| member.routing_key)
+                    .collect();
+                let secret = &self.identity.keyring.routing;
+                tags = routing::tags(secret, &keys, &origin, index, &mut self.rng)
+                    .map_err(|error| Refused::Internal(error.to_string()))?;
+            }
+        }
+        let mut commitments = bodies
+            .iter()
+            .map(|body| Commitment { digest: sealing::digest(body), size: body.len() as u64 });
+        let record_commitment = commitments
+            .next()
+            .ok_or_else(|| Refused::Internal("an entry without a record".into()))?;
+        let header = Header {
+            origin: origin.clone(),
+            index,
+            recorded_at_ms: now_ms,
+            visibility: draft.visibility,
+            record: record_commitment,
+            content: commitments.next(),
+            tags,
+        };
+        let receipt = Receipt { id: draft.id, origin, index, recorded_at_ms: now_ms };
+        let entry = header.encode();
+        Ok(Prepared { key, entry, header, bodies, record, receipt })
+    }
+
+    /// The addressees and this society, by the roster.
+    fn parties(&self, addressees: &[Society]) -> Result<Vec<Member>, Refused> {
+        let member = |society: &Society| {
+            self.roster.member(*society).cloned().ok_or_else(|| {
+                Refused::NotAllowed(format!(
+                    "{society} is not in the roster, so nothing can be sealed to it; nothing was \
+                     written. Install the newest roster"
+                ))
+            })
+        };
+        addressees.iter().chain([&self.identity.society]).map(member).collect()
+    }
+}
+
+fn too_large(bytes: usize) -> Refused {
+    Refused::Invalid(format!(
+        "the text is {bytes} bytes with all its languages, more than {BODY_BYTES_MAX}; nothing was \
+         written. Shorten it"
+    ))
+}
+
+fn not_sealed(error: SealError) -> Refused {
+    match error {
+        SealError::TooLarge(bytes) => too_large(bytes),
+        SealError::NoRecipient
+        | SealError::TooManyRecipients(_)
+        | SealError::Age(_)
+        | SealError::Write(_) => Refused::Internal(format!("nothing was written: {error}")),
+    }
+}
