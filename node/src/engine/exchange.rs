@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRngCore;
 use tutti_core::{
     referral::EventRef,
-    session::{BodyWant, Effect, Input, LogStatus, Part, Tally},
+    session::{BodyWant, Effect, Input, LogStatus, Part, Tally, Unkept},
     society::{Origin, Society},
     store::{Store, StoreError},
 };
@@ -56,6 +56,8 @@ pub(super) enum Happening {
     Want(BodyWant),
     /// A link is gone.
     Closed(u64),
+    /// The store did not take something.
+    NotKept(Unkept),
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
@@ -133,11 +135,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 self.exchange.handle(input, now_ms, &self.store, &self.roster, &mut self.rng);
             for effect in effects {
                 self.run(effect, now_ms);
+                // Nothing that was written last can be believed, nor what would build on it.
+                if self.fatal.is_some() {
+                    return;
+                }
             }
             next = self.inbox.pop_front().map(|happening| match happening {
                 Happening::Grew(origin) => Input::Grew { origin },
                 Happening::Want(want) => Input::Want(want),
                 Happening::Closed(link) => Input::Closed { link },
+                Happening::NotKept(unkept) => Input::NotKept(unkept),
             });
         }
     }
@@ -160,13 +167,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Effect::Append(batch) => {
                 let origin = batch.origin().clone();
                 let kept = self.store.append(&batch, &[]);
-                if self.kept(kept, "entries of a peer") {
+                if self.kept(kept, "entries of a peer", || Unkept::Entries(origin.clone())) {
                     self.log_changed(origin, "grew", now_ms);
                 }
             }
             Effect::Head(head) => {
                 let kept = self.store.put_head(&head);
-                if self.kept(kept, "a head") {
+                if self.kept(kept, "a head", || Unkept::Head(head.clone())) {
                     self.log_changed(head.origin().clone(), "witnessed", now_ms);
                 }
             }
@@ -181,14 +188,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     return;
                 }
                 let kept = self.store.put_head(&head);
-                if self.kept(kept, "a cosignature") {
+                let unkept = || Unkept::Cosignature(head.origin().clone());
+                if self.kept(kept, "a cosignature", unkept) {
                     self.log_changed(head.origin().clone(), "witnessed", now_ms);
                 }
             }
             Effect::Body { want, .. } if self.is_no_longer_wanted(&want, now_ms) => {}
             Effect::Body { want, bytes } => {
                 let kept = self.store.put_bodies(&[&bytes]);
-                if self.kept(kept, "a body") {
+                if self.kept(kept, "a body", || Unkept::Body(want.clone())) {
                     self.project_body(&want.commitment.digest, now_ms);
                 }
             }
@@ -199,7 +207,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             Effect::Evidence(evidence) => {
                 let kept = self.store.put_evidence(&evidence);
-                let kept = self.kept(kept, "the evidence of a fork");
+                let unkept = || Unkept::Evidence(evidence.origin().clone());
+                let kept = self.kept(kept, "the evidence of a fork", unkept);
                 // Of the own log nothing more is signed, whether or not there was room to keep it.
                 self.set_mode();
                 if kept {
@@ -240,17 +249,28 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.inbox.push_back(Happening::Closed(link));
     }
 
-    /// Whether the store did it. Where it must end the process, nothing more is done.
-    fn kept(&mut self, result: Result<(), StoreError>, what: &str) -> bool {
+    /// Whether the store did it. Where it must end the process, nothing more is done; where there
+    /// was no room, the exchange is told, which tries again later.
+    fn kept(
+        &mut self,
+        result: Result<(), StoreError>,
+        what: &str,
+        unkept: impl FnOnce() -> Unkept,
+    ) -> bool {
         match result {
             Ok(()) => true,
             Err(StoreError::Fatal(error)) => {
                 self.fatal = Some(format!("writing {what} failed: {error}"));
                 false
             }
-            // A body was erased meanwhile, or the disk is full: it is asked for again, or not.
-            Err(error) => {
+            // It is never taken again.
+            Err(error @ StoreError::Erased) => {
                 tracing::warn!(%error, "{what} was not kept");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "{what} was not kept, and is tried again");
+                self.inbox.push_back(Happening::NotKept(unkept()));
                 false
             }
         }

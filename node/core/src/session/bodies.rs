@@ -119,11 +119,19 @@ impl Exchange {
         {
             return;
         }
-        let try_at_ms = step.now_ms;
+        self.want_body_again(want, step.now_ms);
+        self.pull_bodies(step);
+    }
+
+    /// Wants a body that is not wanted at this moment, from `try_at_ms` on.
+    pub(super) fn want_body_again(&mut self, want: BodyWant, try_at_ms: u64) {
+        let key = (want.origin.clone(), want.index, want.part);
         let wanted = Wanted { want, try_at_ms, asked: BTreeSet::new(), rounds: 0 };
+        if self.bodies.wanted.contains_key(&key) {
+            return;
+        }
         self.bodies.wanted.insert(key.clone(), wanted);
         self.bodies.queue.insert((try_at_ms, key));
-        self.pull_bodies(step);
     }
 
     /// Starts what may be started, and gives up on links that are late.

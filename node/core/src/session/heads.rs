@@ -123,7 +123,7 @@ impl Exchange {
 
     /// Keeps what a true head has more than the held one: cosignatures on it, or on a smaller one
     /// by witnesses who never cosigned one as large, or that it ends where our entries do.
-    fn gather<S: Reader, R: CryptoRngCore>(
+    pub(super) fn gather<S: Reader, R: CryptoRngCore>(
         &mut self,
         step: &mut Step<'_, S, R>,
         origin: &Origin,

@@ -41,6 +41,9 @@ pub(super) struct Log {
     pub(super) announce_at_ms: Option<u64>,
     /// When to pass new cosignatures along the tree.
     pub(super) relay_at_ms: Option<u64>,
+    /// A head that the store could not take, and when to offer it again.
+    pub(super) unkept: Option<SignedHead>,
+    pub(super) unkept_at_ms: Option<u64>,
     /// Where this node stands in the log's tree.
     pub(super) place: Place,
 }
@@ -113,15 +116,22 @@ impl Log {
         self.cosign_at_ms = None;
         self.announce_at_ms = None;
         self.relay_at_ms = None;
+        self.unkept = None;
+        self.unkept_at_ms = None;
     }
 
     /// The next timer, by the exchange's own clock.
     pub(super) fn next_timer(&self) -> Option<u64> {
         let asked = self.asked.map(|asked| asked.due_ms);
-        [asked, self.graft_at_ms, self.cosign_at_ms, self.announce_at_ms, self.relay_at_ms]
-            .into_iter()
-            .flatten()
-            .min()
+        let timers = [
+            asked,
+            self.graft_at_ms,
+            self.cosign_at_ms,
+            self.announce_at_ms,
+            self.relay_at_ms,
+            self.unkept_at_ms,
+        ];
+        timers.into_iter().flatten().min()
     }
 }
 

@@ -22,6 +22,7 @@ mod misbehaved;
 mod neighbours;
 mod serving;
 mod status;
+mod unkept;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -132,8 +133,25 @@ pub enum Input {
     },
     /// A body is wanted. Wanting one twice is wanting it once.
     Want(BodyWant),
+    /// An effect could not be made durable and the process goes on: the disk is full.
+    NotKept(Unkept),
     /// A timer may be due.
     Tick,
+}
+
+/// What an effect brought and the store did not take.
+#[derive(Debug, Clone)]
+pub enum Unkept {
+    /// Entries of this log.
+    Entries(Origin),
+    /// A head with new cosignatures.
+    Head(SignedHead),
+    /// Our own cosignature on this log.
+    Cosignature(Origin),
+    /// The evidence that this log was forked.
+    Evidence(Origin),
+    /// A body that is still wanted.
+    Body(BodyWant),
 }
 
 /// What is to be done, in this order.
@@ -171,7 +189,7 @@ pub enum Effect {
         /// What was wanted.
         want: BodyWant,
     },
-    /// Keep the evidence; the log is frozen from now on. Comes once a log.
+    /// Keep the evidence; the log is frozen from now on. Comes once a log, until it is kept.
     Evidence(Box<Evidence>),
     /// A larger signed head of our own log is out there: sign nothing until the log was fetched
     /// back. Comes again where a still larger one shows.
@@ -262,6 +280,7 @@ impl Exchange {
             }
             Input::Grew { origin } => self.grew(&mut step, &origin),
             Input::Want(want) => self.want_body(&mut step, want),
+            Input::NotKept(unkept) => self.not_kept(&mut step, unkept),
             Input::Tick => self.tick(&mut step),
         }
         step.effects
@@ -354,6 +373,7 @@ impl Exchange {
         for origin in &due {
             self.tick_entries(step, origin);
             self.tick_cosigning(step, origin);
+            self.tick_unkept(step, origin);
         }
         self.tick_heads(step, &due);
         self.pull_bodies(step);

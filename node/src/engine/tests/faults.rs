@@ -7,6 +7,7 @@ use tutti_core::{
     entry::EntryBytes,
     evidence::Evidence,
     head::SignedHead,
+    session::{Effect, Unkept},
     society::Society,
     store::{BodyState, Reader, StoreError},
     tree::Tree,
@@ -134,6 +135,27 @@ fn a_disk_that_fails_ends_the_engine() {
     assert!(matches!(one(&mut sg, send(1)), Err(Refused::Stopping)));
     assert_eq!(sg.store.logs().len(), 0);
     assert_eq!(sg.referral_counts().values().sum::<u64>(), 0);
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_from_a_peer_is_told_to_the_exchange() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let mut ph = engine(&federation, "ph", Faulty { memory: MemoryStore::new(), next: Next::Full });
+    let writes = vec![send(3)];
+    assert!(sg.write(writes, NOW_MS)[0].is_ok());
+    let log = origin("sg");
+    let entries = sg.store.entries(&log, 0, 1, usize::MAX).unwrap();
+    let head = sg.store.head(&log).unwrap();
+    let batch = VerifiedBatch::verify(&Tree::default(), 0, &entries, head, Vec::new()).unwrap();
+    ph.run(Effect::Append(batch), NOW_MS);
+    assert!(ph.fatal().is_none());
+    let told = ph.inbox.pop_front();
+    assert!(
+        matches!(&told, Some(Happening::NotKept(Unkept::Entries(origin))) if *origin == log),
+        "{told:?}"
+    );
+    assert!(ph.inbox.is_empty(), "nothing grew");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn wants<S: Store>(node: &mut On<S>) -> Vec<BodyWant> {
     node.inbox.extend(rest);
     let want = |happening| match happening {
         Happening::Want(want) => Some(want),
-        Happening::Grew(_) | Happening::Closed(_) => None,
+        Happening::Grew(_) | Happening::Closed(_) | Happening::NotKept(_) => None,
     };
     wants.into_iter().filter_map(want).collect()
 }

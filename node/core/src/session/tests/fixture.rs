@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use tutti_proto::v1;
 
-use super::super::{Effect, Exchange, Input, LinkId, Misbehaved, Settings};
+use super::super::{Effect, Exchange, Input, LinkId, Misbehaved, Settings, Unkept};
 use crate::{
     batch::VerifiedBatch,
     entry::{Commitment, EntryBytes, Header, Visibility},
@@ -104,6 +104,7 @@ impl Federation {
             sent: Vec::new(),
             closed: Vec::new(),
             others: Vec::new(),
+            full: false,
         }
     }
 
@@ -133,6 +134,8 @@ pub(super) struct Node<'a> {
     pub(super) closed: Vec<(LinkId, Misbehaved)>,
     /// Effects that are neither sent nor stored.
     pub(super) others: Vec<Effect>,
+    /// The disk is full: nothing is stored.
+    pub(super) full: bool,
 }
 
 impl Node<'_> {
@@ -149,6 +152,10 @@ impl Node<'_> {
             &mut self.rng,
         );
         for effect in effects {
+            if let Some(unkept) = unkept(&effect).filter(|_| self.full) {
+                self.input(Input::NotKept(unkept));
+                continue;
+            }
             match effect {
                 Effect::Send { link, frame } => self.sent.push((link, frame.frame.unwrap())),
                 Effect::Close { link, why } => self.closed.push((link, why)),
@@ -256,6 +263,21 @@ impl Node<'_> {
         self.store.append(&batch, &[body]).unwrap();
         self.input(Input::Grew { origin: self.origin() });
         record
+    }
+}
+
+/// What a full disk makes of an effect.
+fn unkept(effect: &Effect) -> Option<Unkept> {
+    match effect {
+        Effect::Append(batch) => Some(Unkept::Entries(batch.origin().clone())),
+        Effect::Head(head) => Some(Unkept::Head(head.clone())),
+        Effect::Cosign(head) => Some(Unkept::Cosignature(head.origin().clone())),
+        Effect::Evidence(evidence) => Some(Unkept::Evidence(evidence.origin().clone())),
+        Effect::Body { want, .. } => Some(Unkept::Body(want.clone())),
+        Effect::Send { .. }
+        | Effect::Close { .. }
+        | Effect::BodyErased { .. }
+        | Effect::OwnLogAhead { .. } => None,
     }
 }
 

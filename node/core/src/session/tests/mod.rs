@@ -3,3 +3,4 @@
 mod fixture;
 mod frames;
 mod rules;
+mod unkept;
