@@ -70,14 +70,16 @@ impl Graph {
             }
         } else {
             let mut ring = members.clone();
-            ring.sort_by_key(|member| rank("ring", *member, *member));
+            ring.sort_by_cached_key(|member| rank("ring", *member, *member));
             for (member, next) in ring.iter().zip(ring.iter().cycle().skip(1)) {
                 link(*member, *next);
             }
             for one in &members {
                 let mut others: Vec<Society> =
                     members.iter().copied().filter(|other| other != one).collect();
-                others.sort_by_key(|other| rank("link", (*one).min(*other), (*one).max(*other)));
+                others.sort_by_cached_key(|other| {
+                    rank("link", (*one).min(*other), (*one).max(*other))
+                });
                 for other in others.iter().take(CHOICES) {
                     link(*one, *other);
                 }
@@ -91,7 +93,13 @@ impl Graph {
     /// Breadth first from the author; each takes at most two neighbours that nobody has taken, in
     /// the order of their hash with the origin. Who is left over is taken by the first that can.
     pub(super) fn place(&self, origin: &Origin, own: Society) -> Place {
-        let by_rank = |society: &Society| rank(origin.as_str(), *society, *society);
+        // Once each: the tree asks for them over and over.
+        let ranks: BTreeMap<Society, [u8; 32]> = self
+            .edges
+            .keys()
+            .map(|society| (*society, rank(origin.as_str(), *society, *society)))
+            .collect();
+        let by_rank = |society: &Society| ranks.get(society).copied().unwrap_or_default();
         let root = if self.edges.contains_key(&origin.society()) {
             origin.society()
         } else {
