@@ -162,6 +162,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         &self.store
     }
 
+    /// Every referral that this society is a party to, as its records tell.
+    pub fn referral_book(&self) -> &referral::Book {
+        &self.referrals
+    }
+
+    /// Every information share, as the records tell.
+    pub fn information_book(&self) -> &information::Book {
+        &self.information
+    }
+
     /// Why the process must end, where it must.
     pub fn fatal(&self) -> Option<&str> {
         self.fatal.as_deref()

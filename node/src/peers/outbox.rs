@@ -95,6 +95,21 @@ impl Inbox {
         }
     }
 
+    /// What is there now, for whoever drives an engine without a runtime: the next frame, nothing,
+    /// or the reason for which the engine has closed the link.
+    pub fn try_next(&mut self) -> Result<Option<v1::Frame>, String> {
+        if let Some(why) = self.closing.borrow().as_ref() {
+            return Err(why.clone());
+        }
+        match self.frames.try_recv() {
+            Ok((frame, _)) => Ok(Some(frame)),
+            Err(mpsc::error::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::error::TryRecvError::Disconnected) => {
+                Err("this node let go of the link".into())
+            }
+        }
+    }
+
     /// Comes back with the reason once the engine has closed the link.
     pub(super) async fn closed(&mut self) -> String {
         closed(&mut self.closing).await
