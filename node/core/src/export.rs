@@ -89,17 +89,23 @@ impl Export {
     ) -> Option<Self> {
         let (newest, held) = (reader.head(origin)?, reader.tree(origin).size());
         let mut cosigned = reader.cosigned(origin);
+        let catching_up = newest.size() > held;
         // Who is catching up has entries up to a smaller size than its newest head: then the
         // largest head that can be checked in full. Failing that, an auditor sees what is missing.
-        let head = match newest.size() <= held {
-            true => newest,
-            false => {
+        let head = match catching_up {
+            false => newest,
+            true => {
                 let whole = cosigned.values().filter(|head| head.size() <= held);
                 whole.max_by_key(|head| head.size()).cloned().unwrap_or(newest)
             }
         };
         let size = head.size().min(held);
-        cosigned.retain(|_, seen| seen.size() <= head.size());
+        // Whoever is catching up lacks entries that others have checked, and that says nothing of
+        // the log. Where all that the newest head speaks of is held, a larger cosigned one shows
+        // that the log was cut: the evidence that an export is for.
+        if catching_up {
+            cosigned.retain(|_, seen| seen.size() <= head.size());
+        }
         let pending = (1..)
             .zip(rosters)
             .map(|(version, note)| Step::file(format!("roster/{version}"), note.clone()))

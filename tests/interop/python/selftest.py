@@ -83,6 +83,17 @@ def flips(bench, patterns):
         bench.attempt(f"proof: bit flipped at {at}", lambda _, proof: flip(proof, at))
 
 
+def signatures(bench):
+    """Each roster without one of its signatures: the demo's have no more than they need."""
+    for path in sorted((bench.export / "roster").iterdir()):
+        lines = path.read_text().split("\n")
+        for number, line in enumerate(lines):
+            if line.startswith("— "):
+                less = "\n".join(lines[:number] + lines[number + 1 :])
+                place = path.relative_to(bench.export)
+                bench.attempt(f"{place}: a signature gone", lambda copy, _: (copy / place).write_text(less))
+
+
 def lengths(bench):
     for path in kinds(bench.export):
         raw = (bench.export / path).read_bytes()
@@ -162,6 +173,7 @@ def main():
         flips(bench, LOG + BODIES)
         lengths(bench)
         strangers(bench)
+    signatures(bench)
     rewritten(bench, read_secret(key))
     for what in bench.missed:
         print(f"WRONG  not noticed: {what}")

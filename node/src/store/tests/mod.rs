@@ -8,6 +8,7 @@ mod conformance;
 mod crash;
 mod damage;
 mod erasure;
+mod exporting;
 mod full;
 mod opening;
 mod rate;
