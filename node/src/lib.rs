@@ -17,6 +17,7 @@ mod highwater;
 mod index;
 mod journal;
 pub mod keyring;
+pub mod local;
 mod logging;
 mod metrics;
 pub mod peers;

@@ -16,6 +16,7 @@ pub mod head;
 pub mod information;
 pub mod keys;
 pub mod limits;
+pub mod people;
 pub mod proof;
 pub mod record;
 pub mod referral;

@@ -86,3 +86,6 @@ pub const PULLS_PER_LINK: usize = 32;
 
 /// Chunks of one body that may be asked for and not yet there.
 pub const CHUNKS_AHEAD: u64 = 4;
+
+/// Of a pseudonym in a record, bytes: what is longer is not kept in memory.
+pub const ACTOR_BYTES_MAX: usize = 64;

@@ -18,7 +18,7 @@ use tutti_core::{
 };
 use tutti_proto::v1;
 
-use super::{Engine, Mode, Receipt, Refused, Write, exchange::Happening};
+use super::{Engine, Mode, Order, Receipt, Refused, Write, exchange::Happening};
 
 /// One write, decided and sealed, not yet durable.
 struct Prepared {
@@ -46,18 +46,30 @@ enum Answer {
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
-    /// Commits `group`; one answer a write, in the same order.
+    /// Commits what the node itself writes by its own rules; nothing that a person asks for.
     pub fn write(&mut self, group: Vec<Write>, now_ms: u64) -> Vec<Result<Receipt, Refused>> {
+        self.write_all(group.into_iter().map(Order::by_node).collect(), now_ms)
+    }
+
+    /// Commits `group`; one answer an order, in the same order. What somebody may not do is
+    /// refused, and they get no receipt of what others did.
+    pub fn write_all(&mut self, group: Vec<Order>, now_ms: u64) -> Vec<Result<Receipt, Refused>> {
         let mut state = Group::default();
         let stopping = self.fatal.is_some();
         let answers: Vec<Answer> = group
             .into_iter()
-            .map(|write| {
+            .map(|Order { by, write }| {
                 let key = write.key();
                 if let Some(receipt) = self.receipts.get(&key) {
                     let before = self.event_of(receipt);
                     let same = before.is_none_or(|before| write.repeats(&before));
-                    return Answer::Now(if same { Ok(receipt.clone()) } else { Err(key_used()) });
+                    return Answer::Now(match same {
+                        // To whoever may have written it.
+                        true => self
+                            .check_order(&by, &write, &state.referrals)
+                            .map(|()| receipt.clone()),
+                        false => Err(key_used()),
+                    });
                 }
                 if stopping {
                     return Answer::Now(Err(Refused::Stopping));
@@ -65,10 +77,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 let mut prepared = state.prepared.iter().enumerate();
                 if let Some((at, before)) = prepared.find(|(_, prepared)| prepared.key == key) {
                     let same = before.record.event.as_ref().is_some_and(|e| write.repeats(e));
-                    return if same { Answer::Prepared(at) } else { Answer::Now(Err(key_used())) };
+                    let may = self.check_order(&by, &write, &state.referrals);
+                    return match may {
+                        Ok(()) if same => Answer::Prepared(at),
+                        Ok(()) => Answer::Now(Err(key_used())),
+                        Err(refused) => Answer::Now(Err(refused)),
+                    };
                 }
-                let prepared =
-                    self.check_writing().and_then(|()| self.prepare(write, &state, now_ms));
+                let prepared = self
+                    .check_order(&by, &write, &state.referrals)
+                    .and_then(|()| self.check_writing())
+                    .and_then(|()| self.prepare(&by, write, &state, now_ms));
                 match prepared {
                     Err(refused) => Answer::Now(Err(refused)),
                     Ok(prepared) => {

@@ -19,6 +19,7 @@ use tutti_core::{
 };
 
 use super::{Engine, Write, project::Subject};
+use crate::local::Actor;
 
 /// How often it is looked whether the time to keep a content has passed, and after how long a
 /// receipt that could not be written is tried again, milliseconds.
@@ -219,11 +220,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// Referrals whose content is to be erased and that not both sides have confirmed.
-    pub fn erasures_open(&self, now_ms: u64) -> u64 {
+    pub fn erasures_open(&self, actor: &Actor, now_ms: u64) -> u64 {
         let rules = self.roster.data_protection();
         let open = |referral: &&Referral| {
             referral.erasure(now_ms, rules).is_some_and(|erasure| !erasure.is_confirmed())
         };
-        self.referrals.iter().filter(open).count() as u64
+        self.counted_by(actor).filter(open).count() as u64
     }
 }

@@ -5,6 +5,7 @@
 //! pushed to a peer or cosigned before the store has made it durable. It knows no tokio and no
 //! gRPC, so that a simulator can drive the same code.
 
+mod allowed;
 mod commit;
 mod erasing;
 mod exchange;
@@ -20,7 +21,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    information, referral,
+    information,
+    people::Action,
+    referral,
     roster::Roster,
     sealing::PairKey,
     session::{Exchange, Settings},
@@ -33,9 +36,9 @@ pub use exchange::PeerStatus;
 pub use fence::Mode;
 pub use refused::Refused;
 pub use watch::{Change, Watcher};
-pub use write::{Receipt, Write};
+pub use write::{Order, Receipt, Write};
 
-use crate::{keyring::Keyring, peers::Outbox};
+use crate::{keyring::Keyring, local::Actor, peers::Outbox};
 
 /// What stays the same while a node runs.
 pub struct Identity {
@@ -183,8 +186,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// From now on, tells what changes.
-    pub fn watch(&mut self, kinds: Vec<String>) -> Watcher {
-        self.watch.subscribe(kinds)
+    pub fn watch(&mut self, actor: &Actor, kinds: Vec<String>) -> Result<Watcher, Refused> {
+        self.check(actor, Action::Status)?;
+        Ok(self.watch.subscribe(kinds))
     }
 
     fn changed(&mut self, now_ms: u64, kind: &str, id: String, what: &str) {

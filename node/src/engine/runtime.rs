@@ -9,7 +9,7 @@ use rand_core::CryptoRngCore;
 use tokio::sync::{mpsc, oneshot};
 use tutti_core::store::Store;
 
-use super::{Engine, Receipt, Refused, Write};
+use super::{Engine, Order, Receipt, Refused};
 use crate::{clock::now_ms, peers::Incoming};
 
 /// Messages that may wait.
@@ -24,7 +24,7 @@ const ROUND_MAX: usize = 256;
 type Question<S, R> = Box<dyn FnOnce(&mut Engine<S, R>, u64) + Send>;
 
 enum Message<S, R> {
-    Write(Box<Write>, oneshot::Sender<Result<Receipt, Refused>>),
+    Write(Box<Order>, oneshot::Sender<Result<Receipt, Refused>>),
     Ask(Question<S, R>),
     Peer(Incoming),
     Stop(oneshot::Sender<()>),
@@ -42,10 +42,10 @@ impl<S, R> Clone for Handle<S, R> {
 }
 
 impl<S: 'static, R: 'static> Handle<S, R> {
-    /// Commits a write; comes back once it is durable.
-    pub async fn write(&self, write: Write) -> Result<Receipt, Refused> {
+    /// Commits an order; comes back once it is durable.
+    pub async fn write(&self, order: Order) -> Result<Receipt, Refused> {
         let (answer, answered) = oneshot::channel();
-        self.send(Message::Write(Box::new(write), answer)).await?;
+        self.send(Message::Write(Box::new(order), answer)).await?;
         answered.await.unwrap_or(Err(Refused::Stopping))
     }
 
@@ -126,7 +126,7 @@ async fn run<S: Store, R: CryptoRngCore>(
         while let Some(message) = next.take() {
             taken += 1;
             match message {
-                Message::Write(write, answer) => writes.push((*write, answer)),
+                Message::Write(order, answer) => writes.push((*order, answer)),
                 // In the order of arrival: a question sees the writes that came before it.
                 other => {
                     commit(engine, &mut writes);
@@ -156,13 +156,13 @@ async fn run<S: Store, R: CryptoRngCore>(
 
 fn commit<S: Store, R: CryptoRngCore>(
     engine: &mut Engine<S, R>,
-    writes: &mut Vec<(Write, oneshot::Sender<Result<Receipt, Refused>>)>,
+    writes: &mut Vec<(Order, oneshot::Sender<Result<Receipt, Refused>>)>,
 ) {
     if writes.is_empty() {
         return;
     }
     let (group, answers): (Vec<_>, Vec<_>) = writes.drain(..).unzip();
-    for (result, answer) in engine.write(group, now_ms()).into_iter().zip(answers) {
+    for (result, answer) in engine.write_all(group, now_ms()).into_iter().zip(answers) {
         let _ = answer.send(result);
     }
 }

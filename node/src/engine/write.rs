@@ -8,6 +8,24 @@ use tutti_core::{
 };
 use tutti_proto::v1;
 
+use crate::local::Actor;
+
+/// Something to write, and who asks for it.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Who.
+    pub by: Actor,
+    /// What.
+    pub write: Write,
+}
+
+impl Order {
+    /// What the node writes by its own rules; nothing that a person asks for.
+    pub fn by_node(write: Write) -> Self {
+        Self { by: Actor::node(), write }
+    }
+}
+
 /// Something to write. The `key` is drawn by whoever asks; the same again writes nothing new.
 #[derive(Debug, Clone)]
 pub enum Write {

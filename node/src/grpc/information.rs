@@ -13,32 +13,37 @@ impl Information for Service {
         &self,
         request: Request<api::PublishInformationRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
+        let actor = self.0.actor(&request)?;
         let write = decode::publish(request.into_inner())?;
-        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
     }
 
     async fn revise(
         &self,
         request: Request<api::ReviseInformationRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
+        let actor = self.0.actor(&request)?;
         let write = decode::revise(request.into_inner())?;
-        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
     }
 
     async fn retract(
         &self,
         request: Request<api::RetractInformationRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
+        let actor = self.0.actor(&request)?;
         let write = decode::retract(request.into_inner())?;
-        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
     }
 
     async fn list(
         &self,
         request: Request<api::ListInformationRequest>,
     ) -> Result<Response<api::ListInformationResponse>, Status> {
+        let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let page = self.0.engine.ask(move |engine, _| engine.shares(&request)).await??;
+        let ask = self.0.engine.ask(move |engine, _| engine.shares(&actor, &request));
+        let page = ask.await??;
         Ok(Response::new(page))
     }
 
@@ -46,8 +51,10 @@ impl Information for Service {
         &self,
         request: Request<api::GetInformationRequest>,
     ) -> Result<Response<api::InformationShare>, Status> {
+        let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let share = self.0.engine.ask(move |engine, _| engine.share(&request)).await??;
+        let ask = self.0.engine.ask(move |engine, _| engine.share(&actor, &request));
+        let share = ask.await??;
         Ok(Response::new(share))
     }
 }

@@ -11,7 +11,7 @@ use tutti_core::{
 use tutti_proto::node::v1::{self as api, log_server::Log};
 
 use super::{Context, decode};
-use crate::{engine::Refused, rosters};
+use crate::{engine::Refused, local::Actor, rosters};
 
 /// Messages of one stream that wait for a slow client.
 const QUEUE: usize = 8;
@@ -33,9 +33,10 @@ impl Log for Service {
 
     async fn list(
         &self,
-        _request: Request<api::ListLogsRequest>,
+        request: Request<api::ListLogsRequest>,
     ) -> Result<Response<api::ListLogsResponse>, Status> {
-        let logs = self.0.engine.ask(|engine, _| engine.logs()).await?;
+        let actor = self.0.actor(&request)?;
+        let logs = self.0.engine.ask(move |engine, _| engine.logs(&actor)).await??;
         Ok(Response::new(api::ListLogsResponse { logs }))
     }
 
@@ -43,12 +44,13 @@ impl Log for Service {
         &self,
         request: Request<api::EntriesRequest>,
     ) -> Result<Response<Self::EntriesStream>, Status> {
+        let actor = self.0.actor(&request)?;
         let request = request.into_inner();
         let origin = self.0.origin(&request.origin)?;
         // Before the answer, so that what is wrong with the request is its status.
-        let first = self.0.page(&origin, request.start, request.count).await?;
+        let first = self.0.page(&actor, &origin, request.start, request.count).await?;
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(entries(self.0.clone(), origin, request.count, first, sender));
+        tokio::spawn(entries(self.0.clone(), actor, origin, request.count, first, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
@@ -56,10 +58,12 @@ impl Log for Service {
         &self,
         request: Request<api::ProveRequest>,
     ) -> Result<Response<api::ProveResponse>, Status> {
+        let actor = self.0.actor(&request)?;
         let request = request.into_inner();
         let origin = self.0.origin(&request.origin)?;
         let index = request.index;
-        let proof = self.0.engine.ask(move |engine, _| engine.prove(&origin, index)).await??;
+        let ask = self.0.engine.ask(move |engine, _| engine.prove(&actor, &origin, index));
+        let proof = ask.await??;
         Ok(Response::new(proof))
     }
 
@@ -67,6 +71,7 @@ impl Log for Service {
         &self,
         request: Request<api::ExportRequest>,
     ) -> Result<Response<Self::ExportStream>, Status> {
+        let actor = self.0.actor(&request)?;
         let request = request.into_inner();
         let origin = self.0.origin(&request.origin)?;
         let with_bodies = !request.without_bodies;
@@ -78,8 +83,8 @@ impl Log for Service {
         let export = self
             .0
             .engine
-            .ask(move |engine, _| Export::new(engine.store(), &origin, &rosters, with_bodies))
-            .await?
+            .ask(move |engine, _| engine.export(&actor, &origin, &rosters, with_bodies))
+            .await??
             .ok_or_else(|| {
                 Refused::NotFound("nothing of that log is held here. See `tutti status`".into())
             })?;
@@ -96,19 +101,21 @@ impl Context {
 
     async fn page(
         &self,
+        actor: &Actor,
         origin: &Origin,
         start: u64,
         count: u64,
     ) -> Result<Vec<api::LogEntry>, Refused> {
-        let origin = origin.clone();
+        let (actor, origin) = (actor.clone(), origin.clone());
         let count = if count == 0 { u64::MAX } else { count };
-        self.engine.ask(move |engine, _| engine.entries(&origin, start, count)).await?
+        self.engine.ask(move |engine, _| engine.entries(&actor, &origin, start, count)).await?
     }
 }
 
 /// Gives page after page. Ends when the client has gone away.
 async fn entries(
     context: Context,
+    actor: Actor,
     origin: Origin,
     count: u64,
     first: Vec<api::LogEntry>,
@@ -127,7 +134,7 @@ async fn entries(
         if left == 0 {
             return;
         }
-        page = match context.page(&origin, next, left).await {
+        page = match context.page(&actor, &origin, next, left).await {
             Ok(page) => page,
             Err(refused) => {
                 let _ = sender.send(Err(refused.into())).await;

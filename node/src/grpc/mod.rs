@@ -28,7 +28,8 @@ pub(crate) use tokens::Tokens;
 pub use tokens::TokensError;
 
 use crate::{
-    engine::{Receipt, Refused, Write, runtime},
+    engine::{Order, Receipt, Refused, Write, runtime},
+    local::Actor,
     metrics::Metrics,
     peers,
     store::DiskStore,
@@ -60,10 +61,16 @@ pub(crate) struct About {
 }
 
 impl Context {
+    /// Who asks. Whoever opens the socket is the node's own user, and whoever comes over TLS has
+    /// shown a token that is good for all that this user may.
+    fn actor<T>(&self, _request: &tonic::Request<T>) -> Result<Actor, tonic::Status> {
+        Ok(Actor::node())
+    }
+
     /// Commits a write, and measures how long its caller waited.
-    async fn write(&self, write: Write) -> Result<Receipt, Refused> {
+    async fn write(&self, by: Actor, write: Write) -> Result<Receipt, Refused> {
         let begun = Instant::now();
-        let written = self.engine.write(write).await;
+        let written = self.engine.write(Order { by, write }).await;
         self.metrics.commit(begun.elapsed(), written.is_ok());
         written
     }

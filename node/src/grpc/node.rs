@@ -3,10 +3,11 @@
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
+use tutti_core::{people::Action, referral::ReferralId};
 use tutti_proto::node::v1::{self as api, node_server::Node};
 
 use super::Context;
-use crate::engine::Watcher;
+use crate::{engine::Watcher, local::Actor};
 
 /// Changes that wait for a slow watcher here; the engine's own queue for it is longer.
 const QUEUE: usize = 16;
@@ -19,9 +20,10 @@ impl Node for Service {
 
     async fn status(
         &self,
-        _request: Request<api::StatusRequest>,
+        request: Request<api::StatusRequest>,
     ) -> Result<Response<api::StatusResponse>, Status> {
-        let mut status = self.0.engine.ask(|engine, now| engine.status(now)).await?;
+        let actor = self.0.actor(&request)?;
+        let mut status = self.0.engine.ask(move |engine, now| engine.status(&actor, now)).await??;
         status.version = env!("CARGO_PKG_VERSION").into();
         status.started_at_ms = self.0.about.started_at_ms;
         status.listen = self.0.about.listen.clone();
@@ -38,8 +40,10 @@ impl Node for Service {
 
     async fn peers(
         &self,
-        _request: Request<api::PeersRequest>,
+        request: Request<api::PeersRequest>,
     ) -> Result<Response<api::PeersResponse>, Status> {
+        let actor = self.0.actor(&request)?;
+        self.0.engine.ask(move |engine, _| engine.check(&actor, Action::Status)).await??;
         Ok(Response::new(api::PeersResponse { peers: self.0.peers() }))
     }
 
@@ -47,6 +51,7 @@ impl Node for Service {
         &self,
         request: Request<api::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        let actor = self.0.actor(&request)?;
         let kinds = request.into_inner().kinds;
         let known = ["referral", "information", "log", "peer"];
         if let Some(other) = kinds.iter().find(|kind| !known.contains(&kind.as_str())) {
@@ -55,15 +60,21 @@ impl Node for Service {
                 known.join(", ")
             )));
         }
-        let watcher = self.0.engine.ask(|engine, _| engine.watch(kinds)).await?;
+        let asking = actor.clone();
+        let watcher = self.0.engine.ask(move |engine, _| engine.watch(&asking, kinds)).await??;
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(forward(watcher, sender));
+        tokio::spawn(forward(self.0.clone(), actor, watcher, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
 
 /// Ends when the watcher has gone away or the node stops.
-async fn forward(mut watcher: Watcher, sender: mpsc::Sender<Result<api::WatchEvent, Status>>) {
+async fn forward(
+    context: Context,
+    actor: Actor,
+    mut watcher: Watcher,
+    sender: mpsc::Sender<Result<api::WatchEvent, Status>>,
+) {
     loop {
         let change = tokio::select! {
             change = watcher.next() => change,
@@ -71,6 +82,9 @@ async fn forward(mut watcher: Watcher, sender: mpsc::Sender<Result<api::WatchEve
         };
         match change {
             Some(change) => {
+                if !context.shows(&actor, &change).await {
+                    continue;
+                }
                 if sender.send(Ok(change)).await.is_err() {
                     return;
                 }
@@ -84,6 +98,16 @@ async fn forward(mut watcher: Watcher, sender: mpsc::Sender<Result<api::WatchEve
 }
 
 impl Context {
+    /// Whether somebody may know of a change: of a case, only where they see the case.
+    async fn shows(&self, actor: &Actor, change: &api::WatchEvent) -> bool {
+        if change.kind != "referral" {
+            return true;
+        }
+        let Ok(id) = change.id.parse::<ReferralId>() else { return false };
+        let actor = actor.clone();
+        self.engine.ask(move |engine, _| engine.sees_case(&actor, &id)).await.unwrap_or(false)
+    }
+
     /// What is known of each member, as the roster lists them.
     fn peers(&self) -> Vec<api::Peer> {
         let states = self.peers.states();

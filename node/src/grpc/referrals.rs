@@ -13,24 +13,28 @@ impl Referrals for Service {
         &self,
         request: Request<api::SendReferralRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
+        let actor = self.0.actor(&request)?;
         let write = decode::send(request.into_inner())?;
-        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
     }
 
     async fn advance(
         &self,
         request: Request<api::AdvanceReferralRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
+        let actor = self.0.actor(&request)?;
         let write = decode::advance(request.into_inner())?;
-        Ok(Response::new(decode::receipt(&self.0.write(write).await?)))
+        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
     }
 
     async fn list(
         &self,
         request: Request<api::ListReferralsRequest>,
     ) -> Result<Response<api::ListReferralsResponse>, Status> {
+        let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let page = self.0.engine.ask(move |engine, now| engine.referrals(&request, now)).await??;
+        let ask = self.0.engine.ask(move |engine, now| engine.referrals(&actor, &request, now));
+        let page = ask.await??;
         Ok(Response::new(page))
     }
 
@@ -38,9 +42,10 @@ impl Referrals for Service {
         &self,
         request: Request<api::GetReferralRequest>,
     ) -> Result<Response<api::Referral>, Status> {
+        let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let referral =
-            self.0.engine.ask(move |engine, now| engine.referral(&request, now)).await??;
+        let ask = self.0.engine.ask(move |engine, now| engine.referral(&actor, &request, now));
+        let referral = ask.await??;
         Ok(Response::new(referral))
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::watch};
 
 use super::classic::classic;
-use crate::grpc::Context;
+use crate::{grpc::Context, local::Actor};
 
 /// Serves `GET /metrics` until `stop` says so.
 pub(crate) async fn serve(
@@ -29,7 +29,8 @@ pub(crate) async fn serve(
 }
 
 async fn page(State(context): State<Context>, headers: HeaderMap) -> impl IntoResponse {
-    let Ok(status) = context.engine.ask(|engine, now| engine.status(now)).await else {
+    let Ok(Ok(status)) = context.engine.ask(|engine, now| engine.status(&Actor::node(), now)).await
+    else {
         return (StatusCode::SERVICE_UNAVAILABLE, [("content-type", PLAIN)], String::new());
     };
     let states = context.peers.states();

@@ -15,7 +15,7 @@ use std::{
 use tutti_core::{
     batch::VerifiedBatch, entry::Entry, sealing, store::Reader as _, store::Store as _,
 };
-use tutti_node::engine::Write;
+use tutti_node::engine::{Order, Write};
 
 use crate::{
     Sizes,
@@ -119,7 +119,7 @@ async fn engine_row(sizes: &Sizes, what: &str, write: fn(u64) -> Write, writers:
                 let engine = node.engine.clone();
                 tokio::spawn(async move {
                     for write in writes {
-                        engine.write(write).await.expect("written");
+                        engine.write(Order::by_node(write)).await.expect("written");
                     }
                 })
             })
@@ -150,7 +150,7 @@ async fn sealing(sizes: &Sizes) -> Row {
     let federation = Federation::found(&["sg", "ph"]);
     let dir = folder();
     let node = Node::start(&federation, "sg", dir.path(), None);
-    node.engine.write(send(0)).await.expect("written");
+    node.engine.write(Order::by_node(send(0))).await.expect("written");
     let entries = node.engine.ask(|engine, _| engine.store().entries(&origin("sg"), 0, 1, 4096));
     let entry = entries.await.expect("asked").expect("read").remove(0);
     node.stop().await;

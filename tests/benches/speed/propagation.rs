@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use tutti_core::society::Origin;
+use tutti_node::engine::Order;
 
 use crate::{
     Sizes,
@@ -35,7 +36,7 @@ async fn at_pace(sizes: &Sizes, what: &str, pace: Duration, writes: u64) -> Vec<
     let [author, others @ ..] = nodes.as_slice() else { panic!("three nodes") };
     let log = origin("sg");
     // One write that reaches both, so that the links are up and the trees known.
-    author.engine.write(publish(u64::MAX)).await.expect("written");
+    author.engine.write(Order::by_node(publish(u64::MAX))).await.expect("written");
     for other in others {
         other.until(|noted| noted.reached(&log, 1)).await;
     }
@@ -50,7 +51,7 @@ async fn at_pace(sizes: &Sizes, what: &str, pace: Duration, writes: u64) -> Vec<
         let engine = author.engine.clone();
         tasks.push(tokio::spawn(async move {
             let asked = Instant::now();
-            let receipt = engine.write(write).await.expect("written");
+            let receipt = engine.write(Order::by_node(write)).await.expect("written");
             (receipt.index, asked, Instant::now())
         }));
     }

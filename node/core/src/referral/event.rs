@@ -5,7 +5,7 @@ use std::fmt;
 use tutti_proto::v1;
 
 use super::{EventRef, Kind, ReferralId, State};
-use crate::society::Society;
+use crate::{limits::ACTOR_BYTES_MAX, society::Society};
 
 /// What a society has signed about a referral.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,9 @@ pub struct Event {
     pub addressees: Vec<Society>,
     /// Whether its entry commits to a content.
     pub has_content: bool,
+    /// Who wrote it, as a pseudonym that only the author's society can resolve; empty where none is
+    /// told, or where it is longer than any society writes.
+    pub actor: String,
     /// What it says.
     pub body: v1::ReferralEvent,
 }
@@ -55,6 +58,10 @@ impl Event {
             event_id: event_id.unwrap_or_default(),
             addressees: addressees.unwrap_or_default(),
             has_content,
+            actor: match record.actor.len() {
+                0..=ACTOR_BYTES_MAX => record.actor.clone(),
+                _ => String::new(),
+            },
             body,
         })
     }

@@ -13,6 +13,11 @@ use tutti_core::{
 use tutti_proto::v1;
 
 use super::{Engine, Group, Prepared, Refused, Write};
+use crate::local::Actor;
+
+/// A second open referral, of a case that whoever asks does not see.
+const DUPLICATE_UNSEEN: &str = "this case was referred to that society for that service already, \
+                                and that is open; nothing was sent. Ask your focal point";
 
 /// What one event says and who may read it, before it is sealed.
 pub(super) struct Draft {
@@ -26,13 +31,16 @@ pub(super) struct Draft {
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub(super) fn prepare(
         &mut self,
+        by: &Actor,
         write: Write,
         group: &Group,
         now_ms: u64,
     ) -> Result<Prepared, Refused> {
         let key = write.key();
         let draft = match write {
-            Write::Send { sent, content, .. } => self.send(key, *sent, *content, group, now_ms)?,
+            Write::Send { sent, content, .. } => {
+                self.send(by, key, *sent, *content, group, now_ms)?
+            }
             Write::Advance { id, command, note, .. } => {
                 self.advance(key, id, command, note, group, now_ms)?
             }
@@ -48,11 +56,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 self.inform(key, Some(id), command, group)?
             }
         };
-        self.seal(key, draft, group.prepared.len() as u64, now_ms)
+        self.seal(by, key, draft, group.prepared.len() as u64, now_ms)
     }
 
     fn send(
         &self,
+        actor: &Actor,
         key: [u8; 16],
         sent: v1::Sent,
         content: v1::ReferralContent,
@@ -69,6 +78,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .referrals
             .open_like(by, &sent)
             .or_else(|| self.referrals.open_like(by, &sent).filter(unchanged));
+        // That a colleague has the case is nothing that the text may tell.
+        if duplicate.is_some_and(|first| !self.sees(actor, first)) {
+            return Err(Refused::State(DUPLICATE_UNSEEN.into()));
+        }
         let context = referral::Context {
             origin: &self.identity.origin,
             event_id: key,

@@ -15,11 +15,13 @@ use tutti_proto::v1;
 use zeroize::Zeroizing;
 
 use super::{Engine, Prepared, Receipt, Refused, draft::Draft};
+use crate::local::Actor;
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Seals a draft and makes its entry, which will be the one `after` further than the log's end.
     pub(super) fn seal(
         &mut self,
+        by: &Actor,
         key: [u8; 16],
         draft: Draft,
         after: u64,
@@ -30,8 +32,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let record = v1::Record {
             origin: origin.to_string(),
             event_id: key.to_vec(),
-            // Accounts come with a later version; until then nobody is told apart.
-            actor: String::new(),
+            actor: by.pseudonym().into(),
             addressees: draft.addressees.iter().map(Society::to_string).collect(),
             event: Some(draft.event),
         };

@@ -6,20 +6,26 @@ use rand_core::CryptoRngCore;
 use tutti_core::{
     entry::Visibility,
     information::{self, InformationId, Share},
+    people::Action,
     society::Society,
     store::Store,
 };
 use tutti_proto::{node::v1 as api, v1};
 
 use super::page::page;
-use crate::engine::{Engine, Refused};
+use crate::{
+    engine::{Engine, Refused},
+    local::Actor,
+};
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// One information share.
     pub fn share(
         &self,
+        actor: &Actor,
         request: &api::GetInformationRequest,
     ) -> Result<api::InformationShare, Refused> {
+        self.check(actor, Action::ReadInformation)?;
         let id: InformationId = request
             .id
             .parse()
@@ -31,8 +37,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Information shares, the newest first.
     pub fn shares(
         &self,
+        actor: &Actor,
         request: &api::ListInformationRequest,
     ) -> Result<api::ListInformationResponse, Refused> {
+        self.check(actor, Action::ReadInformation)?;
         let society: Option<Society> = match request.society.as_str() {
             "" => None,
             code => {

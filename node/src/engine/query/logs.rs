@@ -3,7 +3,9 @@
 use rand_core::CryptoRngCore;
 use tutti_core::{
     entry::{Commitment, Entry, EntryBytes, Header, Visibility},
+    export::Export,
     head::SignedHead,
+    people::Action,
     proof::Proof,
     referral::EventRef,
     society::Origin,
@@ -12,7 +14,10 @@ use tutti_core::{
 use tutti_proto::node::v1 as api;
 
 use super::state_of_body;
-use crate::engine::{Engine, Mode, Refused, project::Subject};
+use crate::{
+    engine::{Engine, Mode, Refused, project::Subject},
+    local::Actor,
+};
 
 /// Entries and entry bytes in one answer.
 const ENTRIES_MAX: u64 = 256;
@@ -23,9 +28,10 @@ const BODY_LATE_MS: u64 = 60_000;
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// What a person sees first. Peers are the caller's to fill in.
-    pub fn status(&self, now_ms: u64) -> api::StatusResponse {
-        let counts = self.referral_counts();
-        api::StatusResponse {
+    pub fn status(&self, actor: &Actor, now_ms: u64) -> Result<api::StatusResponse, Refused> {
+        self.check(actor, Action::Status)?;
+        let counts = self.referral_counts(actor);
+        Ok(api::StatusResponse {
             society: self.identity.society.to_string(),
             name: self.identity.name.clone(),
             federation: self.identity.origin.federation().into(),
@@ -33,15 +39,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             started_at_ms: self.identity.started_at_ms,
             roster_version: self.roster.version(),
             roster_expires: self.roster.expires_on().into(),
-            logs: self.logs(),
+            logs: self.all_logs(),
             peers: Vec::new(),
             referrals: counts.into_iter().map(|(name, count)| (name.into(), count)).collect(),
-            overdue: self.overdue(now_ms),
+            overdue: self.overdue(actor, now_ms),
             warnings: self.warnings(now_ms),
             mode: self.mode().name().into(),
             listen: self.identity.listen.clone(),
-            erasures_open: self.erasures_open(now_ms),
-        }
+            erasures_open: self.erasures_open(actor, now_ms),
+        })
     }
 
     /// What a person should look at, in plain sentences.
@@ -91,7 +97,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// Every log that is held.
-    pub fn logs(&self) -> Vec<api::LogStatus> {
+    pub fn logs(&self, actor: &Actor) -> Result<Vec<api::LogStatus>, Refused> {
+        self.check(actor, Action::Status)?;
+        Ok(self.all_logs())
+    }
+
+    fn all_logs(&self) -> Vec<api::LogStatus> {
         self.store.logs().iter().map(|origin| self.log(origin)).collect()
     }
 
@@ -115,10 +126,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// least one where there is one. Ask again from the next one for more.
     pub fn entries(
         &self,
+        actor: &Actor,
         origin: &Origin,
         start: u64,
         count: u64,
     ) -> Result<Vec<api::LogEntry>, Refused> {
+        self.check(actor, Action::ReadLog)?;
         let count = count.min(ENTRIES_MAX);
         let entries = self.store.entries(origin, start, count, ENTRY_BYTES_MAX)?;
         let message = |(index, entry): (u64, &EntryBytes)| {
@@ -134,14 +147,32 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 entry: entry.as_slice().to_vec(),
                 record_state: state(header.map(|header| &header.record)) as i32,
                 content_state: state(header.and_then(|header| header.content.as_ref())) as i32,
-                summary: self.summary(origin, index, header),
+                summary: self.summary(actor, origin, index, header),
             }
         };
         Ok((start..).zip(&entries).map(message).collect())
     }
 
+    /// A whole log as files; `None` where nothing of it is held.
+    pub fn export(
+        &self,
+        actor: &Actor,
+        origin: &Origin,
+        rosters: &[Vec<u8>],
+        with_bodies: bool,
+    ) -> Result<Option<Export>, Refused> {
+        self.check(actor, Action::Export)?;
+        Ok(Export::new(&self.store, origin, rosters, with_bodies))
+    }
+
     /// The entry and its C2SP tlog-proof under the newest signed head whose entries are all held.
-    pub fn prove(&self, origin: &Origin, index: u64) -> Result<api::ProveResponse, Refused> {
+    pub fn prove(
+        &self,
+        actor: &Actor,
+        origin: &Origin,
+        index: u64,
+    ) -> Result<api::ProveResponse, Refused> {
+        self.check(actor, Action::ReadLog)?;
         let held = self.store.tree(origin).size();
         let newest = self.store.head(origin).into_iter();
         let heads = newest.chain(self.store.cosigned(origin).into_values());
@@ -173,12 +204,19 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// What an entry is, as far as this node may read it; no personal data.
-    fn summary(&self, origin: &Origin, index: u64, header: Option<&Header>) -> String {
+    fn summary(
+        &self,
+        actor: &Actor,
+        origin: &Origin,
+        index: u64,
+        header: Option<&Header>,
+    ) -> String {
         let at = EventRef { origin: origin.clone(), index };
         let Some(header) = header else {
             return "of a later version than this node knows".into();
         };
         match self.projector.subject(&at) {
+            Some(Subject::Referral(id)) if !self.sees_case(actor, id) => "of a case".into(),
             Some(Subject::Referral(id)) => {
                 let outcome = self.referrals.outcomes(id).iter().find(|o| o.event.at == at);
                 let what = outcome.and_then(|o| o.event.kind()).map_or("malformed", |k| k.name());

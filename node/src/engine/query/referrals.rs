@@ -4,6 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    people::{Action, Verdict},
     record,
     referral::{self, EventRef, Referral, ReferralId, codes},
     store::Store,
@@ -14,12 +15,16 @@ use tutti_proto::{
 };
 
 use super::{page::page, state_of_body};
-use crate::engine::{Engine, Refused, project::read_body};
+use crate::{
+    engine::{Engine, Refused, allowed::not_allowed, project::read_body},
+    local::Actor,
+};
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// One referral; with the person's case and the notes where `with_content` is set.
     pub fn referral(
         &self,
+        actor: &Actor,
         request: &api::GetReferralRequest,
         now_ms: u64,
     ) -> Result<api::Referral, Refused> {
@@ -28,9 +33,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .parse()
             .map_err(|error| Refused::Invalid(format!("referral id: {error}")))?;
         let with_content = request.with_content;
-        let referral =
-            self.referrals.get(&id).ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
+        let referral = self.seen(actor, &id)?;
         if with_content {
+            if self.may_with(actor, referral, Action::Open) != Verdict::Allow {
+                return Err(not_allowed(Action::Open));
+            }
             tracing::info!(referral = %id, "content opened");
         }
         self.referral_message(referral, with_content, now_ms)
@@ -39,6 +46,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Referrals, the newest first.
     pub fn referrals(
         &self,
+        actor: &Actor,
         request: &api::ListReferralsRequest,
         now_ms: u64,
     ) -> Result<api::ListReferralsResponse, Refused> {
@@ -54,7 +62,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             request.states.is_empty() || request.states.contains(&(state as i32))
         };
         let mut found: Vec<&Referral> =
-            self.referrals.iter().filter(|r| of_direction(r) && of_state(r)).collect();
+            self.seen_by(actor).filter(|r| of_direction(r) && of_state(r)).collect();
         found.sort_by_key(|referral| (Reverse(referral.sent_at_ms), referral.id));
         let key = |referral: &&Referral| (referral.sent_at_ms, *referral.id.as_bytes());
         let (page, next_page_token) = page(found, key, request.page_size, &request.page_token)?;
@@ -65,19 +73,35 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         Ok(api::ListReferralsResponse { referrals, next_page_token })
     }
 
-    /// How many referrals are in each state.
-    pub fn referral_counts(&self) -> std::collections::BTreeMap<&'static str, u64> {
-        let counts = self.referrals.counts();
-        referral::State::ALL
-            .iter()
-            .map(|state| (state.name(), counts.get(state).copied().unwrap_or(0)))
-            .collect()
+    /// The cases that somebody sees.
+    fn seen_by<'a>(&'a self, actor: &'a Actor) -> impl Iterator<Item = &'a Referral> {
+        self.referrals.iter().filter(|referral| self.sees(actor, referral))
     }
 
-    /// How many referrals wait for an answer that was due, of either side.
-    pub fn overdue(&self, now_ms: u64) -> u64 {
+    /// Those that somebody may count: all, or the ones that they see.
+    pub(in crate::engine) fn counted_by<'a>(
+        &'a self,
+        actor: &'a Actor,
+    ) -> impl Iterator<Item = &'a Referral> {
+        let all = actor.may(Action::Count);
+        self.referrals.iter().filter(move |referral| all || self.sees(actor, referral))
+    }
+
+    /// How many referrals are in each state, as far as somebody may count them.
+    pub fn referral_counts(&self, actor: &Actor) -> BTreeMap<&'static str, u64> {
+        let mut counts: BTreeMap<&str, u64> =
+            referral::State::ALL.iter().map(|state| (state.name(), 0)).collect();
+        for referral in self.counted_by(actor) {
+            *counts.entry(referral.state.name()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// How many referrals wait for an answer that was due, of either side, as far as somebody may
+    /// count them.
+    pub fn overdue(&self, actor: &Actor, now_ms: u64) -> u64 {
         let deadlines = self.roster.data_protection();
-        self.referrals.iter().filter(|r| r.overdue(now_ms, deadlines)).count() as u64
+        self.counted_by(actor).filter(|r| r.overdue(now_ms, deadlines)).count() as u64
     }
 
     fn referral_message(

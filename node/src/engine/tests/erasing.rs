@@ -88,7 +88,10 @@ fn consent_withdrawn_erases_on_every_disk_and_both_sides_confirm() {
     }
     ph.tick(NOW_MS);
     assert_eq!(confirmed(&shown(&ph, id)), [("sg", false), ("ph", true)]);
-    assert_eq!((ph.erasures_open(NOW_MS), sg.erasures_open(NOW_MS)), (1, 0));
+    assert_eq!(
+        (ph.erasures_open(&Actor::node(), NOW_MS), sg.erasures_open(&Actor::node(), NOW_MS)),
+        (1, 0)
+    );
     pass(&ph, &mut sg);
     assert!(shown(&sg, id).content.is_none(), "before anything is shown");
     sg.tick(NOW_MS);
@@ -100,7 +103,10 @@ fn consent_withdrawn_erases_on_every_disk_and_both_sides_confirm() {
     assert_eq!(referral.content_state(), api::BodyState::Erased);
     assert!(referral.consent.is_none());
     assert!(referral.events.iter().all(|event| event.note.is_empty() && event.effective));
-    assert_eq!((ph.erasures_open(NOW_MS), sg.erasures_open(NOW_MS)), (0, 0));
+    assert_eq!(
+        (ph.erasures_open(&Actor::node(), NOW_MS), sg.erasures_open(&Actor::node(), NOW_MS)),
+        (0, 0)
+    );
     pass_entries(&sg, &mut qa);
     pass_entries(&ph, &mut qa);
     // Nothing more is written by itself, and nothing goes on.
@@ -228,7 +234,7 @@ fn contents_go_when_their_time_has_passed() {
     ph.tick(end + 60_000);
     ph.tick(end + 62_000);
     let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
-    let referral = ph.referral(&request, end + 62_000).unwrap();
+    let referral = ph.referral(&Actor::node(), &request, end + 62_000).unwrap();
     assert_eq!(referral.erasure.as_ref().unwrap().reason, "retention");
     assert_eq!(confirmed(&referral), [("sg", false), ("ph", true)]);
     assert_eq!(ph.store.body_state(&content(&ph, "sg", 0)), BodyState::Erased);

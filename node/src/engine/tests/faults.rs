@@ -112,9 +112,15 @@ fn a_full_disk_refuses_and_loses_nothing() {
     assert!(answers[1].is_ok(), "what was written before is still known");
     assert!(matches!(answers[2], Err(Refused::Full)));
     assert_eq!(*sg.mode(), Mode::Full);
-    assert!(sg.status(NOW_MS).warnings.iter().any(|text| text.contains("the disk is full")));
+    assert!(
+        sg.status(&Actor::node(), NOW_MS)
+            .unwrap()
+            .warnings
+            .iter()
+            .any(|text| text.contains("the disk is full"))
+    );
     let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
-    let referral = sg.referral(&request, NOW_MS).unwrap();
+    let referral = sg.referral(&Actor::node(), &request, NOW_MS).unwrap();
     assert_eq!(referral.state(), api::ReferralState::Sent, "what is not durable is not shown");
     assert!(referral.content.is_some(), "reading goes on");
     assert!(sg.inbox.is_empty(), "no peer is told");
@@ -134,7 +140,7 @@ fn a_disk_that_fails_ends_the_engine() {
     sg.store.next = Next::Works;
     assert!(matches!(one(&mut sg, send(1)), Err(Refused::Stopping)));
     assert_eq!(sg.store.logs().len(), 0);
-    assert_eq!(sg.referral_counts().values().sum::<u64>(), 0);
+    assert_eq!(sg.referral_counts(&Actor::node()).values().sum::<u64>(), 0);
 }
 
 #[test]

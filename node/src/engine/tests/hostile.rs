@@ -99,7 +99,7 @@ fn commitments_to_bodies_that_never_come_fill_no_memory_and_hold_up_nobody_else(
     commit(&federation, "qa", &mut ph, Visibility::Federation, &absent);
     let waiting = ph.bodies_wanted();
     assert!((4096..4700).contains(&waiting), "{waiting}");
-    let warnings = ph.status(NOW_MS).warnings;
+    let warnings = ph.status(&Actor::node(), NOW_MS).unwrap().warnings;
     assert!(warnings.iter().any(|text| text.contains("have not come")), "{warnings:?}");
     // The others' logs are followed as ever.
     let id = id_of(&one(&mut sg, send(1)).unwrap());
@@ -114,7 +114,13 @@ fn commitments_to_bodies_that_never_come_fill_no_memory_and_hold_up_nobody_else(
         ph.forget_body(want, NOW_MS);
     }
     assert!(ph.bodies_wanted() < 2000);
-    assert!(!ph.status(NOW_MS).warnings.iter().any(|text| text.contains("have not come")));
+    assert!(
+        !ph.status(&Actor::node(), NOW_MS)
+            .unwrap()
+            .warnings
+            .iter()
+            .any(|text| text.contains("have not come"))
+    );
 }
 
 #[test]
@@ -195,6 +201,6 @@ fn a_society_that_cosigns_its_own_log_is_not_counted_as_its_witness() {
     head.cosign(society("sg"), &federation.keyring("sg").witness, 1).unwrap();
     sg.run(Effect::Head(head), NOW_MS);
     assert!(sg.store.cosigned(&origin("sg")).is_empty());
-    assert!(sg.logs()[0].witnesses.is_empty());
+    assert!(sg.logs(&Actor::node()).unwrap()[0].witnesses.is_empty());
     assert_eq!(shown(&sg, id).events[0].witnesses, 0);
 }

@@ -13,7 +13,7 @@ pub(super) fn version(title: &str) -> Box<v1::InformationVersion> {
 }
 
 fn listed(node: &Node, request: api::ListInformationRequest) -> usize {
-    node.shares(&request).unwrap().shares.len()
+    node.shares(&Actor::node(), &request).unwrap().shares.len()
 }
 
 #[test]
@@ -26,15 +26,15 @@ fn a_share_is_published_revised_and_retracted_for_all_members() {
     let id = InformationId::from_bytes(published.id);
     pass(&qa, &mut ph);
     let request = api::GetInformationRequest { id: id.to_string() };
-    let share = ph.share(&request).unwrap();
-    assert_eq!(share, qa.share(&request).unwrap());
+    let share = ph.share(&Actor::node(), &request).unwrap();
+    assert_eq!(share, qa.share(&Actor::node(), &request).unwrap());
     assert_eq!((share.society.as_str(), share.version_number), ("qa", 1));
     assert_eq!(share.state(), api::InformationState::Published);
     assert_eq!(share.visibility(), v1::Visibility::Federation);
     assert_eq!(share.version.unwrap().texts[0].title, "one");
 
     // It is not sealed: its digest is salted, so that it says nothing once the body was erased.
-    let entries = ph.entries(&origin("qa"), 0, 10).unwrap();
+    let entries = ph.entries(&Actor::node(), &origin("qa"), 0, 10).unwrap();
     assert_eq!(entries[0].summary, format!("information {id} published"));
     assert_eq!(entries[0].content_state(), api::BodyState::Unspecified);
 
@@ -42,7 +42,7 @@ fn a_share_is_published_revised_and_retracted_for_all_members() {
     assert!(matches!(one(&mut ph, revised.clone()), Err(Refused::NotAllowed(_))));
     one(&mut qa, revised).unwrap();
     pass(&qa, &mut ph);
-    let share = ph.share(&request).unwrap();
+    let share = ph.share(&Actor::node(), &request).unwrap();
     assert_eq!((share.state(), share.version_number), (api::InformationState::Revised, 2));
     assert_eq!(share.version.unwrap().texts[0].title, "two");
     let all = api::ListInformationRequest::default;
@@ -56,7 +56,7 @@ fn a_share_is_published_revised_and_retracted_for_all_members() {
     let reason = "the decree was withdrawn".to_string();
     one(&mut qa, Write::Retract { key: [3; 16], id, reason: reason.clone() }).unwrap();
     pass(&qa, &mut ph);
-    let share = ph.share(&request).unwrap();
+    let share = ph.share(&Actor::node(), &request).unwrap();
     assert_eq!(
         (share.state(), share.retraction_reason),
         (api::InformationState::Retracted, reason)
@@ -69,7 +69,10 @@ fn a_share_is_published_revised_and_retracted_for_all_members() {
     let nothing = Write::Retract { key: [5; 16], id: unknown, reason: "x".into() };
     assert!(matches!(one(&mut qa, nothing), Err(Refused::NotFound(_))));
     let again = restarted(&federation, &ph, "ph");
-    assert_eq!(again.share(&request).unwrap(), ph.share(&request).unwrap());
+    assert_eq!(
+        again.share(&Actor::node(), &request).unwrap(),
+        ph.share(&Actor::node(), &request).unwrap()
+    );
 }
 
 #[test]

@@ -23,7 +23,10 @@ use tutti_core::{
 use tutti_proto::{node::v1 as api, v1};
 
 use super::{Engine, Identity, Receipt, Refused, Write, exchange::Happening};
-use crate::testing::{FEDERATION, Federation, society};
+use crate::{
+    local::Actor,
+    testing::{FEDERATION, Federation, society},
+};
 
 type On<S> = Engine<S, ChaCha20Rng>;
 type Node = On<MemoryStore>;
@@ -137,7 +140,7 @@ fn withdraw() -> Command {
 
 fn shown<S: Store>(node: &On<S>, id: ReferralId) -> api::Referral {
     let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
-    node.referral(&request, NOW_MS).unwrap()
+    node.referral(&Actor::node(), &request, NOW_MS).unwrap()
 }
 
 fn id_of(receipt: &Receipt) -> ReferralId {

@@ -65,7 +65,7 @@ fn one_referral_from_end_to_end_and_a_witness_who_reads_nothing() {
     assert!(disclosed.contains(&"person.name".into()), "{disclosed:?}");
     // Without being asked for, nothing of the person is shown.
     let request = api::GetReferralRequest { id: id.to_string(), with_content: false };
-    let without = sg.referral(&request, NOW_MS).unwrap();
+    let without = sg.referral(&Actor::node(), &request, NOW_MS).unwrap();
     assert!(without.content.is_none() && without.events.iter().all(|e| e.note.is_empty()));
 
     // Qatar holds every entry and can read, ask for and claim none of it.
@@ -75,11 +75,14 @@ fn one_referral_from_end_to_end_and_a_witness_who_reads_nothing() {
     assert_eq!(qa.store.tree(&origin("ph")).size(), 4);
     assert!(wants(&mut qa).is_empty());
     assert_eq!(qa.bodies_wanted(), 0);
-    let entries = qa.entries(&origin("sg"), 0, 100).unwrap();
+    let entries = qa.entries(&Actor::node(), &origin("sg"), 0, 100).unwrap();
     assert!(entries.iter().all(|entry| entry.summary == "sealed for others"));
-    assert!(matches!(qa.referral(&request, NOW_MS), Err(Refused::NotFound(_))));
-    assert_eq!(qa.referrals(&Default::default(), NOW_MS).unwrap().referrals.len(), 0);
-    let own = sg.entries(&origin("sg"), 0, 1).unwrap();
+    assert!(matches!(qa.referral(&Actor::node(), &request, NOW_MS), Err(Refused::NotFound(_))));
+    assert_eq!(
+        qa.referrals(&Actor::node(), &Default::default(), NOW_MS).unwrap().referrals.len(),
+        0
+    );
+    let own = sg.entries(&Actor::node(), &origin("sg"), 0, 1).unwrap();
     assert_eq!(own[0].summary, format!("referral {id} sent to ph"));
 }
 
@@ -159,7 +162,10 @@ fn a_key_writes_once_also_after_a_restart() {
     assert_eq!(one(&mut again, repeated).unwrap(), receipts[0]);
     assert_eq!(again.store.tree(&origin("sg")).size(), 2);
     assert_eq!(shown(&again, id_of(&first)), shown(&sg, id_of(&first)));
-    assert_eq!(again.status(NOW_MS), sg.status(NOW_MS));
+    assert_eq!(
+        again.status(&Actor::node(), NOW_MS).unwrap(),
+        sg.status(&Actor::node(), NOW_MS).unwrap()
+    );
 }
 
 #[test]
@@ -203,7 +209,7 @@ fn lists_come_in_pages_and_say_what_is_overdue() {
     let mut listed = Vec::new();
     let mut pages = 0;
     loop {
-        let page = sg.referrals(&request, NOW_MS).unwrap();
+        let page = sg.referrals(&Actor::node(), &request, NOW_MS).unwrap();
         pages += 1;
         listed.extend(page.referrals);
         request.page_token = page.next_page_token;
@@ -214,11 +220,11 @@ fn lists_come_in_pages_and_say_what_is_overdue() {
     assert_eq!((pages, listed.len()), (3, 7));
     assert!(listed.is_sorted_by_key(|r| (std::cmp::Reverse(r.sent_at_ms), r.id.clone())));
     request.page_token = "zz".into();
-    assert!(matches!(sg.referrals(&request, NOW_MS), Err(Refused::Invalid(_))));
+    assert!(matches!(sg.referrals(&Actor::node(), &request, NOW_MS), Err(Refused::Invalid(_))));
     let of = |direction, states: &[api::ReferralState], now_ms| {
         let states = states.iter().map(|state| *state as i32).collect();
         let request = api::ListReferralsRequest { states, direction, ..Default::default() };
-        sg.referrals(&request, now_ms).unwrap().referrals
+        sg.referrals(&Actor::node(), &request, now_ms).unwrap().referrals
     };
     let sent = api::Direction::Sent as i32;
     assert_eq!(of(sent, &[api::ReferralState::Sent], NOW_MS).len(), 7);
@@ -227,7 +233,7 @@ fn lists_come_in_pages_and_say_what_is_overdue() {
     // Urgent: 72 hours.
     let due = NOW_MS + 3 + 72 * 3_600_000;
     assert!(of(sent, &[], due + 1).iter().all(|referral| referral.overdue));
-    assert_eq!(sg.overdue(due + 1), 7);
-    assert_eq!(sg.overdue(NOW_MS), 0);
-    assert_eq!(sg.status(NOW_MS).referrals["sent"], 7);
+    assert_eq!(sg.overdue(&Actor::node(), due + 1), 7);
+    assert_eq!(sg.overdue(&Actor::node(), NOW_MS), 0);
+    assert_eq!(sg.status(&Actor::node(), NOW_MS).unwrap().referrals["sent"], 7);
 }

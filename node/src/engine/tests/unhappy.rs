@@ -22,8 +22,8 @@ fn own_bodies_that_a_backup_lacks_are_told_as_lost() {
     let batch = VerifiedBatch::verify(&held, 0, &entries, head, Vec::new()).unwrap();
     again.store.append(&batch, &[]).unwrap();
     again.project(&origin, NOW_MS);
-    assert_eq!(again.entries(&origin, 0, 1).unwrap()[0].summary, "lost here");
-    let warnings = again.status(NOW_MS + 60_000).warnings;
+    assert_eq!(again.entries(&Actor::node(), &origin, 0, 1).unwrap()[0].summary, "lost here");
+    let warnings = again.status(&Actor::node(), NOW_MS + 60_000).unwrap().warnings;
     let told = |text: &str| warnings.iter().any(|warning| warning.contains(text));
     assert!(told("2 bodies of this society's own") && !told("on their way"), "{warnings:?}");
 }
@@ -40,15 +40,15 @@ fn bodies_that_come_later_and_in_any_order_are_taken_then() {
     let all = [(0, Part::Record), (0, Part::Content), (1, Part::Record), (1, Part::Content)];
     assert_eq!(parts, all);
     assert_eq!(ph.bodies_wanted(), 4);
-    assert_eq!(ph.entries(&origin("sg"), 0, 1).unwrap()[0].summary, "on its way");
-    assert_eq!(ph.status(NOW_MS).warnings, Vec::<String>::new());
-    assert_eq!(ph.status(NOW_MS + 60_000).warnings.len(), 1);
+    assert_eq!(ph.entries(&Actor::node(), &origin("sg"), 0, 1).unwrap()[0].summary, "on its way");
+    assert_eq!(ph.status(&Actor::node(), NOW_MS).unwrap().warnings, Vec::<String>::new());
+    assert_eq!(ph.status(&Actor::node(), NOW_MS + 60_000).unwrap().warnings.len(), 1);
     // The withdrawal is here before what it withdraws.
     wanted.rotate_left(2);
     let [record, note, sent, content] = wanted.as_slice() else { panic!() };
     pass_body(&sg, &mut ph, record);
     let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
-    assert!(ph.referral(&request, NOW_MS).is_err());
+    assert!(ph.referral(&Actor::node(), &request, NOW_MS).is_err());
     pass_body(&sg, &mut ph, sent);
     let referral = shown(&ph, id);
     assert_eq!(referral.state(), api::ReferralState::Withdrawn);
@@ -158,8 +158,12 @@ fn what_others_forge_is_noted_and_changes_nothing() {
         ["", "it is for the other side to do", "its author is neither sender nor receiver"]
     );
     assert_eq!(after.events[1].note, "", "a record is no content");
-    let summaries: Vec<String> =
-        sg.entries(&origin("ph"), 0, 10).unwrap().into_iter().map(|e| e.summary).collect();
+    let summaries: Vec<String> = sg
+        .entries(&Actor::node(), &origin("ph"), 0, 10)
+        .unwrap()
+        .into_iter()
+        .map(|e| e.summary)
+        .collect();
     assert_eq!(
         summaries,
         [
@@ -194,7 +198,7 @@ fn only_active_members_receive_referrals() {
     let unknown = advance(2, ReferralId::from_bytes([3; 16]), decline(), "");
     assert!(matches!(one(&mut sg, unknown), Err(Refused::NotFound(_))));
     let request = api::GetInformationRequest { id: "not an id".into() };
-    assert!(matches!(sg.share(&request), Err(Refused::Invalid(_))));
+    assert!(matches!(sg.share(&Actor::node(), &request), Err(Refused::Invalid(_))));
     let request = api::GetInformationRequest { id: InformationId::from_bytes([1; 16]).to_string() };
-    assert!(matches!(sg.share(&request), Err(Refused::NotFound(_))));
+    assert!(matches!(sg.share(&Actor::node(), &request), Err(Refused::NotFound(_))));
 }

@@ -114,6 +114,7 @@ fn honest(dice: &mut Dice) -> (Vec<Event>, [Book; 2]) {
             event_id,
             addressees: vec![society(codes[1 - side])],
             has_content: dice.below(2) == 0,
+            actor: String::new(),
             body,
         };
         if event.referral_id() != Some(id()) {

@@ -1,0 +1,155 @@
+//! Whether somebody may do what they ask for: deny by default, here and nowhere else.
+//!
+//! Every query and every write comes through these; the rule itself is the one table of
+//! `tutti_core::people`. Invariant: of a case that somebody may not see, no list, count, error or
+//! delay tells that it is there; the answer is that of a case that does not exist.
+
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    people::{Action, Relation, Verdict},
+    referral::{self, Kind, Referral, ReferralId},
+    store::Store,
+};
+use tutti_proto::v1;
+
+use super::{Engine, Refused, Write};
+use crate::local::Actor;
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// How somebody stands to a case.
+    pub(super) fn relation(&self, actor: &Actor, referral: &Referral) -> Relation {
+        let own = self.identity.society;
+        if referral.side_of(own).is_none() {
+            return Relation::NoParty;
+        }
+        let Some(_) = actor.account() else {
+            return Relation::Own;
+        };
+        let sent = referral.outcomes.first().map(|outcome| &outcome.event);
+        let by = sent.filter(|sent| sent.society == own).map_or("", |sent| &sent.actor);
+        if !by.is_empty() {
+            return if by == actor.pseudonym() { Relation::Own } else { Relation::Other };
+        }
+        let rfl = [
+            v1::ServiceCategory::RflTracing,
+            v1::ServiceCategory::FamilyContact,
+            v1::ServiceCategory::DeadMissing,
+        ];
+        let asks = |service: &v1::ServiceCategory| {
+            referral.sent.services_requested.contains(&(*service as i32))
+        };
+        if rfl.iter().any(asks) { Relation::TriageRfl } else { Relation::Triage }
+    }
+
+    /// What somebody may do with a case.
+    pub(super) fn may_with(&self, actor: &Actor, referral: &Referral, action: Action) -> Verdict {
+        actor.may_with(&referral.id, self.relation(actor, referral), action)
+    }
+
+    /// Whether somebody sees that the case is there.
+    pub(super) fn sees(&self, actor: &Actor, referral: &Referral) -> bool {
+        self.may_with(actor, referral, Action::See) == Verdict::Allow
+    }
+
+    /// Whether somebody sees that case; no for one that is none here.
+    pub fn sees_case(&self, actor: &Actor, id: &ReferralId) -> bool {
+        self.referrals.get(id).is_some_and(|referral| self.sees(actor, referral))
+    }
+
+    /// The case, where somebody sees it; else what is said of one that does not exist.
+    pub(super) fn seen(&self, actor: &Actor, id: &ReferralId) -> Result<&Referral, Refused> {
+        let referral = self.referrals.get(id).filter(|referral| self.sees(actor, referral));
+        referral.ok_or_else(|| referral::Refusal::NotFound.into())
+    }
+
+    /// Refuses what somebody may not do that is about no case.
+    pub fn check(&self, actor: &Actor, action: Action) -> Result<(), Refused> {
+        if actor.may(action) { Ok(()) } else { Err(not_allowed(action)) }
+    }
+
+    /// Refuses a write that somebody may not make. `group` knows what was written before it and is
+    /// not durable yet.
+    pub(super) fn check_order(
+        &self,
+        actor: &Actor,
+        write: &Write,
+        group: &referral::Book,
+    ) -> Result<(), Refused> {
+        match write {
+            Write::Send { .. } => self.check(actor, Action::Send),
+            Write::Publish { .. } | Write::Revise { .. } => {
+                self.check(actor, Action::WriteInformation)
+            }
+            Write::Retract { .. } => self.check(actor, Action::RetractInformation),
+            Write::Advance { id, command, .. } => {
+                let case = group.get(id).or_else(|| self.referrals.get(id));
+                let referral = case
+                    .filter(|referral| self.sees(actor, referral))
+                    .ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
+                let action = action_of(command.kind());
+                match self.may_with(actor, referral, action) {
+                    Verdict::Allow => Ok(()),
+                    Verdict::BreakGlass | Verdict::Deny => Err(not_allowed(action)),
+                }
+            }
+        }
+    }
+}
+
+/// What kind of step it is to the one who takes it.
+fn action_of(kind: Kind) -> Action {
+    match kind {
+        Kind::Sent => Action::Send,
+        Kind::ConsentWithdrawn | Kind::ErasureRequested | Kind::EnteredInError => Action::Stop,
+        Kind::Acknowledged
+        | Kind::InformationRequested
+        | Kind::InformationProvided
+        | Kind::Accepted
+        | Kind::Declined
+        | Kind::Expired
+        | Kind::Withdrawn
+        | Kind::ServiceStarted
+        | Kind::AppointmentScheduled
+        | Kind::AppointmentMissed
+        | Kind::Paused
+        | Kind::Resumed
+        | Kind::ServiceDelivered
+        | Kind::FollowUp
+        | Kind::Closed
+        | Kind::Cancelled
+        | Kind::Reopened
+        | Kind::Onward
+        | Kind::HandoverProposed
+        | Kind::HandoverAccepted
+        | Kind::HandoverDeclined
+        | Kind::ConsentRenewed
+        | Kind::Corrected
+        | Kind::StepEnteredInError
+        | Kind::Erased => Action::Act,
+    }
+}
+
+/// What is said to somebody who may not.
+pub(super) fn not_allowed(action: Action) -> Refused {
+    let what = match action {
+        Action::See | Action::Open => "read this case",
+        Action::Act => "take this case a step on: it is not yours",
+        Action::Stop => "stop this case",
+        Action::Assign => "give this case to somebody",
+        Action::Approve => "approve an override",
+        Action::Send => "refer somebody",
+        Action::Status => "see how this node does",
+        Action::Count => "see figures of all cases",
+        Action::ReadInformation => "read information shares",
+        Action::WriteInformation => "write information shares",
+        Action::RetractInformation => "retract information shares",
+        Action::ReadLog => "read logs",
+        Action::Export => "take logs out",
+        Action::ManagePeople => "manage accounts and tokens",
+        Action::ReadAccess => "read the access log",
+    };
+    Refused::NotAllowed(format!(
+        "your account or this token may not {what}; nothing was done. See `tutti whoami`, and ask \
+         the node's administrator"
+    ))
+}
