@@ -81,8 +81,9 @@ pub const PULL_BYTES_MAX: u64 = 8 * BODY_BYTES_MAX;
 /// The same over one link: what the answers may put into the peer's outbox at once.
 pub const PULL_BYTES_PER_LINK: u64 = BODY_BYTES_MAX;
 
-/// Bodies that are pulled at one time over one link.
-pub const PULLS_PER_LINK: usize = 32;
+/// Bodies that are pulled at one time over one link: over a link with a round trip of 100 ms some
+/// thousand small ones a second. With what their bytes allow, fewer frames than an outbox holds.
+pub const PULLS_PER_LINK: usize = 128;
 
 /// Chunks of one body that may be asked for and not yet there.
 pub const CHUNKS_AHEAD: u64 = 4;

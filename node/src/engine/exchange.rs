@@ -14,7 +14,7 @@ use tutti_core::{
     store::{Store, StoreError},
 };
 
-use super::{Engine, Mode};
+use super::{Engine, Mode, joined::joined};
 use crate::peers::{Outbox, PeerEvent};
 
 /// What the exchange knows of one peer.
@@ -60,9 +60,41 @@ pub(super) enum Happening {
     NotKept(Unkept),
 }
 
+/// Bodies that came together and are not durable yet: nobody is told of them.
+#[derive(Debug, Default)]
+pub(super) struct Arrived {
+    bodies: Vec<(BodyWant, Vec<u8>)>,
+    bytes: usize,
+}
+
+/// Bytes of bodies that are made durable by one sync.
+const ARRIVED_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+impl Arrived {
+    /// Takes one more. Whether that is enough.
+    fn take(&mut self, want: BodyWant, bytes: Vec<u8>) -> bool {
+        self.bytes += bytes.len();
+        self.bodies.push((want, bytes));
+        self.bytes >= ARRIVED_BYTES_MAX
+    }
+}
+
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Takes what happened on a link.
     pub fn peer(&mut self, event: PeerEvent, now_ms: u64) {
+        self.peers(vec![event], now_ms);
+    }
+
+    /// Takes all that waited together, so that what is alike in it becomes durable together.
+    pub fn peers(&mut self, events: Vec<PeerEvent>, now_ms: u64) {
+        for event in joined(events) {
+            self.happened(event, now_ms);
+        }
+        self.keep_bodies(now_ms);
+        self.tell_exchange(now_ms);
+    }
+
+    fn happened(&mut self, event: PeerEvent, now_ms: u64) {
         match event {
             PeerEvent::Connected { link, society, outbox, dialled, address } => {
                 self.links.insert(link, Link { society, outbox });
@@ -126,26 +158,34 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Hands over one input, and all that comes of it.
     fn exchange(&mut self, input: Input, now_ms: u64) {
-        let mut next = Some(input);
-        while let Some(input) = next {
-            if self.fatal.is_some() {
-                return;
-            }
-            let effects =
-                self.exchange.handle(input, now_ms, &self.store, &self.roster, &mut self.rng);
-            for effect in effects {
-                self.run(effect, now_ms);
-                // Nothing that was written last can be believed, nor what would build on it.
-                if self.fatal.is_some() {
-                    return;
-                }
-            }
-            next = self.inbox.pop_front().map(|happening| match happening {
+        self.hand_over(input, now_ms);
+        self.tell_exchange(now_ms);
+    }
+
+    /// Tells the exchange what happened inside, and does all that comes of it.
+    fn tell_exchange(&mut self, now_ms: u64) {
+        while let Some(happening) = self.inbox.pop_front() {
+            let input = match happening {
                 Happening::Grew(origin) => Input::Grew { origin },
                 Happening::Want(want) => Input::Want(want),
                 Happening::Closed(link) => Input::Closed { link },
                 Happening::NotKept(unkept) => Input::NotKept(unkept),
-            });
+            };
+            self.hand_over(input, now_ms);
+        }
+    }
+
+    fn hand_over(&mut self, input: Input, now_ms: u64) {
+        // Nothing that was written last can be believed, nor what would build on it.
+        if self.fatal.is_some() {
+            return;
+        }
+        let effects = self.exchange.handle(input, now_ms, &self.store, &self.roster, &mut self.rng);
+        for effect in effects {
+            self.run(effect, now_ms);
+            if self.fatal.is_some() {
+                return;
+            }
         }
     }
 
@@ -194,10 +234,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
             }
             Effect::Body { want, .. } if self.is_no_longer_wanted(&want, now_ms) => {}
+            // Nobody hears of it before all that came together are durable. What one of them makes
+            // due for erasure is on the disk by then, and is erased there before it is shown.
             Effect::Body { want, bytes } => {
-                let kept = self.store.put_bodies(&[&bytes]);
-                if self.kept(kept, "a body", || Unkept::Body(want.clone())) {
-                    self.project_body(&want.commitment.digest, now_ms);
+                if self.arrived.take(want, bytes) {
+                    self.keep_bodies(now_ms);
                 }
             }
             // Nothing was held, and nothing is forbidden: another entry may commit to these bytes.
@@ -224,6 +265,31 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     fn is_no_longer_wanted(&self, want: &BodyWant, now_ms: u64) -> bool {
         let at = EventRef { origin: want.origin.clone(), index: want.index };
         want.part == Part::Content && self.is_due(&at, now_ms)
+    }
+
+    /// Makes the bodies that came together durable by one sync, and projects them.
+    fn keep_bodies(&mut self, now_ms: u64) {
+        let arrived = std::mem::take(&mut self.arrived).bodies;
+        if arrived.is_empty() || self.fatal.is_some() {
+            return;
+        }
+        let all: Vec<&[u8]> = arrived.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+        let together = self.store.put_bodies(&all);
+        // Where one of them was erased meanwhile, the others are none the worse for it.
+        let apart = all.len() > 1 && !matches!(together, Ok(()) | Err(StoreError::Fatal(_)));
+        let mut together = Some(together).filter(|_| !apart);
+        for (want, bytes) in &arrived {
+            let kept = match together.as_mut() {
+                Some(kept) => std::mem::replace(kept, Ok(())),
+                None => self.store.put_bodies(&[bytes]),
+            };
+            if self.kept(kept, "a body", || Unkept::Body(want.clone())) {
+                self.project_body(&want.commitment.digest, now_ms);
+            }
+            if self.fatal.is_some() {
+                return;
+            }
+        }
     }
 
     /// A log or its head changed and that is durable.

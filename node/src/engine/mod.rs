@@ -10,6 +10,7 @@ mod commit;
 mod erasing;
 mod exchange;
 mod fence;
+mod joined;
 mod project;
 mod query;
 mod refused;
@@ -72,6 +73,7 @@ pub struct Engine<S, R> {
     peers: BTreeMap<Society, PeerStatus>,
     /// Happenings inside that the exchange is still to be told of.
     inbox: VecDeque<exchange::Happening>,
+    arrived: exchange::Arrived,
     /// Receipts of writes by idempotency key, of this run; older ones are found by event id.
     receipts: BTreeMap<[u8; 16], Receipt>,
     watch: watch::Hub,
@@ -133,6 +135,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             inbox: VecDeque::new(),
+            arrived: exchange::Arrived::default(),
             receipts: BTreeMap::new(),
             watch: watch::Hub::default(),
             mode: Mode::Writing,

@@ -119,7 +119,7 @@ async fn run<S: Store, R: CryptoRngCore>(
             },
             () = tokio::time::sleep(wait.min(Duration::from_secs(1))) => None,
         };
-        let mut writes = Vec::new();
+        let (mut writes, mut arrived) = (Vec::new(), Vec::new());
         let mut next = first;
         let mut stop = None;
         let mut taken = 0;
@@ -127,24 +127,20 @@ async fn run<S: Store, R: CryptoRngCore>(
             taken += 1;
             match message {
                 Message::Write(order, answer) => writes.push((*order, answer)),
+                Message::Peer(incoming) => arrived.push(incoming),
                 // In the order of arrival: a question sees the writes that came before it.
-                other => {
+                Message::Ask(question) => {
+                    exchange(engine, &mut arrived);
                     commit(engine, &mut writes);
-                    match other {
-                        Message::Ask(question) => question(engine, now_ms()),
-                        Message::Peer(incoming) => {
-                            let (event, _waiting) = incoming.into_parts();
-                            engine.peer(event, now_ms());
-                        }
-                        Message::Stop(done) => stop = Some(done),
-                        Message::Write(..) => {}
-                    }
+                    question(engine, now_ms());
                 }
+                Message::Stop(done) => stop = Some(done),
             }
             if stop.is_none() && taken < ROUND_MAX && writes.len() < GROUP_MAX {
                 next = messages.try_recv().ok();
             }
         }
+        exchange(engine, &mut arrived);
         commit(engine, &mut writes);
         engine.tick(now_ms());
         if let Some(done) = stop {
@@ -152,6 +148,16 @@ async fn run<S: Store, R: CryptoRngCore>(
             return;
         }
     }
+}
+
+/// What peers did and what is written here are independent of each other until it is durable, so
+/// each is taken together; what peers did comes first, so that a decision knows of it.
+fn exchange<S: Store, R: CryptoRngCore>(engine: &mut Engine<S, R>, arrived: &mut Vec<Incoming>) {
+    if arrived.is_empty() {
+        return;
+    }
+    let (events, _waiting): (Vec<_>, Vec<_>) = arrived.drain(..).map(Incoming::into_parts).unzip();
+    engine.peers(events, now_ms());
 }
 
 fn commit<S: Store, R: CryptoRngCore>(

@@ -33,12 +33,15 @@ pub(crate) async fn entries(sizes: &Sizes) -> Vec<Row> {
     let tls = bare::Tls::new();
     let (mut ours, mut plain, mut secure) =
         (Samples::default(), Samples::default(), Samples::default());
+    let mut linking = Samples::default();
     for _ in 0..sizes.rounds {
         plain.took(bare::stream(frames.clone(), None).await);
         secure.took(bare::stream(frames.clone(), Some(&tls)).await);
         let empty = folder();
         let node = Node::start(&federation, "ph", empty.path(), Some(federation.listener("ph")));
         let reached = node.until(|noted| noted.reached(&log, size)).await;
+        let first = node.until(|noted| noted.reached(&log, 1)).await;
+        linking.took(first.duration_since(node.started));
         ours.took(reached.duration_since(node.started));
         node.stop().await;
         // The other end sees that the link is gone before it is dialled again.
@@ -55,6 +58,12 @@ pub(crate) async fn entries(sizes: &Sizes) -> Vec<Row> {
         row("mutual TLS", ("bare tonic, mutual TLS", &secure), Target::AtLeast(0.4)),
         row("mutual TLS", ("bare tonic, in clear", &plain), Target::None),
         row("mutual TLS", ("one signature an entry", &signatures), Target::AtLeast(10.0)),
+        Row::alone(
+            "of this, from dialling to the first batch on the disk",
+            Unit::Seconds,
+            &linking,
+            Target::None,
+        ),
     ]
 }
 

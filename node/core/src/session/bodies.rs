@@ -4,7 +4,7 @@
 //! body is handed over only after its size and digest were checked. Nothing is reserved for a
 //! size; the buffer grows with what came.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, body_unavailable::Reason};
@@ -25,26 +25,26 @@ pub(super) const CHUNK_MS: u64 = 10_000;
 const RETRY_MS: u64 = 1_000;
 const RETRY_MS_MAX: u64 = 300_000;
 
-/// How long a body waits where the link that it is to come from is busy, milliseconds.
-const BUSY_MS: u64 = 150;
-
 const CHUNK: u64 = CHUNK_BYTES_MAX as u64;
 
 type Key = (Origin, u64, Part);
 
-/// Every body that is wanted stands in `wanted`, and besides either in `queue` or in `pulls`.
+/// Every body that is wanted stands in `wanted`, and besides in just one of `queue`, `parked` and
+/// `pulls`. So whatever happens looks at those alone that it concerns, however many are wanted.
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     wanted: BTreeMap<Key, Wanted>,
-    /// Those that are not being pulled, by the time to try them.
+    /// Those to be tried, by the time to try them.
     queue: BTreeSet<(u64, Key)>,
+    /// Those that wait for room on a link, in the order of the queue.
+    parked: BTreeMap<LinkId, VecDeque<Key>>,
     pulls: BTreeMap<Key, Pull>,
 }
 
 #[derive(Debug)]
 struct Wanted {
     want: BodyWant,
-    /// Its time in the queue.
+    /// Its time in the queue, where it is there.
     try_at_ms: u64,
     /// Societies that were asked in this round.
     asked: BTreeSet<Society>,
@@ -67,6 +67,7 @@ impl Bodies {
     }
 
     pub(super) fn next_timer(&self) -> Option<u64> {
+        // What is parked is tried when a pull ends.
         let queued = self.queue.first().map(|(at_ms, _)| *at_ms).filter(|_| self.has_room(None));
         queued.into_iter().chain(self.pulls.values().map(|pull| pull.due_ms)).min()
     }
@@ -85,7 +86,27 @@ impl Bodies {
         }
     }
 
-    /// Puts a body back, or anew, into the queue.
+    /// Takes the next to be tried: one that waited for room which there is now, else the first in
+    /// the queue that is due.
+    fn next(&mut self, now_ms: u64) -> Option<Key> {
+        let link = self.parked.keys().copied().find(|link| self.has_room(Some(*link)));
+        if let Some(parked) = link.and_then(|link| self.parked.get_mut(&link)) {
+            let key = parked.pop_front();
+            self.parked.retain(|_, keys| !keys.is_empty());
+            return key;
+        }
+        let due = self.queue.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms);
+        if due { self.queue.pop_first().map(|(_, key)| key) } else { None }
+    }
+
+    /// Those that wait for room on a link are to be tried elsewhere.
+    fn unpark(&mut self, link: LinkId, now_ms: u64) {
+        for key in self.parked.remove(&link).unwrap_or_default() {
+            self.wait(&key, now_ms);
+        }
+    }
+
+    /// Puts a body that is nowhere else, or is being pulled, into the queue.
     fn wait(&mut self, key: &Key, until_ms: u64) {
         if let Some(wanted) = self.wanted.get_mut(key) {
             self.pulls.remove(key);
@@ -97,8 +118,12 @@ impl Bodies {
 
     fn remove(&mut self, key: &Key) -> Option<(BodyWant, Option<Pull>)> {
         let wanted = self.wanted.remove(key)?;
-        self.queue.remove(&(wanted.try_at_ms, key.clone()));
-        Some((wanted.want, self.pulls.remove(key)))
+        let pull = self.pulls.remove(key);
+        if pull.is_none() && !self.queue.remove(&(wanted.try_at_ms, key.clone())) {
+            self.parked.values_mut().for_each(|keys| keys.retain(|parked| parked != key));
+            self.parked.retain(|_, keys| !keys.is_empty());
+        }
+        Some((wanted.want, pull))
     }
 }
 
@@ -143,16 +168,14 @@ impl Exchange {
         for key in &late {
             self.bodies.wait(key, now_ms);
         }
-        // What finds no link is put off, so that this ends.
+        // What finds no link is put off, and what finds none with room is parked: this ends.
         while self.bodies.has_room(None) {
-            let Some((at_ms, key)) = self.bodies.queue.first().cloned() else { return };
-            if at_ms > now_ms {
-                return;
-            }
+            let Some(key) = self.bodies.next(now_ms) else { return };
             self.pull(step, &key);
         }
     }
 
+    /// Asks for a body that stands neither in the queue nor elsewhere.
     fn pull<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>, key: &Key) {
         let Some(wanted) = self.bodies.wanted.get(key) else { return };
         // Where it has come for another entry meanwhile, this one's author is asked all the same: who
@@ -162,6 +185,11 @@ impl Exchange {
             return;
         }
         let mut left = self.sources(step, &wanted.want);
+        if left.is_empty() {
+            // It is tried as soon as one is there.
+            let at_ms = step.after(RETRY_MS_MAX, RETRY_MS_MAX);
+            return self.bodies.wait(key, at_ms);
+        }
         left.retain(|(_, society)| !wanted.asked.contains(society));
         if left.is_empty() {
             return self.rest(step, key);
@@ -171,16 +199,13 @@ impl Exchange {
         let near = self.towards(&key.0);
         let near = left.iter().find(|(link, _)| Some(*link) == near).copied();
         let at = usize::try_from(step.random(left.len() as u64)).unwrap_or_default();
-        let chosen = author.or(near).or(left.get(at).copied());
-        let Some((link, society)) = chosen.filter(|(link, _)| self.bodies.has_room(Some(*link)))
-        else {
-            // The end of a pull starts the next at once.
-            let at_ms = step.after(BUSY_MS, BUSY_MS);
-            return self.bodies.wait(key, at_ms);
-        };
+        let Some((link, society)) = author.or(near).or(left.get(at).copied()) else { return };
+        if !self.bodies.has_room(Some(link)) {
+            self.bodies.parked.entry(link).or_default().push_back(key.clone());
+            return;
+        }
         let due_ms = step.now_ms.saturating_add(CHUNK_MS);
         let Some(wanted) = self.bodies.wanted.get_mut(key) else { return };
-        self.bodies.queue.remove(&(wanted.try_at_ms, key.clone()));
         wanted.asked.insert(society);
         let size = wanted.want.commitment.size;
         let mut pull = Pull { link, size, bytes: Vec::new(), requested: 0, due_ms };
@@ -259,6 +284,7 @@ impl Exchange {
         for key in &lost {
             self.bodies.wait(key, step.now_ms);
         }
+        self.bodies.unpark(id, step.now_ms);
         self.pull_bodies(step);
     }
 
@@ -296,7 +322,7 @@ impl Exchange {
             self.tally.bodies += 1;
             step.effects.push(Effect::Body { want, bytes });
         }
-        self.next_pull(step);
+        self.pull_bodies(step);
         Ok(())
     }
 
@@ -323,25 +349,8 @@ impl Exchange {
         } else {
             self.bodies.wait(&key, step.now_ms);
         }
-        self.next_pull(step);
-        Ok(())
-    }
-
-    /// A pull has ended: those that found everyone busy need not wait on.
-    fn next_pull<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
-        let soon = step.now_ms.saturating_add(BUSY_MS.saturating_mul(2));
-        let waiting: Vec<Key> = self
-            .bodies
-            .queue
-            .iter()
-            .take_while(|(at_ms, _)| *at_ms <= soon)
-            .take(PULLS_PER_LINK)
-            .map(|(_, key)| key.clone())
-            .collect();
-        for key in &waiting {
-            self.bodies.wait(key, step.now_ms);
-        }
         self.pull_bodies(step);
+        Ok(())
     }
 }
 

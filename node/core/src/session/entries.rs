@@ -11,6 +11,7 @@ use tutti_proto::v1;
 use super::{
     Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step,
     log::{Asked, no_later},
+    unkept::UNKEPT_MS,
 };
 use crate::{
     batch::{BatchError, VerifiedBatch},
@@ -61,16 +62,26 @@ impl Exchange {
         let at = step.random(holders.len() as u64);
         let any = usize::try_from(at).ok().and_then(|at| holders.get(at).copied());
         let Some(link) = chosen.or(any) else { return };
-        let now_ms = step.now_ms;
-        let log = self.log(step, origin);
-        log.graft_at_ms = None;
-        log.asked = Some(Asked { link, at_ms: now_ms, due_ms: now_ms.saturating_add(WANT_MS) });
+        self.log(step, origin).graft_at_ms = None;
+        self.send_want(step, origin, link, size, false);
+    }
+
+    fn send_want<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        origin: &Origin,
+        link: LinkId,
+        start: u64,
+        early: bool,
+    ) {
+        let (at_ms, due_ms) = (step.now_ms, step.now_ms.saturating_add(WANT_MS));
+        self.log(step, origin).asked = Some(Asked { link, at_ms, due_ms, early });
         self.tally.wants += 1;
         step.send(
             link,
             FrameKind::Want(v1::Want {
                 origin: origin.to_string(),
-                start: size,
+                start,
                 max_bytes: u32::try_from(BATCH_BYTES_MAX).unwrap_or(u32::MAX),
             }),
         );
@@ -180,7 +191,9 @@ impl Exchange {
         }
         let log = self.log(step, &origin);
         let answered = log.asked.take_if(|asked| asked.link == from.link);
-        if let (Some(asked), Some(link)) = (answered, self.links.get_mut(&from.link)) {
+        if let (Some(asked), Some(link)) = (answered, self.links.get_mut(&from.link))
+            && !asked.early
+        {
             link.measured(step.now_ms.saturating_sub(asked.at_ms));
         }
         if batch.entries.is_empty() {
@@ -209,11 +222,21 @@ impl Exchange {
                 self.tally.batches += 1;
                 self.tally.entries += verified.entries().len() as u64;
                 self.log(step, &origin).brought_by = Some(from.link);
+                // What comes next travels while this becomes durable. It is a question, and tells
+                // nobody that anything is held.
+                if answered.is_some() && !verified.is_complete() {
+                    self.send_want(step, &origin, from.link, verified.tree().size(), true);
+                }
                 step.effects.push(Effect::Append(verified));
             }
             Err(BatchError::Nothing) => {
                 self.tally.batches_redundant += 1;
                 self.ask(step, &origin, Some(from.link));
+            }
+            // What came before it could not be kept: there is no room. It is tried again later.
+            Err(BatchError::Gap { .. }) if answered.is_some_and(|asked| asked.early) => {
+                let at_ms = step.after(UNKEPT_MS, UNKEPT_MS / 2);
+                self.log(step, &origin).graft_at_ms.get_or_insert(at_ms);
             }
             Err(BatchError::Gap { .. }) => {
                 self.tally.batches_redundant += 1;

@@ -53,6 +53,8 @@ pub(super) struct Asked {
     pub(super) link: LinkId,
     pub(super) at_ms: u64,
     pub(super) due_ms: u64,
+    /// Asked for behind a batch that was not durable yet: the answer says nothing of the link.
+    pub(super) early: bool,
 }
 
 impl Log {
