@@ -1,6 +1,6 @@
 //! Bodies beside the log: each that is there against what its entry commits to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use super::{Bodies, Code, Files, Findings, Unreadable};
 use crate::{
@@ -74,35 +74,50 @@ fn parse(bytes: &[u8]) -> Option<Vec<[u8; 32]>> {
         .collect()
 }
 
-/// Checks one body; gives its bytes where it is there and sound.
+/// What an entry commits to.
+pub(super) struct Body {
+    pub(super) index: u64,
+    /// `record` or `content`.
+    pub(super) part: &'static str,
+    pub(super) commitment: Commitment,
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry {} {}", self.index, self.part)
+    }
+}
+
+/// Checks one body; gives its bytes where it is there and sound. No `files`: it is not there.
 pub(super) fn check(
-    files: &impl Files,
-    entry: &str,
-    commitment: &Commitment,
+    files: Option<&impl Files>,
+    body: Body,
     erased: &mut Erased,
     counts: &mut Bodies,
     findings: &mut Findings,
 ) -> Result<Option<Vec<u8>>, Unreadable> {
-    let place = body_path(&commitment.digest);
+    let commitment = &body.commitment;
     let listed = erased.lists(&commitment.digest);
     let limit = usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1);
-    let Some(bytes) = files.read(&place, limit)? else {
+    let place = || body_path(&commitment.digest);
+    let bytes = files.map_or(Ok(None), |files| files.read(&place(), limit))?;
+    let Some(bytes) = bytes else {
         *(if listed { &mut counts.erased } else { &mut counts.absent }) += 1;
         return Ok(None);
     };
     counts.present += 1;
     if listed {
-        findings.add(Code::ErasedPresent, &place, format!("{entry} is listed as erased"));
+        findings.add(Code::ErasedPresent, place(), format!("{body} is listed as erased"));
     }
     if digest(&bytes) != commitment.digest {
-        findings.add(Code::BodyAltered, &place, format!("is not what {entry} commits to"));
+        findings.add(Code::BodyAltered, place(), format!("is not what {body} commits to"));
         return Ok(None);
     }
     if bytes.len() as u64 != commitment.size {
         findings.add(
             Code::BodySize,
-            &place,
-            format!("{} bytes where {entry} says {}", bytes.len(), commitment.size),
+            place(),
+            format!("{} bytes where {body} says {}", bytes.len(), commitment.size),
         );
     }
     Ok(Some(bytes))

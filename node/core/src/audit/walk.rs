@@ -1,7 +1,7 @@
 //! The walk along the log: one bundle at a time, everything that hangs on it, then the next.
 //!
-//! Two trees grow side by side, one from the entries and one from the hash tiles as they were
-//! given; which of the two has the signed root tells which was altered. Memory: one bundle, one
+//! Where entries and hash tiles as they were given part, two trees grow side by side from there;
+//! which of the two has the signed root tells which was altered. Memory: one bundle, one
 //! tile a level, two right edges.
 
 use std::collections::BTreeMap;
@@ -42,6 +42,7 @@ pub(super) struct Walked {
 }
 
 /// A tree that grows until a leaf is missing.
+#[derive(Clone)]
 struct Growing(Option<Tree>);
 
 impl Growing {
@@ -63,11 +64,14 @@ struct Walk<'a, F> {
     /// By size: what witnesses say that the root was.
     wanted: BTreeMap<u64, Vec<(Society, Hash)>>,
     by_entries: Growing,
-    by_tiles: Growing,
+    /// From where the tiles say something else than the entries.
+    by_tiles: Option<Growing>,
     /// Hash tiles above level 0, from those of level 0; none once one is missing.
     tiler: Option<Tiler>,
     reading: Reading<'a>,
     walked: Walked,
+    /// Whether there is any body at all.
+    bodies: bool,
     findings: &'a mut Findings,
     /// Places in a row, up to here, where nothing is.
     gone: u64,
@@ -87,15 +91,18 @@ pub(super) fn walk<F: Files>(
     for (society, seen) in &heads.cosigned {
         wanted.entry(seen.size).or_default().push((*society, seen.root));
     }
+    let mut any_body = false;
+    files.list("bodies", &mut |_| any_body = true)?;
     let mut walk = Walk {
         files,
         head,
         wanted,
         by_entries: Growing(Some(Tree::default())),
-        by_tiles: Growing(Some(Tree::default())),
+        by_tiles: None,
         tiler: Some(Tiler::default()),
         reading: Reading::new(head.origin.clone(), audit_key, chain),
         walked: Walked::default(),
+        bodies: any_body,
         findings,
         gone: 0,
     };
@@ -137,8 +144,13 @@ impl<F: Files> Walk<'_, F> {
                     format!("entry {index} hashes to {derived}, the tile says {given}"),
                 );
             }
+            if self.by_tiles.is_none() && derived != given {
+                self.by_tiles = Some(self.by_entries.clone());
+            }
             self.by_entries.push(derived);
-            self.by_tiles.push(given);
+            if let Some(tiles) = &mut self.by_tiles {
+                tiles.push(given);
+            }
             self.grow_tiles(given.or(derived))?;
             self.compare_witnesses(index + 1);
         }
@@ -231,10 +243,14 @@ impl<F: Files> Walk<'_, F> {
         Ok(())
     }
 
+    fn root_by_tiles(&self) -> Option<Hash> {
+        self.by_tiles.as_ref().unwrap_or(&self.by_entries).root()
+    }
+
     /// Compares the root at this size with what witnesses cosigned there.
     fn compare_witnesses(&mut self, size: u64) {
         let Some(words) = self.wanted.remove(&size) else { return };
-        let (root, by_tiles) = (self.by_entries.root(), self.by_tiles.root());
+        let (root, by_tiles) = (self.by_entries.root(), self.root_by_tiles());
         for (society, seen) in words {
             let place = format!("heads/{society}");
             match root {
@@ -309,17 +325,14 @@ impl<F: Files> Walk<'_, F> {
 
     fn header(&mut self, header: &Header, erased: &mut bodies::Erased) -> Result<(), Unreadable> {
         let counts = &mut self.walked.bodies;
-        let record = bodies::check(
-            self.files,
-            &format!("entry {} record", header.index),
-            &header.record,
-            erased,
-            counts,
-            self.findings,
-        )?;
-        if let Some(content) = &header.content {
-            let place = format!("entry {} content", header.index);
-            bodies::check(self.files, &place, content, erased, counts, self.findings)?;
+        // Where there is none, nothing has to be looked for by name.
+        let files = self.bodies.then_some(self.files);
+        let record =
+            bodies::Body { index: header.index, part: "record", commitment: header.record };
+        let record = bodies::check(files, record, erased, counts, self.findings)?;
+        if let Some(commitment) = header.content {
+            let content = bodies::Body { index: header.index, part: "content", commitment };
+            bodies::check(files, content, erased, counts, self.findings)?;
         }
         match record {
             Some(record) => self.reading.read(header, &record, self.findings),
@@ -334,7 +347,7 @@ impl<F: Files> Walk<'_, F> {
             self.compare_tile(place, &bytes)?;
         }
         let signed = Some(self.head.root);
-        let (entries, tiles) = (self.by_entries.root(), self.by_tiles.root());
+        let (entries, tiles) = (self.by_entries.root(), self.root_by_tiles());
         if entries.is_none() {
             self.findings.add(
                 Code::TreeIncomplete,
