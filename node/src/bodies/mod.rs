@@ -42,6 +42,9 @@ const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Space is written ahead in pieces of this.
 const AHEAD_BYTES: u64 = 1024 * 1024;
 
+/// Of this much at once it would be written twice for less than that saves.
+const AHEAD_WORTH_BYTES: u64 = AHEAD_BYTES / 16;
+
 type Digest = [u8; 32];
 
 /// See the module.
@@ -248,9 +251,13 @@ impl Bodies {
         }
         let (start, end) = (self.end, self.end + len);
         let file = self.segment(self.current)?;
-        let ahead = end.next_multiple_of(AHEAD_BYTES);
-        let allocated =
-            if end > self.written { disk::write_zeros(file, self.written, ahead) } else { Ok(()) };
+        let large = len > AHEAD_WORTH_BYTES;
+        let ahead = if large { end } else { end.next_multiple_of(AHEAD_BYTES) };
+        let allocated = if end > self.written && !large {
+            disk::write_zeros(file, self.written, ahead)
+        } else {
+            Ok(())
+        };
         if let Err(error) = allocated.and_then(|()| disk::write_at(file, frames, start)) {
             disk::set_len(file, start).map_err(StoreError::Fatal)?;
             self.written = start;
