@@ -10,9 +10,13 @@
 //! nothing waits for its flush, and a panic inside it is an error here.
 //!
 //! ```text
-//! e ‖ origin ‖ 00 ‖ chunk (8)   offset of the first of 32 entries (8), their stored hashes
+//! e ‖ origin ‖ 00 ‖ chunk (8)   offset of the first of 64 entries (8), the root of their subtree,
+//!                               the hashes above it that they complete
 //! b ‖ digest (32)               segment (4), offset (8), length (4), state (1)
 //! ```
+//!
+//! The hashes below are derived from the entries when a proof asks for them: kept, they would take
+//! half as much room as the log itself.
 
 use std::{
     collections::BTreeMap,
@@ -26,8 +30,11 @@ use tutti_core::{society::Origin, store::StoreError};
 
 use crate::{bodies::Spot, disk, store::DiskError};
 
-/// Entries in one value: 8 bytes and at most 32 + 31 + 40 hashes, under 4 KiB.
-pub(crate) const CHUNK: u64 = 32;
+/// The height of the subtree of a chunk.
+pub(crate) const CHUNK_HEIGHT: u32 = 6;
+
+/// Entries for which there is one value: 8 bytes and at most 35 hashes, under 4 KiB.
+pub(crate) const CHUNK: u64 = 1 << CHUNK_HEIGHT;
 
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -192,7 +199,8 @@ impl Index {
         self.bad.is_none() && self.put(&chunk_key(origin, chunk), chunk_value(offset, hashes))
     }
 
-    /// Where the entries of a chunk begin, and the hashes that they stored.
+    /// Where the entries of a chunk begin, the root of their subtree and the hashes above it that
+    /// they completed, from the lowest up.
     pub(crate) fn chunk(
         &self,
         origin: &Origin,

@@ -53,6 +53,27 @@ impl Tree {
         self.size += 1;
     }
 
+    /// Appends a complete subtree of `2^height` leaves by its root; `stored` is given the root and
+    /// then each inner hash above it that is now final. `false`, and nothing is changed, where a
+    /// subtree of this height cannot begin.
+    pub fn push_subtree(&mut self, height: u32, root: Hash, mut stored: impl FnMut(Hash)) -> bool {
+        let Some(width) = 1u64.checked_shl(height).filter(|w| self.size.is_multiple_of(*w)) else {
+            return false;
+        };
+        let Some(size) = self.size.checked_add(width) else { return false };
+        stored(root);
+        let mut hash = root;
+        for _ in 0..(self.size >> height).trailing_ones() {
+            if let Some(left) = self.edge.pop() {
+                hash = node_hash(left, hash);
+                stored(hash);
+            }
+        }
+        self.edge.push(hash);
+        self.size = size;
+        true
+    }
+
     /// The root hash; that of the empty string for an empty tree.
     pub fn root(&self) -> Hash {
         self.edge
@@ -139,6 +160,27 @@ mod tests {
             check_inclusion(n, leaf, size, tree.root(), &proof).unwrap();
             assert!(check_inclusion(n, EMPTY_HASH, size, tree.root(), &proof).is_err());
         }
+    }
+
+    #[test]
+    fn subtrees_give_the_tree_that_leaves_give() {
+        let leaf = |n: u64| record_hash(&n.to_be_bytes());
+        let (mut by_leaves, mut by_subtrees) = (Tree::default(), Tree::default());
+        let (mut all, mut high) = (Vec::new(), Vec::new());
+        for chunk in 0..21u64 {
+            let mut subtree = Tree::default();
+            (chunk * 8..chunk * 8 + 8).for_each(|n| subtree.push(leaf(n), |_| ()));
+            assert!(by_subtrees.push_subtree(3, subtree.root(), |hash| high.push(hash)));
+            (chunk * 8..chunk * 8 + 8).for_each(|n| by_leaves.push(leaf(n), |h| all.push(h)));
+            assert_eq!(by_subtrees, by_leaves);
+        }
+        all.retain(|hash| high.contains(hash));
+        assert_eq!(all, high, "in the order in which they are stored");
+        by_subtrees.push(leaf(0), |_| ());
+        let before = by_subtrees.clone();
+        assert!(!by_subtrees.push_subtree(3, leaf(0), |_| ()));
+        assert!(!by_subtrees.push_subtree(64, leaf(0), |_| ()));
+        assert_eq!(by_subtrees, before);
     }
 
     #[test]

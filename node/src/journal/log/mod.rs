@@ -19,6 +19,7 @@ mod settle;
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use tlog_tiles::Hash;
@@ -34,12 +35,15 @@ use tutti_core::{
 
 use crate::{
     disk,
-    index::{CHUNK, Index},
+    index::{CHUNK, CHUNK_HEIGHT, Index},
     store::DiskError,
 };
 
 /// How much of `entries` is read at a time.
 const READ_BYTES: usize = 64 * 1024;
+
+/// The same at start, when the whole of it is hashed by all processors.
+const SCAN_BYTES: usize = 2 * 1024 * 1024;
 
 /// The largest frame of an entry.
 const FRAME_MAX: usize = 2 + ENTRY_BYTES_MAX;
@@ -64,6 +68,8 @@ pub(crate) struct Log {
     chunks: u64,
     tail: Vec<Hash>,
     tail_offset: u64,
+    /// The stored hashes of the chunk that was asked for last: one proof asks for several.
+    derived: Mutex<Option<(u64, Vec<Hash>)>>,
     /// Whether the small files are behind.
     dirty: bool,
 }
@@ -94,6 +100,7 @@ impl Log {
             chunks: 0,
             tail: Vec::new(),
             tail_offset: 0,
+            derived: Mutex::new(None),
             dirty: false,
         }
     }
@@ -217,8 +224,37 @@ impl Log {
         let (level, n) = tlog_tiles::split_stored_hash_index(at);
         // A hash is stored when the last leaf below it is.
         let chunk = (((n + 1) << level) - 1) / CHUNK;
-        let first = tlog_tiles::stored_hash_index(0, chunk * CHUNK);
-        let place = usize::try_from(at - first).map_err(|_| missing())?;
-        index.chunk(&self.origin, chunk)?.1.get(place).copied().ok_or_else(missing)
+        if u32::from(level) >= CHUNK_HEIGHT {
+            let place = usize::try_from(u32::from(level) - CHUNK_HEIGHT).map_err(|_| missing())?;
+            return index.chunk(&self.origin, chunk)?.1.get(place).copied().ok_or_else(missing);
+        }
+        let place = usize::try_from(at - tlog_tiles::stored_hash_index(0, chunk * CHUNK))
+            .map_err(|_| missing())?;
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let hashes = match derived.take().filter(|(of, _)| *of == chunk) {
+            Some((_, hashes)) => hashes,
+            None => self.derive(chunk, index)?,
+        };
+        let hash = hashes.get(place).copied().ok_or_else(missing);
+        *derived = Some((chunk, hashes));
+        hash
+    }
+
+    /// The stored hashes of a chunk up to its root, from its entries; what was written is still
+    /// what is read, or this fails.
+    fn derive(&self, chunk: u64, index: &Index) -> Result<Vec<Hash>, StoreError> {
+        let (_, above) = index.chunk(&self.origin, chunk)?;
+        let entries = self.entries(chunk * CHUNK, CHUNK, usize::MAX, index)?;
+        let (mut hashes, mut subtree) = (Vec::new(), Tree::default());
+        for entry in &entries {
+            subtree.push(entry.leaf_hash(), |hash| hashes.push(hash));
+        }
+        if subtree.size() != CHUNK || above.first() != Some(&subtree.root()) {
+            return Err(disk::unreadable(
+                self.path("entries").display().to_string(),
+                format!("entries from {} on are not what was written", chunk * CHUNK),
+            ));
+        }
+        Ok(hashes)
     }
 }

@@ -1,5 +1,8 @@
 //! Reading a log's folder at start: heads, entries, and the one against the other.
 
+use std::{num::NonZero, thread};
+
+use tlog_tiles::{Hash, record_hash};
 use tutti_core::{
     entry::{Entry, EntryBytes},
     evidence::Evidence,
@@ -9,10 +12,10 @@ use tutti_core::{
     tree::{Tree, check_consistency},
 };
 
-use super::{FRAME_MAX, Log, READ_BYTES};
+use super::{FRAME_MAX, Log, READ_BYTES, SCAN_BYTES};
 use crate::{
     disk,
-    index::{CHUNK, Index},
+    index::{CHUNK, CHUNK_HEIGHT, Index},
     journal::record::{read_blocks, read_hashes, split_entry},
     store::DiskError,
 };
@@ -128,23 +131,38 @@ impl Log {
         (self.chunks, self.tail_offset, self.settled, self.settled_bytes) = (0, 0, 0, 0);
         self.tail.clear();
         while self.settled < count {
-            let Some(entries) = self.read_from(self.settled_bytes, 0, u64::MAX, READ_BYTES)? else {
+            let bytes = match &self.file {
+                Some(file) => disk::read_at(file, SCAN_BYTES, self.settled_bytes)
+                    .map_err(|error| DiskError::io(&self.path("entries"), error))?,
+                None => Vec::new(),
+            };
+            let left = usize::try_from(count - self.settled).unwrap_or(usize::MAX);
+            let frames = frames(&bytes, left);
+            // Whole chunks, and the rest only where it is the end.
+            let chunks = frames.len() / CHUNK as usize;
+            let whole = if frames.len() == left { left } else { chunks * CHUNK as usize };
+            if whole == 0 {
                 let problem = format!(
                     "of {count} entries that a signed head vouches for, entry {} is missing or \
                      not whole",
-                    self.settled
+                    self.settled + frames.len() as u64
                 );
                 return Err(self.damaged("entries", Some(self.settled_bytes), problem));
-            };
-            for entry in entries.into_iter().take((count - self.settled) as usize) {
-                let leaf = entry.leaf_hash();
-                self.tree.push(leaf, |hash| self.tail.push(hash));
+            }
+            let (complete, rest) = frames.split_at(chunks * CHUNK as usize);
+            for (entries, root) in complete.chunks(CHUNK as usize).zip(subtrees(complete)) {
+                let mut above = Vec::new();
+                self.tree.push_subtree(CHUNK_HEIGHT, root, |hash| above.push(hash));
+                index.expect_chunk(&self.origin, self.chunks, self.settled_bytes, &above);
+                self.settled += CHUNK;
+                self.settled_bytes += bytes_of(entries);
+                self.chunks += 1;
+                self.tail_offset = self.settled_bytes;
+            }
+            for entry in rest.iter().take(whole - complete.len()) {
+                self.tree.push(record_hash(entry), |hash| self.tail.push(hash));
                 self.settled += 1;
-                self.settled_bytes += 2 + entry.as_slice().len() as u64;
-                if self.settled.is_multiple_of(CHUNK) {
-                    index.expect_chunk(&self.origin, self.chunks, self.tail_offset, &self.tail);
-                    self.next_chunk(self.tail.len(), self.settled_bytes);
-                }
+                self.settled_bytes += bytes_of(&[*entry]);
             }
             progress(self.settled, count);
         }
@@ -272,3 +290,51 @@ impl Log {
         Ok((None, problem))
     }
 }
+
+/// The entries that stand whole at the beginning of `bytes`, at most `max`.
+fn frames(bytes: &[u8], max: usize) -> Vec<&[u8]> {
+    let (mut frames, mut rest) = (Vec::new(), bytes);
+    while frames.len() < max
+        && let Some((entry, after)) = split_entry(rest)
+    {
+        frames.push(entry);
+        rest = after;
+    }
+    frames
+}
+
+fn bytes_of(frames: &[&[u8]]) -> u64 {
+    frames.iter().map(|entry| 2 + entry.len() as u64).sum()
+}
+
+/// The roots over each chunk of entries, derived by all processors.
+fn subtrees(entries: &[&[u8]]) -> Vec<Hash> {
+    let roots = |entries: &[&[u8]]| -> Vec<Hash> {
+        let root = |chunk: &[&[u8]]| {
+            let mut subtree = Tree::default();
+            chunk.iter().for_each(|entry| subtree.push(record_hash(entry), |_| ()));
+            subtree.root()
+        };
+        entries.chunks(CHUNK as usize).map(root).collect()
+    };
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let chunks = (entries.len() / CHUNK as usize).div_ceil(processors).max(1);
+    if entries.len() < PARALLEL_ENTRIES_MIN {
+        return roots(entries);
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = entries
+            .chunks(chunks * CHUNK as usize)
+            .map(|part| (part, thread::Builder::new().spawn_scoped(scope, move || roots(part))))
+            .collect();
+        // Where there is no thread to be had, it is done here.
+        let part = |(part, thread): (&[&[u8]], std::io::Result<thread::ScopedJoinHandle<_>>)| {
+            let done = thread.ok().and_then(|thread| thread.join().ok());
+            done.unwrap_or_else(|| roots(part))
+        };
+        parts.into_iter().flat_map(part).collect()
+    })
+}
+
+/// Fewer are hashed sooner than a thread is started.
+const PARALLEL_ENTRIES_MIN: usize = 4096;

@@ -57,7 +57,10 @@ impl Log {
                 let next = tlog_tiles::stored_hash_index(0, self.settled);
                 let hashes = usize::try_from(next - first).unwrap_or(usize::MAX);
                 let complete = self.tail.get(..hashes).unwrap_or_default();
-                if index.put_chunk(&self.origin, self.chunks, self.tail_offset, complete) {
+                // The last entry of a chunk stored its leaf, and then all from there up.
+                let above = 1 + self.chunks.trailing_ones() as usize;
+                let above = complete.get(hashes - above..).unwrap_or_default();
+                if index.put_chunk(&self.origin, self.chunks, self.tail_offset, above) {
                     self.next_chunk(hashes, self.settled_bytes);
                 }
             }
