@@ -23,8 +23,11 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
+use fs4::fs_std::FileExt;
 use tlog_tiles::Hash;
 use tutti_core::{society::Origin, store::StoreError};
 
@@ -37,6 +40,9 @@ pub(crate) const CHUNK_HEIGHT: u32 = 6;
 pub(crate) const CHUNK: u64 = 1 << CHUNK_HEIGHT;
 
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How long an index that was just closed may take to let go of its file.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(crate) struct Index {
@@ -67,6 +73,7 @@ impl Index {
     /// Opens the index of `data`, or says in words why that did not work: then it is empty and bad.
     pub(crate) fn open(data: &Path) -> Self {
         let path = data.join("index");
+        await_lock(&path.join("db"));
         let opened = guarded(|| {
             sled::Config::new()
                 .path(&path)
@@ -266,6 +273,17 @@ impl Index {
         if let Kept::Sled(db) = &self.kept {
             let _ = guarded(|| db.flush());
         }
+    }
+}
+
+/// sled lets go of its lock from a thread of its own, some time after its handle was dropped. We are
+/// the one writer of these data, so whoever holds it is on the way out: it is waited for. Where that
+/// takes too long, opening says so.
+fn await_lock(path: &Path) {
+    let Ok(file) = fs::File::open(path) else { return };
+    let until = Instant::now() + LOCK_WAIT_MAX;
+    while matches!(FileExt::try_lock_exclusive(&file), Ok(false)) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

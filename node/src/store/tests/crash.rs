@@ -149,7 +149,8 @@ fn a_write_that_is_cut_at_any_byte_is_dropped_or_whole() {
                     let opened = open(torn.path(), &world).unwrap();
                     is_either(&opened.store, &before, &after, &steps[last]);
                     drop(opened);
-                    assert!(open(torn.path(), &world).unwrap().notices.is_empty());
+                    let notices = open(torn.path(), &world).unwrap().notices;
+                    assert!(notices.is_empty(), "{} cut at {cut}: {notices:?}", file.display());
                 }
             }
         }
