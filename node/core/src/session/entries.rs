@@ -3,7 +3,7 @@
 //! One want is open for a log at a time. What does not come in time, or was cut off, is asked from
 //! another link. A batch changes the log only as a [`VerifiedBatch`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1;
@@ -49,13 +49,14 @@ impl Exchange {
             return;
         }
         let size = log.size;
+        let open = self.open_wants();
         let holders: Vec<LinkId> = self
             .links
             .iter()
             .filter(|(_, link)| link.is_ready() && link.holds(origin) > size)
             .filter(|(_, link)| !link.doubted.contains(origin))
             .map(|(id, _)| *id)
-            .filter(|id| self.open_wants(*id) < WANTS_PER_LINK)
+            .filter(|id| open.get(id).is_none_or(|wants| *wants < WANTS_PER_LINK))
             .collect();
         let near = self.towards(origin);
         let chosen = [prefer, near].into_iter().flatten().find(|id| holders.contains(id));
@@ -87,8 +88,13 @@ impl Exchange {
         );
     }
 
-    fn open_wants(&self, link: LinkId) -> usize {
-        self.logs.values().filter(|log| log.asked.is_some_and(|asked| asked.link == link)).count()
+    /// Wants that are not answered yet, by link.
+    fn open_wants(&self) -> BTreeMap<LinkId, usize> {
+        let mut open = BTreeMap::new();
+        for asked in self.logs.iter().filter_map(|(_, log)| log.asked) {
+            *open.entry(asked.link).or_default() += 1;
+        }
+        open
     }
 
     /// Answers a want; with no entries where there is nothing to give.
@@ -255,17 +261,14 @@ impl Exchange {
 
     /// A want was answered: there is room for the next.
     fn ask_waiting<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
-        let waiting: Vec<Origin> = self
-            .logs
-            .iter()
-            .filter(|(_, log)| {
+        for origin in self.logs.behind() {
+            let waits = self.logs.get(&origin).is_some_and(|log| {
                 let coming = log.asked.is_some() || log.brought_by.is_some();
-                log.ahead.is_some() && !coming && log.graft_at_ms.is_none()
-            })
-            .map(|(origin, _)| origin.clone())
-            .collect();
-        for origin in waiting {
-            self.ask(step, &origin, None);
+                !coming && log.graft_at_ms.is_none()
+            });
+            if waits {
+                self.ask(step, &origin, None);
+            }
         }
     }
 

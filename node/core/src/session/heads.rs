@@ -29,7 +29,7 @@ impl Exchange {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.frontier_at_ms = next_ms;
         let mut notes = Vec::new();
-        for (origin, log) in &self.logs {
+        for (origin, log) in self.logs.iter() {
             if let Some(evidence) = &log.frozen {
                 if link.told.insert(origin.clone()) {
                     step.send(id, FrameKind::Evidence(evidence.to_message()));
@@ -45,7 +45,7 @@ impl Exchange {
             }
         }
         send_heads(step, id, notes, true);
-        let origins: Vec<Origin> = self.logs.keys().cloned().collect();
+        let origins: Vec<Origin> = self.logs.iter().map(|(origin, _)| origin.clone()).collect();
         for origin in origins {
             self.consider_cosigning(step, &origin);
         }
@@ -196,7 +196,7 @@ impl Exchange {
         origin: &Origin,
     ) {
         // A log that is new here has grown from nothing.
-        let known = self.logs.contains_key(origin);
+        let known = self.logs.contains(origin);
         let log = self.log(step, origin);
         let size_before = if known { log.size } else { 0 };
         let cosigned_before = log.whole().map_or(0, |head| head.cosignatures().len());

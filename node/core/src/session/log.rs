@@ -46,6 +46,8 @@ pub(super) struct Log {
     pub(super) unkept_at_ms: Option<u64>,
     /// Where this node stands in the log's tree.
     pub(super) place: Place,
+    /// Its place among the timers of all logs: [`super::logs::Logs`] alone sets it.
+    pub(super) set_for_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]

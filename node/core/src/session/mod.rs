@@ -18,6 +18,7 @@ mod heads;
 mod hello;
 mod link;
 mod log;
+mod logs;
 mod misbehaved;
 mod neighbours;
 mod serving;
@@ -30,7 +31,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, frame::Frame as FrameKind};
 
-use self::{bodies::Bodies, clock::Clock, link::Link, log::Log, neighbours::Graph};
+use self::{bodies::Bodies, clock::Clock, link::Link, log::Log, logs::Logs, neighbours::Graph};
 pub use self::{
     link::Greeting,
     misbehaved::Misbehaved,
@@ -207,7 +208,7 @@ pub struct Exchange {
     loaded: bool,
     graph: Graph,
     links: BTreeMap<LinkId, Link>,
-    logs: BTreeMap<Origin, Log>,
+    logs: Logs,
     bodies: Bodies,
     /// The largest head of our own log that was told of in an [`Effect::OwnLogAhead`].
     own_known: u64,
@@ -250,7 +251,7 @@ impl Exchange {
             loaded: false,
             graph: Graph::default(),
             links: BTreeMap::new(),
-            logs: BTreeMap::new(),
+            logs: Logs::default(),
             bodies: Bodies::default(),
             own_known: 0,
             tally: Tally::default(),
@@ -283,6 +284,7 @@ impl Exchange {
             Input::NotKept(unkept) => self.not_kept(&mut step, unkept),
             Input::Tick => self.tick(&mut step),
         }
+        self.logs.settle();
         step.effects
     }
 
@@ -292,8 +294,11 @@ impl Exchange {
             .links
             .values()
             .map(|link| if link.is_ready() { link.frontier_at_ms } else { link.hello_due_ms });
-        let logs = self.logs.values().filter_map(Log::next_timer);
-        links.chain(logs).chain(self.bodies.next_timer()).min().map(|at| self.clock.outside(at))
+        links
+            .chain(self.logs.next_timer())
+            .chain(self.bodies.next_timer())
+            .min()
+            .map(|at| self.clock.outside(at))
     }
 
     /// Reads the logs that the store holds, once.
@@ -310,7 +315,7 @@ impl Exchange {
     /// The log, read from the store where it is new here. Call it only for an origin that the
     /// roster or the store knows: their number is bounded, a peer's imagination is not.
     fn log<S: Reader, R>(&mut self, step: &Step<'_, S, R>, origin: &Origin) -> &mut Log {
-        self.logs.entry(origin.clone()).or_insert_with(|| {
+        self.logs.get_or_insert_with(origin, || {
             let place = self.graph.place(origin, self.settings.society);
             Log { place, ..Log::load(step.store, origin) }
         })
@@ -322,7 +327,7 @@ impl Exchange {
             return;
         }
         self.graph = Graph::new(step.roster);
-        for (origin, log) in &mut self.logs {
+        for (origin, log) in self.logs.iter_mut() {
             log.place = self.graph.place(origin, self.settings.society);
         }
         let out: Vec<(LinkId, Society)> = self
@@ -364,12 +369,8 @@ impl Exchange {
 
     fn tick<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
         self.tick_links(step);
-        let due: Vec<Origin> = self
-            .logs
-            .iter()
-            .filter(|(_, log)| log.next_timer().is_some_and(|at| at <= step.now_ms))
-            .map(|(origin, _)| origin.clone())
-            .collect();
+        self.logs.settle();
+        let due = self.logs.due(step.now_ms);
         for origin in &due {
             self.tick_entries(step, origin);
             self.tick_cosigning(step, origin);
@@ -393,7 +394,7 @@ impl Exchange {
     fn forget<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>, id: LinkId) {
         self.links.remove(&id);
         let mut owed = Vec::new();
-        for (origin, log) in &mut self.logs {
+        for (origin, log) in self.logs.iter_mut() {
             log.grafted.remove(&id);
             log.brought_by.take_if(|link| *link == id);
             if log.asked.take_if(|asked| asked.link == id).is_some() {

@@ -151,6 +151,8 @@ impl Node<'_> {
             &self.federation.roster,
             &mut self.rng,
         );
+        let each = self.exchange.logs.iter().filter_map(|(_, log)| log.next_timer());
+        assert_eq!(self.exchange.logs.next_timer(), each.min(), "a timer is lost, or rings twice");
         for effect in effects {
             if let Some(unkept) = unkept(&effect).filter(|_| self.full) {
                 self.input(Input::NotKept(unkept));
