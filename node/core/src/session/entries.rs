@@ -223,7 +223,7 @@ impl Exchange {
         let entries: Vec<EntryBytes> =
             batch.entries.iter().map(|entry| EntryBytes::new(entry)).collect();
         let held = step.store.tree(&origin);
-        match VerifiedBatch::verify(&held, batch.start, &entries, head, consistency) {
+        match VerifiedBatch::verify(&held, batch.start, &entries, head.clone(), consistency) {
             Ok(verified) => {
                 self.tally.batches += 1;
                 self.tally.entries += verified.entries().len() as u64;
@@ -249,7 +249,7 @@ impl Exchange {
                 self.ask(step, &origin, Some(from.link));
             }
             Err(source @ BatchError::Proof(_)) => {
-                self.doubt(step, from, &origin, source)?;
+                self.doubt(step, from, head, source)?;
             }
             Err(source @ (BatchError::Head | BatchError::Entry { .. })) => {
                 return Err(Misbehaved::Batch { society: from.society, origin, source });

@@ -44,13 +44,19 @@ impl Exchange {
 
     /// Entries under a validly signed head do not continue ours: either the peer altered them or
     /// the log has two histories. The peer is shown our head, and is asked no more for this log.
+    /// Until our entries reach that head the log is in doubt: its author may withhold what would
+    /// prove the fork.
     pub(super) fn doubt<S: Reader, R: CryptoRngCore>(
         &mut self,
         step: &mut Step<'_, S, R>,
         from: Sender,
-        origin: &Origin,
+        head: SignedHead,
         source: BatchError,
     ) -> Result<(), Misbehaved> {
+        let origin = &head.origin().clone();
+        let log = self.log(step, origin);
+        log.contender.get_or_insert(head);
+        log.cosign_at_ms = None;
         let Some(link) = self.links.get_mut(&from.link) else { return Ok(()) };
         if !link.doubted.insert(origin.clone()) {
             let origin = origin.clone();

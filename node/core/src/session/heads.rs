@@ -214,7 +214,9 @@ impl Exchange {
             match step.store.root_at(origin, head.size()) {
                 Ok(root) if root != head.root() => self.contradicted(step, head),
                 Ok(_) => self.gather(step, origin, head),
-                Err(_) => {}
+                Err(_) => {
+                    self.log(step, origin).contender.get_or_insert(head);
+                }
             }
         }
         let log = self.log(step, origin);

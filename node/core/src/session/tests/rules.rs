@@ -344,6 +344,33 @@ fn heads_of_two_sizes_are_proven_by_whoever_holds_the_larger_history() {
     }
 }
 
+/// An author can sign two histories and give nobody what proves it: then nobody vouches for either,
+/// people see why, and the proof is made as soon as one history reaches the other's head.
+#[test]
+fn a_fork_whose_author_withholds_the_proof_is_in_doubt_until_it_shows() {
+    let federation = Federation::new(&["ph", "sg", "qa"]);
+    let mut ph = federation.node("ph");
+    let log = origin("ph");
+    let other = message(&ph.author(3, 1));
+    let mut sg = federation.node("sg");
+    sg.meet(1, "ph");
+    ph.write(1);
+    sg.frame(1, Kind::Batch(message(&federation.node("ph").author(1, 0))));
+    sg.wait(5_000);
+    assert_eq!(cosigned(&sg).len(), 1);
+    sg.frame(1, Kind::Batch(v1::Batch { start: 1, entries: other.entries[1..].to_vec(), ..other }));
+    assert!(sg.exchange.log_status(&log).contested && !sg.exchange.log_status(&log).frozen);
+    for size in 2..=3 {
+        let next = ph.author(1, 0);
+        ph.write(1);
+        sg.frame(1, Kind::Batch(message(&next)));
+        sg.wait(5_000);
+        assert_eq!(cosigned(&sg).len(), 1, "nothing more is cosigned");
+        assert_eq!(sg.exchange.log_status(&log).frozen, size == 3);
+    }
+    assert!(sg.store.evidence(&log).is_some());
+}
+
 #[test]
 fn altered_entries_cost_the_link_the_second_time() {
     let federation = Federation::new(&["ph", "sg", "qa"]);
@@ -357,9 +384,17 @@ fn altered_entries_cost_the_link_the_second_time() {
     sg.frame(1, Kind::Batch(altered.clone()));
     assert!(matches!(sg.closed.as_slice(), [(1, Misbehaved::Batch { .. })]));
     assert_eq!(sg.store.tree(&origin("ph")).size(), 0);
+    // The log is in doubt until the true entries come.
+    assert!(sg.exchange.log_status(&origin("ph")).contested);
+    sg.meet(3, "ph");
+    sg.frame(3, Kind::Batch(message(&ph.author(3, 0))));
+    sg.wait(5_000);
+    assert!(!sg.exchange.log_status(&origin("ph")).contested);
+    assert_eq!(cosigned(&sg).len(), 1);
     // Misplaced entries are nobody's history.
     sg.meet(2, "qa");
-    altered.entries[1] = entry("ph", 2, 0).as_slice().to_vec();
+    altered = message(&federation.node("qa").author(3, 0));
+    altered.entries[1] = entry("qa", 2, 0).as_slice().to_vec();
     sg.frame(2, Kind::Batch(altered));
     assert!(matches!(sg.closed.as_slice(), [_, (2, Misbehaved::Batch { .. })]));
 }
