@@ -89,9 +89,9 @@ impl Proof {
             };
             lines.push(("recorded", time::local(header.recorded_at_ms)));
             lines.push(("to be read by", seen_by.to_owned()));
-            lines.push(("record", format!("sha256 {}", hex::encode(header.record.digest))));
+            lines.push(("record", format!("digest {}", hex::encode(header.record.digest))));
             if let Some(content) = &header.content {
-                lines.push(("content", format!("sha256 {}", hex::encode(content.digest))));
+                lines.push(("content", format!("digest {}", hex::encode(content.digest))));
             }
         }
         say(format!("{}\n\n{}", paint(Style::Good, "Proven."), fields(lines)));

@@ -29,7 +29,7 @@ use std::{
 
 use fs4::fs_std::FileExt;
 use tlog_tiles::Hash;
-use tutti_core::{society::Origin, store::StoreError};
+use tutti_core::{body::BodyKey, society::Origin, store::StoreError};
 
 use crate::{bodies::Spot, disk, store::DiskError};
 
@@ -231,18 +231,18 @@ impl Index {
     }
 
     /// A body as it is found at opening.
-    pub(crate) fn expect_body(&mut self, digest: &[u8; 32], spot: Spot) {
-        self.expect(&body_key(digest), spot.to_bytes());
+    pub(crate) fn expect_body(&mut self, key: &BodyKey, spot: Spot) {
+        self.expect(&body_key(key), spot.to_bytes());
     }
 
     /// A body's new place or state. Says whether it was taken.
-    pub(crate) fn put_body(&mut self, digest: &[u8; 32], spot: Spot) -> bool {
-        self.put(&body_key(digest), spot.to_bytes())
+    pub(crate) fn put_body(&mut self, key: &BodyKey, spot: Spot) -> bool {
+        self.put(&body_key(key), spot.to_bytes())
     }
 
     /// Forgets a body that was never acknowledged.
-    pub(crate) fn forget_body(&mut self, digest: &[u8; 32]) {
-        let key = body_key(digest);
+    pub(crate) fn forget_body(&mut self, key: &BodyKey) {
+        let key = body_key(key);
         let removed = match &mut self.kept {
             Kept::Sled(db) => guarded(|| db.remove(&key).map(|_| ())),
             Kept::Memory(map) => {
@@ -256,11 +256,11 @@ impl Index {
     }
 
     /// Where a body stands; the problem in words where the index cannot say.
-    pub(crate) fn body(&self, digest: &[u8; 32]) -> Result<Option<Spot>, String> {
+    pub(crate) fn body(&self, key: &BodyKey) -> Result<Option<Spot>, String> {
         if let Some(problem) = &self.bad {
             return Err(problem.clone());
         }
-        match self.get(&body_key(digest))? {
+        match self.get(&body_key(key))? {
             None => Ok(None),
             Some(value) => {
                 Spot::from_bytes(&value).map(Some).ok_or_else(|| "a value is not whole".into())
@@ -301,6 +301,6 @@ fn chunk_value(offset: u64, hashes: &[Hash]) -> Vec<u8> {
     value
 }
 
-fn body_key(digest: &[u8; 32]) -> Vec<u8> {
-    [b"b", digest.as_slice()].concat()
+fn body_key(key: &BodyKey) -> Vec<u8> {
+    [b"b", key.as_bytes().as_slice()].concat()
 }

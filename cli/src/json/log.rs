@@ -26,7 +26,7 @@ pub(crate) struct LogEntry {
 
 #[derive(Serialize)]
 struct Body {
-    sha256: String,
+    digest: String,
     size: u64,
     state: &'static str,
 }
@@ -41,8 +41,8 @@ pub(crate) struct Proven {
     witnesses: Vec<Witness>,
     recorded_at: Option<String>,
     visibility: Option<&'static str>,
-    record_sha256: Option<String>,
-    content_sha256: Option<String>,
+    record_digest: Option<String>,
+    content_digest: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -55,7 +55,7 @@ impl From<&api::LogEntry> for LogEntry {
     fn from(entry: &api::LogEntry) -> Self {
         let header = Entry::parse(&entry.entry).ok().and_then(|entry| entry.header().cloned());
         let body = |commitment: &Commitment, state| Body {
-            sha256: hex::encode(commitment.digest),
+            digest: hex::encode(commitment.digest),
             size: commitment.size,
             state: names::body_state(state),
         };
@@ -96,8 +96,8 @@ impl Proven {
                 .collect(),
             recorded_at: header.and_then(|header| rfc3339(header.recorded_at_ms)),
             visibility: header.map(visibility),
-            record_sha256: header.map(|header| hex::encode(header.record.digest)),
-            content_sha256: content.map(|content| hex::encode(content.digest)),
+            record_digest: header.map(|header| hex::encode(header.record.digest)),
+            content_digest: content.map(|content| hex::encode(content.digest)),
         }
     }
 }

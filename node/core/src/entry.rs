@@ -13,6 +13,7 @@ use tlog_tiles::Hash;
 use tutti_proto::v1;
 
 use crate::{
+    body::{BodyKey, Part, Place},
     limits::{BODY_BYTES_MAX, ENTRY_BYTES_MAX, LOG_SIZE_MAX, TAGS_MAX},
     society::Origin,
 };
@@ -61,7 +62,7 @@ pub enum Visibility {
 /// A commitment to a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commitment {
-    /// SHA-256 of the body as stored.
+    /// SHA-256 of the body's place and its bytes as stored ([`crate::body`]).
     pub digest: [u8; 32],
     /// Its size in bytes, 1 to [`BODY_BYTES_MAX`].
     pub size: u64,
@@ -174,6 +175,24 @@ impl Entry {
 }
 
 impl Header {
+    /// What it commits to; `None` for a content that it has not.
+    pub fn commitment(&self, part: Part) -> Option<Commitment> {
+        match part {
+            Part::Record => Some(self.record),
+            Part::Content => self.content,
+        }
+    }
+
+    /// Where its body belongs.
+    pub fn place(&self, part: Part) -> Place {
+        Place::new(&self.origin, self.index, part)
+    }
+
+    /// By what a holder finds its body; `None` for a content that it has not.
+    pub fn body_key(&self, part: Part) -> Option<BodyKey> {
+        self.commitment(part).map(|committed| self.place(part).key(&committed.digest))
+    }
+
     /// The canonical encoding: protobuf fields in ascending order, defaults left out.
     pub fn encode(&self) -> EntryBytes {
         EntryBytes::new(&self.message().encode_to_vec())

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
+    body::{BodyKey, Part},
     entry::{Entry, EntryBytes},
     head::SignedHead,
     limits::BODY_BYTES_MAX,
@@ -49,9 +50,16 @@ pub struct Export {
 #[derive(Debug)]
 enum Step {
     File(ExportFile),
-    Body([u8; 32]),
+    Body(Held),
     /// What of these is erased, for the bundle of this number.
-    Erased(u64, Vec<[u8; 32]>),
+    Erased(u64, Vec<Held>),
+}
+
+/// A body that an entry commits to.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    key: BodyKey,
+    digest: [u8; 32],
 }
 
 impl Step {
@@ -134,8 +142,8 @@ impl Export {
         loop {
             let step = match self.pending.pop_front() {
                 Some(Step::File(file)) => Ok(Some(file)),
-                Some(Step::Body(digest)) => self.body(reader, digest),
-                Some(Step::Erased(bundle, digests)) => Ok(self.erased(reader, bundle, &digests)),
+                Some(Step::Body(held)) => self.body(reader, held),
+                Some(Step::Erased(bundle, held)) => Ok(self.erased(reader, bundle, &held)),
                 None if self.next < self.size => self.read_bundle(reader).map(|()| None),
                 None if !self.ended => {
                     self.end();
@@ -165,49 +173,42 @@ impl Export {
             entries.extend(more);
         }
         self.pending.push_back(Step::file(place, bundle(&entries)));
-        let mut digests = Vec::new();
+        let mut bodies = Vec::new();
         for (index, entry) in (place.start()..).zip(&entries) {
             let pending = &mut self.pending;
             self.tiler.push(entry.leaf_hash(), |place, bytes| {
                 pending.push_back(Step::file(place, bytes));
             });
             if let Ok(Entry::V1(header)) = Entry::parse_at(entry.as_slice(), &self.origin, index) {
-                digests.push(header.record.digest);
-                digests.extend(header.content.map(|content| content.digest));
+                bodies.extend(Part::ALL.into_iter().filter_map(|part| {
+                    let digest = header.commitment(part)?.digest;
+                    Some(Held { key: header.body_key(part)?, digest })
+                }));
             }
         }
         self.given.clear();
         if self.with_bodies {
-            self.pending.extend(digests.iter().map(|digest| Step::Body(*digest)));
+            self.pending.extend(bodies.iter().map(|held| Step::Body(*held)));
         }
-        self.pending.push_back(Step::Erased(number, digests));
+        self.pending.push_back(Step::Erased(number, bodies));
         self.next = place.start() + u64::from(place.width());
         Ok(())
     }
 
-    fn body(
-        &mut self,
-        reader: &impl Reader,
-        digest: [u8; 32],
-    ) -> Result<Option<ExportFile>, StoreError> {
+    fn body(&mut self, reader: &impl Reader, held: Held) -> Result<Option<ExportFile>, StoreError> {
         let limit = usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX);
-        let Some(bytes) = reader.body(&digest, 0, limit)? else { return Ok(None) };
-        self.given.insert(digest);
-        Ok(Some(ExportFile { path: body_path(&digest), bytes }))
+        let Some(bytes) = reader.body(&held.key, 0, limit)? else { return Ok(None) };
+        self.given.insert(held.digest);
+        Ok(Some(ExportFile { path: body_path(&held.digest), bytes }))
     }
 
     /// A body that was erased after it was given is not listed: this export still holds it.
-    fn erased(
-        &mut self,
-        reader: &impl Reader,
-        bundle: u64,
-        digests: &[[u8; 32]],
-    ) -> Option<ExportFile> {
-        let lines: String = digests
+    fn erased(&mut self, reader: &impl Reader, bundle: u64, bodies: &[Held]) -> Option<ExportFile> {
+        let lines: String = bodies
             .iter()
-            .filter(|digest| reader.body_state(digest) == BodyState::Erased)
-            .filter(|digest| !self.given.contains(*digest))
-            .map(|digest| format!("{}\n", hex::encode(digest)))
+            .filter(|held| reader.body_state(&held.key) == BodyState::Erased)
+            .filter(|held| !self.given.contains(&held.digest))
+            .map(|held| format!("{}\n", hex::encode(held.digest)))
             .collect();
         let path = erased_path(bundle);
         (!lines.is_empty()).then(|| ExportFile { path, bytes: lines.into() })

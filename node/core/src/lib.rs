@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod batch;
+pub mod body;
 pub mod entry;
 pub mod evidence;
 pub mod export;

@@ -12,7 +12,7 @@
 //!    was written last can be believed.
 //! 4. **A head vouches for all that is shown.** [`Reader::head`] is at least as large as
 //!    [`Reader::tree`], and the two are consistent.
-//! 5. **Bodies** are present, absent or erased. Erased is terminal: the bytes are gone from the
+//! 5. **Bodies** are found by place and digest, and are present, absent or erased. Erased is terminal: the bytes are gone from the
 //!    disk, and bytes that are offered again are refused.
 //! 6. **Bounded reads.** No call returns more than it was asked for; an empty answer is an answer.
 //! 7. **One writer.** A second writer on the same place is refused at opening.
@@ -23,6 +23,7 @@ use tlog_tiles::Hash;
 
 use crate::{
     batch::VerifiedBatch,
+    body::{Body, BodyKey},
     entry::EntryBytes,
     evidence::Evidence,
     head::SignedHead,
@@ -118,13 +119,13 @@ pub trait Reader {
     /// RFC 6962 inclusion proof of `index` in the tree of `size` entries.
     fn inclusion(&self, origin: &Origin, index: u64, size: u64) -> Result<Vec<Hash>, StoreError>;
 
-    /// The state of the body with this digest.
-    fn body_state(&self, digest: &[u8; 32]) -> BodyState;
+    /// The state of a body.
+    fn body_state(&self, key: &BodyKey) -> BodyState;
 
     /// Up to `max_bytes` bytes of a present body from `offset`; `None` where it is not present.
     fn body(
         &self,
-        digest: &[u8; 32],
+        key: &BodyKey,
         offset: u64,
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError>;
@@ -137,11 +138,11 @@ pub trait Reader {
 pub trait Store: Reader {
     /// Makes `bodies` durable, then the entries with their head. One call, one group commit.
     ///
-    /// A body's place is its SHA-256; which entry commits to it is the caller's business.
-    fn append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError>;
+    /// That the entries commit to these bodies is the caller's business.
+    fn append(&mut self, batch: &VerifiedBatch, bodies: &[Body]) -> Result<(), StoreError>;
 
     /// Makes bodies of entries that are held already durable.
-    fn put_bodies(&mut self, bodies: &[&[u8]]) -> Result<(), StoreError>;
+    fn put_bodies(&mut self, bodies: &[Body]) -> Result<(), StoreError>;
 
     /// Keeps a head of the size that is held, or the same as held with more cosignatures; a
     /// smaller one with cosignatures is kept for [`Reader::cosigned`] alone.
@@ -151,7 +152,7 @@ pub trait Store: Reader {
     fn put_head(&mut self, head: &SignedHead) -> Result<(), StoreError>;
 
     /// Overwrites and forgets a body; terminal. Erasing an absent one forbids it for ever.
-    fn erase_body(&mut self, digest: &[u8; 32]) -> Result<(), StoreError>;
+    fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError>;
 
     /// Keeps the evidence that a log was forked. The first evidence of a log stays.
     fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError>;

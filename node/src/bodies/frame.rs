@@ -1,14 +1,15 @@
 //! The frame around a body in its segment.
 //!
 //! ```text
-//! "tutti-b1" (8) ‖ state (1) ‖ 000000 ‖ length (4) ‖ digest (32) ‖ check (16) ‖ bytes ‖ zeros
+//! "tutti-b1" (8) ‖ state (1) ‖ 000000 ‖ length (4) ‖ key (32) ‖ check (16) ‖ bytes ‖ zeros
 //! ```
 //!
-//! `check` is the beginning of the SHA-256 of all before it but the state, which alone changes
+//! `key` is by what the body is found, `bytes` what its digest is taken of: the body behind its place
+//! (`tutti_core::body`). `check` is the beginning of the SHA-256 of all before it but the state, which alone changes
 //! later. A frame begins at a multiple of 64 bytes, so that its header never straddles two sectors.
 
 use sha2::{Digest as _, Sha256};
-use tutti_core::store::StoreError;
+use tutti_core::{body::BodyKey, store::StoreError};
 
 const MAGIC: &[u8; 8] = b"tutti-b1";
 
@@ -46,7 +47,7 @@ pub(crate) struct Spot {
     pub(crate) segment: u32,
     /// Where its frame begins.
     pub(crate) offset: u64,
-    /// Bytes of the body.
+    /// Bytes of the body and of its place before it.
     pub(crate) len: u32,
     /// Its state.
     pub(crate) state: State,
@@ -80,16 +81,16 @@ impl Spot {
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
-    pub(super) digest: [u8; 32],
+    pub(super) key: BodyKey,
     pub(super) len: u32,
     pub(super) state: State,
 }
 
 impl Frame {
-    pub(super) fn new(digest: [u8; 32], len: usize, state: State) -> Result<Self, StoreError> {
+    pub(super) fn new(key: BodyKey, len: usize, state: State) -> Result<Self, StoreError> {
         let len =
             u32::try_from(len).map_err(|error| StoreError::Full(std::io::Error::other(error)))?;
-        Ok(Self { digest, len, state })
+        Ok(Self { key, len, state })
     }
 
     pub(super) fn at(self, segment: u32, offset: u64) -> Spot {
@@ -105,20 +106,20 @@ impl Frame {
         let mut hash = Sha256::new();
         hash.update(MAGIC);
         hash.update(self.len.to_be_bytes());
-        hash.update(self.digest);
+        hash.update(self.key.as_bytes());
         let mut check = [0; 16];
         check.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
         check
     }
 
-    /// Appends the frame around `body` to `out`, which begins where a frame may.
-    pub(super) fn write(self, body: &[u8], out: &mut Vec<u8>) {
+    /// Appends the frame around `bytes` to `out`, which begins where a frame may.
+    pub(super) fn write(self, bytes: &[u8], out: &mut Vec<u8>) {
         out.extend(MAGIC);
         out.extend([self.state.to_byte(), 0, 0, 0]);
         out.extend(self.len.to_be_bytes());
-        out.extend(self.digest);
+        out.extend(self.key.as_bytes());
         out.extend(self.check());
-        out.extend(body);
+        out.extend(bytes);
         out.resize(out.len().next_multiple_of(HEADER), 0);
     }
 
@@ -127,9 +128,10 @@ impl Frame {
         let rest = header.strip_prefix(MAGIC.as_slice())?;
         let ([state, 0, 0, 0], rest) = rest.split_first_chunk::<4>()? else { return None };
         let (len, rest) = rest.split_first_chunk::<4>()?;
-        let (digest, check) = rest.split_first_chunk::<32>()?;
+        let (key, check) = rest.split_first_chunk::<32>()?;
         let len = u32::from_be_bytes(*len);
-        let frame = Self { digest: *digest, len, state: State::from_byte(*state)? };
+        let key = BodyKey::from_bytes(*key);
+        let frame = Self { key, len, state: State::from_byte(*state)? };
         (frame.check() == check).then_some(frame)
     }
 }

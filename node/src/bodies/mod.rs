@@ -1,10 +1,11 @@
-//! The bodies: append-only segments, in which a body is found by its SHA-256 and erased in place.
+//! The bodies: append-only segments, in which a body is found by its place and digest and erased in
+//! place.
 //!
 //! ```text
 //! bodies/00000001, 00000002, …   segments; each a run of frames (see `frame`), then zeros
 //! ```
 //!
-//! A frame says digest, length and state, so the index of bodies can be built from the segments
+//! A frame says key, length and state, so the index of bodies can be built from the segments
 //! alone, and an erased body stays erased whatever happens to the index. Space is written ahead, so
 //! that making a body durable is one write and one `fdatasync` without metadata.
 //!
@@ -28,8 +29,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sha2::{Digest as _, Sha256};
-use tutti_core::store::{BodyState, StoreError};
+use tutti_core::{
+    body::{Body, BodyKey},
+    store::{BodyState, StoreError},
+};
 
 pub(crate) use frame::Spot;
 
@@ -45,8 +48,6 @@ const AHEAD_BYTES: u64 = 1024 * 1024;
 /// Of this much at once it would be written twice for less than that saves.
 const AHEAD_WORTH_BYTES: u64 = AHEAD_BYTES / 16;
 
-type Digest = [u8; 32];
-
 /// See the module.
 pub(crate) struct Bodies {
     dir: PathBuf,
@@ -58,12 +59,12 @@ pub(crate) struct Bodies {
     /// How many frames there are.
     count: u64,
     /// The body that was read last, whole and checked: chunks of it are asked one after another.
-    last: Mutex<Option<(Digest, Arc<[u8]>)>>,
+    last: Mutex<Option<(BodyKey, Arc<Body>)>>,
 }
 
 /// What a call of [`Bodies::put`] added, to undo it.
 pub(crate) struct Added {
-    digests: Vec<Digest>,
+    keys: Vec<BodyKey>,
     segment: u32,
     end: u64,
 }
@@ -88,8 +89,8 @@ impl Bodies {
 
     /// Compares every body with the index once more, or fills a new one.
     pub(crate) fn fill(&self, index: &mut Index) -> Result<(), DiskError> {
-        scan::each(self, |digest, spot| {
-            index.expect_body(&digest, spot);
+        scan::each(self, |key, spot| {
+            index.expect_body(&key, spot);
             true
         })
     }
@@ -109,13 +110,13 @@ impl Bodies {
     }
 
     /// Where a body stands. Where the index fails, the segments are asked: slow, never wrong.
-    fn find(&self, digest: &Digest, index: &Index) -> Result<Option<Spot>, StoreError> {
-        if let Ok(spot) = index.body(digest) {
+    fn find(&self, key: &BodyKey, index: &Index) -> Result<Option<Spot>, StoreError> {
+        if let Ok(spot) = index.body(key) {
             return Ok(spot);
         }
         let mut found = None;
         scan::each(self, |held, spot| {
-            if held == *digest {
+            if held == *key {
                 found = Some(spot);
             }
             found.is_none()
@@ -125,8 +126,8 @@ impl Bodies {
     }
 
     /// The state of a body. Where nothing can be read it counts as absent.
-    pub(crate) fn state(&self, digest: &Digest, index: &Index) -> BodyState {
-        match self.find(digest, index) {
+    pub(crate) fn state(&self, key: &BodyKey, index: &Index) -> BodyState {
+        match self.find(key, index) {
             Ok(Some(spot)) if spot.state == State::Present => BodyState::Present,
             Ok(Some(_)) => BodyState::Erased,
             Ok(None) | Err(_) => BodyState::Absent,
@@ -134,9 +135,9 @@ impl Bodies {
     }
 
     /// The whole body at `spot`, checked.
-    fn read(&self, digest: &Digest, spot: Spot) -> Result<Arc<[u8]>, StoreError> {
+    fn read(&self, key: &BodyKey, spot: Spot) -> Result<Arc<Body>, StoreError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, body)) = last.as_ref().filter(|(held, _)| held == digest) {
+        if let Some((_, body)) = last.as_ref().filter(|(held, _)| held == key) {
             return Ok(body.clone());
         }
         let place = || format!("{} at byte {}", self.path(spot.segment).display(), spot.offset);
@@ -146,55 +147,54 @@ impl Bodies {
             .ok_or_else(|| disk::unreadable(place(), "the file is missing"))?;
         let bytes = disk::read_at(file, spot.len as usize, spot.offset + HEADER as u64)
             .map_err(|error| disk::unreadable(place(), error))?;
-        if <Digest>::from(Sha256::digest(&bytes)) != *digest {
+        let Some(body) = Body::from_bound(bytes).filter(|body| body.key() == *key) else {
             return Err(disk::unreadable(
                 place(),
                 "a body is not what was written. The log is not touched by it; another holder \
                  may still have the body, or a backup",
             ));
-        }
-        let body: Arc<[u8]> = bytes.into();
-        *last = Some((*digest, body.clone()));
+        };
+        let body = Arc::new(body);
+        *last = Some((*key, body.clone()));
         Ok(body)
     }
 
     /// Up to `max_bytes` from `offset` of a present body.
     pub(crate) fn body(
         &self,
-        digest: &Digest,
+        key: &BodyKey,
         offset: u64,
         max_bytes: usize,
         index: &Index,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(spot) = self.find(digest, index)?.filter(|spot| spot.state == State::Present)
-        else {
+        let Some(spot) = self.find(key, index)?.filter(|spot| spot.state == State::Present) else {
             return Ok(None);
         };
-        let body = self.read(digest, spot)?;
-        let rest = usize::try_from(offset).ok().and_then(|offset| body.get(offset..));
+        let body = self.read(key, spot)?;
+        let rest = usize::try_from(offset).ok().and_then(|offset| body.bytes().get(offset..));
         let rest = rest.unwrap_or_default();
         Ok(Some(rest.get(..max_bytes).unwrap_or(rest).to_vec()))
     }
 
     /// Makes bodies durable: one write, one `fdatasync`. A body that is here already is left, and
     /// written again in its place where it is damaged. `Full` and `Erased` change nothing.
-    pub(crate) fn put(&mut self, bodies: &[&[u8]], index: &mut Index) -> Result<Added, StoreError> {
-        let mut added = Added { digests: Vec::new(), segment: self.current, end: self.end };
+    pub(crate) fn put(&mut self, bodies: &[Body], index: &mut Index) -> Result<Added, StoreError> {
+        let mut added = Added { keys: Vec::new(), segment: self.current, end: self.end };
         let (mut frames, mut spots, mut repairs) = (Vec::new(), BTreeMap::new(), Vec::new());
         for body in bodies {
-            let digest = <Digest>::from(Sha256::digest(body));
-            match self.find(&digest, index)? {
+            let key = body.key();
+            match self.find(&key, index)? {
                 Some(spot) if spot.state != State::Present => return Err(StoreError::Erased),
                 Some(spot) => {
-                    if self.read(&digest, spot).is_err() {
-                        repairs.push((spot, *body));
+                    if self.read(&key, spot).is_err() {
+                        repairs.push((spot, body.bound()));
                     }
                 }
-                None if spots.contains_key(&digest) => {}
+                None if spots.contains_key(&key) => {}
                 None => {
-                    let frame = Frame::new(digest, body.len(), State::Present)?;
-                    spots.insert(digest, (frames.len() as u64, frame));
-                    frame.write(body, &mut frames);
+                    let frame = Frame::new(key, body.bound().len(), State::Present)?;
+                    spots.insert(key, (frames.len() as u64, frame));
+                    frame.write(body.bound(), &mut frames);
                 }
             }
         }
@@ -208,21 +208,21 @@ impl Bodies {
             return Ok(added);
         }
         let start = self.append(&frames)?;
-        for (digest, (at, frame)) in spots {
-            index.put_body(&digest, frame.at(self.current, start + at));
+        for (key, (at, frame)) in spots {
+            index.put_body(&key, frame.at(self.current, start + at));
             self.count += 1;
-            added.digests.push(digest);
+            added.keys.push(key);
         }
         Ok(added)
     }
 
     /// Takes back what [`Bodies::put`] added, because the commit that it belongs to had no room.
     pub(crate) fn undo(&mut self, added: Added, index: &mut Index) -> Result<(), StoreError> {
-        if added.digests.is_empty() {
+        if added.keys.is_empty() {
             return Ok(());
         }
-        for digest in &added.digests {
-            index.forget_body(digest);
+        for key in &added.keys {
+            index.forget_body(key);
             self.count -= 1;
         }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -270,8 +270,8 @@ impl Bodies {
     }
 
     /// See the module. Terminal.
-    pub(crate) fn erase(&mut self, digest: &Digest, index: &mut Index) -> Result<(), StoreError> {
-        match self.find(digest, index)? {
+    pub(crate) fn erase(&mut self, key: &BodyKey, index: &mut Index) -> Result<(), StoreError> {
+        match self.find(key, index)? {
             Some(spot) if spot.state == State::Erased => return Ok(()),
             Some(spot) => {
                 let file = self.segment(spot.segment)?;
@@ -279,19 +279,19 @@ impl Bodies {
                     .map_err(disk::failed)?;
                 disk::sync(file).map_err(StoreError::Fatal)?;
                 overwrite(file, spot).map_err(StoreError::Fatal)?;
-                index.put_body(digest, Spot { state: State::Erased, ..spot });
+                index.put_body(key, Spot { state: State::Erased, ..spot });
             }
             None => {
-                let frame = Frame::new(*digest, 0, State::Erased)?;
+                let frame = Frame::new(*key, 0, State::Erased)?;
                 let mut bytes = Vec::new();
                 frame.write(&[], &mut bytes);
                 let start = self.append(&bytes)?;
-                index.put_body(digest, frame.at(self.current, start));
+                index.put_body(key, frame.at(self.current, start));
                 self.count += 1;
             }
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref().is_some_and(|(held, _)| held == digest) {
+        if last.as_ref().is_some_and(|(held, _)| held == key) {
             *last = None;
         }
         Ok(())

@@ -7,10 +7,10 @@ use std::{
     sync::Mutex,
 };
 
-use sha2::{Digest as _, Sha256};
+use tutti_core::body::{Body, BodyKey};
 
 use super::{
-    Bodies, Digest,
+    Bodies,
     frame::{Frame, HEADER, Spot, State},
     overwrite,
 };
@@ -50,7 +50,7 @@ pub(super) fn open(
             let whole = durable(spot.offset) || is_whole(file, frame, spot)?;
             if whole {
                 count += 1;
-                index.expect_body(&frame.digest, Spot { state: settled(spot.state), ..spot });
+                index.expect_body(&frame.key, Spot { state: settled(spot.state), ..spot });
                 if spot.state == State::Erasing {
                     begun.push(spot);
                 }
@@ -104,14 +104,14 @@ pub(super) fn open(
 /// Every body, until `visit` says `false`.
 pub(super) fn each(
     bodies: &Bodies,
-    mut visit: impl FnMut(Digest, Spot) -> bool,
+    mut visit: impl FnMut(BodyKey, Spot) -> bool,
 ) -> Result<(), DiskError> {
     let mut go_on = true;
     for (&number, file) in &bodies.segments {
         let ends = if number == bodies.current { bodies.end } else { u64::MAX };
         let mut accept = |frame: Frame, spot: Spot| {
-            go_on &= spot.offset < ends
-                && visit(frame.digest, Spot { state: settled(spot.state), ..spot });
+            go_on &=
+                spot.offset < ends && visit(frame.key, Spot { state: settled(spot.state), ..spot });
             Ok(go_on)
         };
         frames(number, file, &mut accept)
@@ -174,8 +174,8 @@ fn is_whole(file: &File, frame: Frame, spot: Spot) -> std::io::Result<bool> {
     if frame.state != State::Present {
         return Ok(true);
     }
-    let body = disk::read_at(file, frame.len as usize, spot.offset + HEADER as u64)?;
-    Ok(Digest::from(Sha256::digest(&body)) == frame.digest)
+    let bytes = disk::read_at(file, frame.len as usize, spot.offset + HEADER as u64)?;
+    Ok(Body::from_bound(bytes).is_some_and(|body| body.key() == frame.key))
 }
 
 fn is_zero(file: &File, from: u64, to: u64) -> std::io::Result<bool> {

@@ -11,6 +11,7 @@ mod seal;
 use rand_core::CryptoRngCore;
 use tutti_core::{
     batch::VerifiedBatch,
+    body::Body,
     entry::{EntryBytes, Header},
     information::{self, InformationId},
     referral::{self, EventRef, ReferralId},
@@ -25,7 +26,7 @@ struct Prepared {
     key: [u8; 16],
     entry: EntryBytes,
     header: Header,
-    bodies: Vec<Vec<u8>>,
+    bodies: Vec<Body>,
     record: v1::Record,
     receipt: Receipt,
 }
@@ -133,8 +134,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let tree = self.store.tree(origin);
         let batch = VerifiedBatch::author(&tree, origin, entries, &self.identity.keyring.log)
             .map_err(|error| Failed::Other(error.to_string()))?;
-        let bodies: Vec<&[u8]> =
-            prepared.iter().flat_map(|p| &p.bodies).map(Vec::as_slice).collect();
+        let bodies: Vec<Body> = prepared.iter().flat_map(|p| p.bodies.clone()).collect();
         match self.store.append(&batch, &bodies) {
             Ok(()) => {
                 let size = self.store.tree(&self.identity.origin).size();
@@ -167,7 +167,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.project_until(&origin, first.receipt.index, now_ms);
         }
         for prepared in prepared {
-            self.projector.claim(&prepared.header);
             self.apply(&prepared.header, &prepared.record, now_ms);
             self.projector.skip_to(&origin, prepared.receipt.index + 1);
         }

@@ -3,18 +3,17 @@
 //! What is to be erased follows from the events alone ([`referral::Erasure`]), so that a crash, a
 //! restore or an absence changes nothing: at the start, after each event and as time passes the
 //! same is found due, and done before anything is shown. The store makes each erasure durable in
-//! its own order; the receipt is written after it. Invariants: a body that another entry rightly
-//! claims is left alone, for a peer can commit to any digest; nothing that is due is wanted, taken
-//! or opened any more; a receipt names only what is not held.
+//! its own order; the receipt is written after it. Invariants: nothing that is due is wanted, taken or
+//! opened any more; a receipt names only what is not held. A body belongs to one entry alone, so
+//! that nobody loses another by it.
 
 use std::collections::BTreeSet;
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    body::Part,
     limits::LIST_MAX,
-    record,
     referral::{Command, Erasure, EventRef, Referral, ReferralId},
-    session::Part,
     store::{BodyState, Store, StoreError},
 };
 
@@ -111,7 +110,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some((erasure, entries)) = self.due(referral, at_ms) else { return };
         let mut erased = 0;
         for at in &entries {
-            match self.erase_content(id, at, &entries) {
+            match self.erase_content(at) {
                 Ok(done) => erased += usize::from(done),
                 Err(StoreError::Fatal(error)) => {
                     self.fatal = Some(format!("erasing failed: {error}"));
@@ -131,37 +130,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    /// Erases the content of one entry, of those that are `due`; says whether it was here.
-    fn erase_content(
-        &mut self,
-        id: &ReferralId,
-        at: &EventRef,
-        due: &[EventRef],
-    ) -> Result<bool, StoreError> {
+    /// Erases the content of one entry; says whether it was here.
+    fn erase_content(&mut self, at: &EventRef) -> Result<bool, StoreError> {
         let Some(header) = self.header_at(at)? else { return Ok(false) };
-        let Some(content) = header.content else { return Ok(false) };
-        self.unwant_content(at, &content.digest);
-        if self.store.body_state(&content.digest) != BodyState::Present {
+        let place = header.place(Part::Content);
+        let Some(key) = header.body_key(Part::Content) else { return Ok(false) };
+        // Nobody is asked for it any more.
+        if self.projector.end_waiting(&place).is_some() {
+            self.exchange.unwant(&place);
+        }
+        if self.store.body_state(&key) != BodyState::Present {
             return Ok(false);
         }
-        let claims = self.projector.claims(&content.digest);
-        let claimed = claims.iter().any(|other| !due.contains(other) && !self.is_due(other, 0));
-        if claimed && !self.is_content_of(id, at)? {
-            return Ok(false);
-        }
-        self.store.erase_body(&content.digest)?;
+        self.store.erase_body(&key)?;
         Ok(true)
-    }
-
-    /// Whether the body that an entry commits to is its own content, and no other entry's.
-    fn is_content_of(&self, id: &ReferralId, at: &EventRef) -> Result<bool, StoreError> {
-        let outcomes = self.referrals.outcomes(id);
-        let event = outcomes.iter().map(|outcome| &outcome.event).find(|event| event.at == *at);
-        let Some((event, header)) = event.zip(self.header_at(at)?) else { return Ok(false) };
-        let Some(content) = header.content else { return Ok(false) };
-        let body = super::project::read_body(&self.store, &content)?.unwrap_or_default();
-        let case_key = &self.identity.keyring.case;
-        Ok(record::open_content(&header, &event.event_id, &body, &[case_key]).is_ok())
     }
 
     /// Writes the receipts that are owed.
@@ -178,7 +160,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let Some((erasure, due)) = self.due(referral, now_ms) else { continue };
             let open = erasure.open(self.identity.society).iter();
             let gone: Vec<EventRef> = open
-                .filter(|at| due.contains(at) && !self.holds_content(id, at))
+                .filter(|at| due.contains(at) && !self.holds_content(at))
                 .take(LIST_MAX)
                 .cloned()
                 .collect();
@@ -199,24 +181,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    /// Whether the content is here and is the entry's own to answer for.
-    fn holds_content(&self, id: &ReferralId, at: &EventRef) -> bool {
-        let content = self.header_at(at).ok().flatten().and_then(|header| header.content);
-        content.is_some_and(|content| {
-            let claims = self.projector.claims(&content.digest);
-            let own = || {
-                claims.iter().all(|other| other == at) || self.is_content_of(id, at).unwrap_or(true)
-            };
-            self.store.body_state(&content.digest) == BodyState::Present && own()
-        })
-    }
-
-    /// Nobody is asked for it any more.
-    fn unwant_content(&mut self, at: &EventRef, digest: &[u8; 32]) {
-        let place = (at.clone(), Part::Content);
-        if !self.projector.end_waiting(digest, Some(&place)).is_empty() {
-            self.exchange.unwant(&at.origin, at.index, Part::Content);
-        }
+    fn holds_content(&self, at: &EventRef) -> bool {
+        let header = self.header_at(at).ok().flatten();
+        let key = header.and_then(|header| header.body_key(Part::Content));
+        key.is_some_and(|key| self.store.body_state(&key) == BodyState::Present)
     }
 
     /// Referrals whose content is to be erased and that not both sides have confirmed.

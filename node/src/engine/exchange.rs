@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    body::{Body, Part},
     referral::EventRef,
-    session::{BodyWant, Effect, Input, LogStatus, Part, Tally, Unkept},
+    session::{BodyWant, Effect, Input, LogStatus, Tally, Unkept},
     society::{Origin, Society},
     store::{Store, StoreError},
 };
@@ -63,7 +64,9 @@ pub(super) enum Happening {
 /// Bodies that came together and are not durable yet: nobody is told of them.
 #[derive(Debug, Default)]
 pub(super) struct Arrived {
-    bodies: Vec<(BodyWant, Vec<u8>)>,
+    wants: Vec<BodyWant>,
+    /// One for each of them.
+    bodies: Vec<Body>,
     bytes: usize,
 }
 
@@ -72,9 +75,10 @@ const ARRIVED_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 impl Arrived {
     /// Takes one more. Whether that is enough.
-    fn take(&mut self, want: BodyWant, bytes: Vec<u8>) -> bool {
-        self.bytes += bytes.len();
-        self.bodies.push((want, bytes));
+    fn take(&mut self, want: BodyWant, body: Body) -> bool {
+        self.bytes += body.bytes().len();
+        self.wants.push(want);
+        self.bodies.push(body);
         self.bytes >= ARRIVED_BYTES_MAX
     }
 }
@@ -236,12 +240,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Effect::Body { want, .. } if self.is_no_longer_wanted(&want, now_ms) => {}
             // Nobody hears of it before all that came together are durable. What one of them makes
             // due for erasure is on the disk by then, and is erased there before it is shown.
-            Effect::Body { want, bytes } => {
-                if self.arrived.take(want, bytes) {
+            Effect::Body { want, body } => {
+                if self.arrived.take(want, body) {
                     self.keep_bodies(now_ms);
                 }
             }
-            // Nothing was held, and nothing is forbidden: another entry may commit to these bytes.
             Effect::BodyErased { want } => {
                 self.forget_body(&want, now_ms);
                 self.changed(now_ms, "log", want.origin.to_string(), "body_erased");
@@ -269,22 +272,21 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Makes the bodies that came together durable by one sync, and projects them.
     fn keep_bodies(&mut self, now_ms: u64) {
-        let arrived = std::mem::take(&mut self.arrived).bodies;
-        if arrived.is_empty() || self.fatal.is_some() {
+        let Arrived { wants, bodies, .. } = std::mem::take(&mut self.arrived);
+        if bodies.is_empty() || self.fatal.is_some() {
             return;
         }
-        let all: Vec<&[u8]> = arrived.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-        let together = self.store.put_bodies(&all);
+        let together = self.store.put_bodies(&bodies);
         // Where one of them was erased meanwhile, the others are none the worse for it.
-        let apart = all.len() > 1 && !matches!(together, Ok(()) | Err(StoreError::Fatal(_)));
+        let apart = bodies.len() > 1 && !matches!(together, Ok(()) | Err(StoreError::Fatal(_)));
         let mut together = Some(together).filter(|_| !apart);
-        for (want, bytes) in &arrived {
+        for (want, body) in wants.iter().zip(&bodies) {
             let kept = match together.as_mut() {
                 Some(kept) => std::mem::replace(kept, Ok(())),
-                None => self.store.put_bodies(&[bytes]),
+                None => self.store.put_bodies(std::slice::from_ref(body)),
             };
             if self.kept(kept, "a body", || Unkept::Body(want.clone())) {
-                self.project_body(&want.commitment.digest, now_ms);
+                self.project_body(&want.place(), now_ms);
             }
             if self.fatal.is_some() {
                 return;

@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    entry::{Commitment, Entry, Header, Visibility},
+    body::{Part, Place},
+    entry::{Entry, Header, Visibility},
     information::{self, InformationId},
     limits::BODY_BYTES_MAX,
     record::{self, Unreadable},
     referral::{self, EventRef, ReferralId},
     sealing::routing::{self, Token},
-    session::{BodyWant, Part},
+    session::BodyWant,
     society::{Origin, Society},
     store::{BodyState, Reader, Store, StoreError},
 };
@@ -50,21 +51,14 @@ pub(super) enum Subject {
 #[derive(Debug, Default)]
 pub(super) struct Projector {
     cursors: BTreeMap<Origin, u64>,
-    /// Bodies that are ours and not here, by digest, and since when they are wanted.
-    wanted: BTreeMap<[u8; 32], BTreeMap<Place, u64>>,
+    /// Bodies that are ours and not here, and since when they are wanted.
+    wanted: BTreeMap<Place, u64>,
     /// How many of them stand in which log.
     waiting: BTreeMap<Origin, usize>,
-    /// For which entry each body that is here was taken. Anyone may commit to any digest, so that a
-    /// body is here for one entry says nothing of another that names it too.
-    holders: BTreeMap<[u8; 32], Place>,
     subjects: BTreeMap<EventRef, Subject>,
-    /// Entries of ours that commit to a content, by its digest.
-    claims: BTreeMap<[u8; 32], BTreeSet<EventRef>>,
     /// Logs that could not be read further, and why, for people.
     stuck: BTreeMap<Origin, String>,
 }
-
-type Place = (EventRef, Part);
 
 impl Projector {
     /// Says that the entries before `index` were projected by other means.
@@ -86,30 +80,22 @@ impl Projector {
     }
 
     /// Notes a body as wanted; says whether that is news.
-    fn begin_waiting(&mut self, digest: [u8; 32], place: Place, now_ms: u64) -> bool {
-        let origin = place.0.origin.clone();
-        let news = self.wanted.entry(digest).or_default().insert(place, now_ms).is_none();
+    fn begin_waiting(&mut self, place: Place, now_ms: u64) -> bool {
+        let origin = place.origin.clone();
+        let news = self.wanted.insert(place, now_ms).is_none();
         if news {
             *self.waiting.entry(origin).or_default() += 1;
         }
         news
     }
 
-    /// Ends the waiting for a body: at this place, or wherever it is waited for. Gives the places.
-    pub(super) fn end_waiting(&mut self, digest: &[u8; 32], only: Option<&Place>) -> Vec<Place> {
-        let Some(places) = self.wanted.get_mut(digest) else { return Vec::new() };
-        let ended: Vec<Place> =
-            places.keys().filter(|place| only.is_none_or(|only| only == *place)).cloned().collect();
-        for place in &ended {
-            places.remove(place);
-            if let Some(count) = self.waiting.get_mut(&place.0.origin) {
-                *count = count.saturating_sub(1);
-            }
+    /// Ends the waiting for a body; says since when it was wanted, if it was.
+    pub(super) fn end_waiting(&mut self, place: &Place) -> Option<u64> {
+        let since_ms = self.wanted.remove(place)?;
+        if let Some(count) = self.waiting.get_mut(&place.origin) {
+            *count = count.saturating_sub(1);
         }
-        if places.is_empty() {
-            self.wanted.remove(digest);
-        }
-        ended
+        Some(since_ms)
     }
 
     /// Whether so much of a log is waited for that it is followed no further.
@@ -119,27 +105,13 @@ impl Projector {
 
     /// How many bodies are ours, not here yet, and wanted since `before_ms` or earlier.
     pub(super) fn wanted(&self, before_ms: u64) -> usize {
-        self.wanted.values().flat_map(BTreeMap::values).filter(|at| **at <= before_ms).count()
+        self.wanted.values().filter(|at| **at <= before_ms).count()
     }
 
-    /// How many of them are of this log. Of one's own log that is after a restore, and nobody else
-    /// gives such a body.
+    /// How many of them are of this log. Of one's own log that is after a restore.
     pub(super) fn wanted_of(&self, origin: &Origin, before_ms: u64) -> usize {
-        let places = self.wanted.values().flatten();
-        places.filter(|((at, _), since)| at.origin == *origin && **since <= before_ms).count()
-    }
-
-    /// Notes that an entry of ours commits to a content.
-    pub(super) fn claim(&mut self, header: &Header) {
-        if let Some(content) = header.content {
-            let at = EventRef { origin: header.origin.clone(), index: header.index };
-            self.claims.entry(content.digest).or_default().insert(at);
-        }
-    }
-
-    /// The entries of ours that commit to this content.
-    pub(super) fn claims(&self, digest: &[u8; 32]) -> Vec<EventRef> {
-        self.claims.get(digest).into_iter().flatten().cloned().collect()
+        let places = self.wanted.iter();
+        places.filter(|(at, since)| at.origin == *origin && **since <= before_ms).count()
     }
 
     /// How far a log was followed.
@@ -149,30 +121,33 @@ impl Projector {
 
     /// Whether a record of one of these societies is ours and not here yet.
     pub(super) fn wants_records_of(&self, societies: &[Society]) -> bool {
-        self.wanted
-            .values()
-            .flat_map(BTreeMap::keys)
-            .any(|(at, part)| *part == Part::Record && societies.contains(&at.origin.society()))
+        let mut places = self.wanted.keys();
+        places.any(|at| at.part == Part::Record && societies.contains(&at.origin.society()))
     }
 
-    /// Whether the record of an entry is ours and not here yet.
-    pub(super) fn wants_record(&self, at: &EventRef, digest: &[u8; 32]) -> bool {
-        let places = self.wanted.get(digest);
-        places.is_some_and(|places| places.contains_key(&(at.clone(), Part::Record)))
+    /// Whether a body is ours and not here yet.
+    pub(super) fn wants(&self, place: &Place) -> bool {
+        self.wanted.contains_key(place)
     }
 }
 
 impl Routing {
     /// The token that claims the bodies of an addressed entry: of another society's entry that is
-    /// addressed to us, or of our own that is addressed to anyone.
-    fn claim(&self, own: &Origin, header: &Header) -> Option<Token> {
-        let claim = |pair| routing::claim(pair, &header.origin, header.index, &header.tags);
-        let claimed = if header.origin.society() == own.society() {
-            self.pairs.values().find_map(claim)
-        } else {
-            self.pairs.get(&header.origin.society()).and_then(claim)
+    /// addressed to us, or of our own that is addressed to anyone. And the societies that it is
+    /// addressed to, where it is our own.
+    fn claim(&self, own: &Origin, header: &Header) -> Option<(Token, BTreeSet<Society>)> {
+        let claim = |pair| {
+            let claimed = routing::claim(pair, &header.origin, header.index, &header.tags);
+            claimed.map(|(_, token)| token)
         };
-        claimed.map(|(_, token)| token)
+        let author = header.origin.society();
+        if author != own.society() {
+            return Some((self.pairs.get(&author).and_then(claim)?, BTreeSet::new()));
+        }
+        let claimed: BTreeMap<Society, Token> =
+            self.pairs.iter().filter_map(|(of, pair)| Some((*of, claim(pair)?))).collect();
+        let token = *claimed.values().next()?;
+        Some((token, claimed.into_keys().collect()))
     }
 }
 
@@ -222,128 +197,99 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    /// Takes a body that has arrived and is durable: every entry of ours that commits to it.
-    pub(super) fn project_body(&mut self, digest: &[u8; 32], now_ms: u64) {
-        let places = self.projector.end_waiting(digest, None);
-        for place in &places {
-            if let Err(error) = self.project_place(place, now_ms) {
-                self.could_not_read(&place.0.origin, error);
+    /// Takes a body that has arrived and is durable.
+    pub(super) fn project_body(&mut self, place: &Place, now_ms: u64) {
+        if self.projector.end_waiting(place).is_none() {
+            return;
+        }
+        let at = EventRef { origin: place.origin.clone(), index: place.index };
+        match (place.part, self.header_at(&at)) {
+            (Part::Record, Ok(Some(header))) => {
+                if let Err(error) = self.project_record(&header, now_ms) {
+                    self.could_not_read(&at.origin, error);
+                }
             }
-        }
-        for (at, _) in places {
-            self.project(&at.origin, now_ms);
-        }
-    }
-
-    fn project_place(&mut self, place: &Place, now_ms: u64) -> Result<(), StoreError> {
-        let (at, part) = place;
-        let Some(header) = self.header_at(at)? else { return Ok(()) };
-        let mine = self.hold(&header, *part, now_ms)?;
-        match part {
-            Part::Record => self.project_record(&header, now_ms),
-            Part::Content if mine => {
-                let id = self.id_at(at).unwrap_or_default();
+            (Part::Content, Ok(Some(_))) => {
+                let id = self.id_at(&at).unwrap_or_default();
                 self.changed(now_ms, "referral", id, "content_arrived");
-                Ok(())
             }
-            Part::Content => Ok(()),
+            (_, Ok(None)) => {}
+            (_, Err(error)) => self.could_not_read(&at.origin, error),
         }
+        self.project(&at.origin, now_ms);
     }
 
-    /// Forgets that a body is wanted for that entry: its author has erased it.
+    /// Forgets that a body is wanted: its author has erased it.
     pub(super) fn forget_body(&mut self, want: &BodyWant, now_ms: u64) {
-        let at = EventRef { origin: want.origin.clone(), index: want.index };
-        self.projector.end_waiting(&want.commitment.digest, Some(&(at, want.part)));
+        self.projector.end_waiting(&want.place());
         self.project(&want.origin, now_ms);
     }
 
     fn project_entry(&mut self, header: &Header, now_ms: u64) -> Result<(), StoreError> {
         let addressed = header.visibility == Visibility::Addressed;
-        if addressed && header.origin != self.identity.origin && self.token(header).is_none() {
+        let claim =
+            if addressed { self.routing.claim(&self.identity.origin, header) } else { None };
+        if addressed && header.origin != self.identity.origin && claim.is_none() {
             return Ok(());
         }
-        self.projector.claim(header);
         let at = EventRef { origin: header.origin.clone(), index: header.index };
-        for part in [Part::Record, Part::Content] {
-            let Some(commitment) = commitment(header, part) else { continue };
-            match self.store.body_state(&commitment.digest) {
-                BodyState::Present => {
-                    self.hold(header, part, now_ms)?;
-                    if part == Part::Record {
-                        self.project_record(header, now_ms)?;
-                    }
+        for part in Part::ALL {
+            let Some(key) = header.body_key(part) else { continue };
+            match self.store.body_state(&key) {
+                BodyState::Present if part == Part::Record => {
+                    self.project_record(header, now_ms)?
                 }
                 BodyState::Absent if part == Part::Content && self.is_due(&at, now_ms) => {}
-                BodyState::Absent => self.want(header, part, now_ms),
-                BodyState::Erased => {}
+                BodyState::Absent => self.want(header, part, claim.clone(), now_ms),
+                BodyState::Present | BodyState::Erased => {}
             }
         }
         Ok(())
     }
 
-    fn token(&self, header: &Header) -> Option<Token> {
-        match header.visibility {
-            Visibility::Public | Visibility::Federation => None,
-            Visibility::Addressed => self.routing.claim(&self.identity.origin, header),
-        }
-    }
-
-    fn want(&mut self, header: &Header, part: Part, now_ms: u64) {
-        let Some(commitment) = commitment(header, part) else { return };
-        let (origin, index) = (header.origin.clone(), header.index);
-        let at = EventRef { origin: origin.clone(), index };
-        if self.projector.begin_waiting(commitment.digest, (at, part), now_ms) {
-            let token = self.token(header);
-            let want = BodyWant { origin, index, part, commitment, token };
+    fn want(
+        &mut self,
+        header: &Header,
+        part: Part,
+        claim: Option<(Token, BTreeSet<Society>)>,
+        now_ms: u64,
+    ) {
+        let Some(commitment) = header.commitment(part) else { return };
+        if self.projector.begin_waiting(header.place(part), now_ms) {
+            let (token, addressees) = claim.unzip();
+            let (origin, index) = (header.origin.clone(), header.index);
+            let addressees = addressees.unwrap_or_default();
+            let want = BodyWant { origin, index, part, commitment, token, addressees };
             self.inbox.push_back(Happening::Want(want));
         }
     }
 
-    /// Whether a body that is here was taken for this entry. If it is here for another entry alone,
-    /// it is wanted for this one as if it were not: else whoever commits to a digest that it saw in
-    /// another's log would learn, from who does not ask, to whom that entry was addressed.
-    fn hold(&mut self, header: &Header, part: Part, now_ms: u64) -> Result<bool, StoreError> {
-        let Some(commitment) = commitment(header, part) else { return Ok(false) };
-        let at = EventRef { origin: header.origin.clone(), index: header.index };
-        let place = (at, part);
-        let holder = self.projector.holders.get(&commitment.digest).cloned();
-        let Some(other) = holder.filter(|other| *other != place) else {
-            self.projector.holders.insert(commitment.digest, place);
-            return Ok(true);
-        };
-        if !self.is_of(header, part)? {
-            self.want(header, part, now_ms);
-            return Ok(false);
+    /// A record names who may have the content besides its author: they are asked for it too.
+    fn ask_addressees(&mut self, header: &Header, record: &v1::Record) {
+        let own = self.identity.society;
+        let addressees: BTreeSet<Society> =
+            record::addressees(record).into_iter().filter(|society| *society != own).collect();
+        let part = Part::Content;
+        if addressees.is_empty() || !self.projector.wants(&header.place(part)) {
+            return;
         }
-        self.projector.holders.insert(commitment.digest, place);
-        if let Some(header) = self.header_at(&other.0)? {
-            self.want(&header, other.1, now_ms);
+        let claim = self.routing.claim(&self.identity.origin, header);
+        if let (Some((token, _)), Some(commitment)) = (claim, header.commitment(part)) {
+            let (origin, index, token) = (header.origin.clone(), header.index, Some(token));
+            let want = BodyWant { origin, index, part, commitment, token, addressees };
+            self.inbox.push_back(Happening::Want(want));
         }
-        Ok(true)
-    }
-
-    /// Whether a body that is here says that it belongs to this entry.
-    fn is_of(&self, header: &Header, part: Part) -> Result<bool, StoreError> {
-        let Keyring { case, audit, .. } = &self.identity.keyring;
-        let Some(body) = read_body(&self.store, &header.record)? else { return Ok(false) };
-        let Ok(record) = record::open(header, &body, &[case, audit]) else { return Ok(false) };
-        if part == Part::Record {
-            return Ok(true);
-        }
-        let (Some(content), Ok(event_id)) = (header.content, record.event_id.as_slice().try_into())
-        else {
-            return Ok(false);
-        };
-        let Some(body) = read_body(&self.store, &content)? else { return Ok(false) };
-        Ok(record::open_content(header, event_id, &body, &[case]).is_ok())
     }
 
     fn project_record(&mut self, header: &Header, now_ms: u64) -> Result<(), StoreError> {
         let at = EventRef { origin: header.origin.clone(), index: header.index };
-        let Some(body) = read_body(&self.store, &header.record)? else { return Ok(()) };
+        let Some(body) = read_body(&self.store, header, Part::Record)? else { return Ok(()) };
         let Keyring { case, audit, .. } = &self.identity.keyring;
         match record::open(header, &body, &[case, audit]) {
-            Ok(record) => self.apply(header, &record, now_ms),
+            Ok(record) => {
+                self.apply(header, &record, now_ms);
+                self.ask_addressees(header, &record);
+            }
             Err(unreadable) => {
                 self.projector.subjects.insert(at, Subject::Unreadable(unreadable));
             }
@@ -427,19 +373,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 }
 
-fn commitment(header: &Header, part: Part) -> Option<Commitment> {
-    match part {
-        Part::Record => Some(header.record),
-        Part::Content => header.content,
-    }
-}
-
 /// The whole of a body that is present.
 pub(super) fn read_body(
     store: &impl Reader,
-    commitment: &Commitment,
+    header: &Header,
+    part: Part,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let size = usize::try_from(commitment.size.min(BODY_BYTES_MAX)).unwrap_or(0);
-    let body = store.body(&commitment.digest, 0, size + 1)?;
+    let (Some(committed), Some(key)) = (header.commitment(part), header.body_key(part)) else {
+        return Ok(None);
+    };
+    let size = usize::try_from(committed.size.min(BODY_BYTES_MAX)).unwrap_or(0);
+    let body = store.body(&key, 0, size + 1)?;
     Ok(body.filter(|body| body.len() == size))
 }

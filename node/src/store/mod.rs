@@ -19,6 +19,7 @@ use std::{
 use tlog_tiles::{Hash, HashReader};
 use tutti_core::{
     batch::VerifiedBatch,
+    body::{Body, BodyKey},
     entry::EntryBytes,
     evidence::Evidence,
     head::{HeadKeys, SignedHead},
@@ -147,7 +148,7 @@ impl DiskStore {
         result
     }
 
-    fn try_append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError> {
+    fn try_append(&mut self, batch: &VerifiedBatch, bodies: &[Body]) -> Result<(), StoreError> {
         self.journal.check(batch)?;
         let is_own = batch.origin() == &self.own;
         if is_own {
@@ -262,17 +263,17 @@ impl Reader for DiskStore {
         }
     }
 
-    fn body_state(&self, digest: &[u8; 32]) -> BodyState {
-        self.bodies.state(digest, &self.index)
+    fn body_state(&self, key: &BodyKey) -> BodyState {
+        self.bodies.state(key, &self.index)
     }
 
     fn body(
         &self,
-        digest: &[u8; 32],
+        key: &BodyKey,
         offset: u64,
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.bodies.body(digest, offset, max_bytes, &self.index)
+        self.bodies.body(key, offset, max_bytes, &self.index)
     }
 
     fn evidence(&self, origin: &Origin) -> Option<Evidence> {
@@ -281,13 +282,13 @@ impl Reader for DiskStore {
 }
 
 impl Store for DiskStore {
-    fn append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError> {
+    fn append(&mut self, batch: &VerifiedBatch, bodies: &[Body]) -> Result<(), StoreError> {
         self.may_write()?;
         let result = self.try_append(batch, bodies);
         self.noted(result)
     }
 
-    fn put_bodies(&mut self, bodies: &[&[u8]]) -> Result<(), StoreError> {
+    fn put_bodies(&mut self, bodies: &[Body]) -> Result<(), StoreError> {
         self.may_write()?;
         let result = self.bodies.put(bodies, &mut self.index).map(|_| ());
         self.journal.acknowledge(self.bodies.mark());
@@ -300,9 +301,9 @@ impl Store for DiskStore {
         self.noted(result)
     }
 
-    fn erase_body(&mut self, digest: &[u8; 32]) -> Result<(), StoreError> {
+    fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.may_write()?;
-        let result = self.bodies.erase(digest, &mut self.index);
+        let result = self.bodies.erase(key, &mut self.index);
         self.journal.acknowledge(self.bodies.mark());
         self.noted(result)
     }

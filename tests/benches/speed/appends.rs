@@ -61,13 +61,10 @@ pub(crate) fn store(sizes: &Sizes) -> Vec<Row> {
             let (entries, bodies): (Vec<_>, Vec<_>) = (tree.size()..tree.size() + writers)
                 .map(|index| open_entry(&own, index, kib.max(1)))
                 .unzip();
-            let bodies: Vec<&[u8]> = match kib {
-                0 => Vec::new(),
-                _ => bodies.iter().map(Vec::as_slice).collect(),
-            };
+            let bodies = if kib == 0 { Vec::new() } else { bodies };
             let mut bytes: Vec<u8> =
                 entries.iter().flat_map(|entry| entry.as_slice()).copied().collect();
-            bytes.extend(bodies.iter().flat_map(|body| body.iter()));
+            bytes.extend(bodies.iter().flat_map(|body| body.bytes()));
             ours.time(|| {
                 let batch = VerifiedBatch::author(&tree, &own, entries, &keys.log).expect("signed");
                 store.append(&batch, &bodies).expect("appended");

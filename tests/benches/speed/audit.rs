@@ -63,7 +63,6 @@ pub(crate) fn rows(sizes: &Sizes) -> Vec<Row> {
         let (entries, bodies): (Vec<_>, Vec<_>) =
             (held.size()..end).map(|index| open_entry(&log, index, 1)).unzip();
         let batch = VerifiedBatch::author(&held, &log, entries, &keys.log).expect("signed");
-        let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
         store.append(&batch, &bodies).expect("appended");
     }
     let files = written(&federation, &store, dir.path());

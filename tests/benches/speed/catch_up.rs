@@ -97,11 +97,10 @@ pub(crate) async fn bodies(sizes: &Sizes) -> Vec<Row> {
         (0..size).map(|index| open_entry(&log, index, 1)).unzip();
     for (entries, bodies) in entries.chunks(256).zip(bodies.chunks(256)) {
         let batch = VerifiedBatch::author(&store.tree(&log), &log, entries.to_vec(), &keys.log);
-        let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
-        store.append(&batch.expect("signed"), &bodies).expect("appended");
+        store.append(&batch.expect("signed"), bodies).expect("appended");
     }
     let mut frames = bare::frames(&store, &log);
-    frames.extend((0..).zip(&bodies).map(|(index, body)| bare::chunk(&log, index, body)));
+    frames.extend((0..).zip(&bodies).map(|(index, body)| bare::chunk(&log, index, body.bytes())));
     drop(store);
     let author = Node::start(&federation, "sg", dir.path(), Some(federation.listener("sg")));
     let tls = bare::Tls::new();

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tutti_core::{
     batch::VerifiedBatch,
+    body::{Body, Part, Place},
     entry::{Commitment, EntryBytes, Header, Visibility},
     information::{
         InformationId,
@@ -174,7 +175,7 @@ pub(crate) fn sealed_entry(origin: &Origin, index: u64) -> EntryBytes {
 }
 
 /// An entry that is for the members, and its body: a share of information of 1 KiB, or of 3.
-pub(crate) fn open_entry(origin: &Origin, index: u64, kib: usize) -> (EntryBytes, Vec<u8>) {
+pub(crate) fn open_entry(origin: &Origin, index: u64, kib: usize) -> (EntryBytes, Body) {
     let text = v1::LocalText {
         language: "eng".into(),
         title: format!("Guidance {index}"),
@@ -194,7 +195,8 @@ pub(crate) fn open_entry(origin: &Origin, index: u64, kib: usize) -> (EntryBytes
         event: Some(v1::record::Event::Information(event)),
     };
     let body = sealing::salt(&record.encode_to_vec(), &mut OsRng);
-    let record = Commitment { digest: Sha256::digest(&body).into(), size: body.len() as u64 };
+    let body = Body::new(Place::new(origin, index, Part::Record), &body);
+    let record = body.commitment();
     let header = Header {
         origin: origin.clone(),
         index,

@@ -14,6 +14,7 @@ use tlog_tiles::Hash;
 use tokio::task::JoinHandle;
 use tutti_core::{
     batch::VerifiedBatch,
+    body::{Body, BodyKey},
     entry::EntryBytes,
     evidence::Evidence,
     head::SignedHead,
@@ -95,28 +96,28 @@ impl Reader for Watched {
     fn inclusion(&self, origin: &Origin, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
         self.store.inclusion(origin, index, size)
     }
-    fn body_state(&self, digest: &[u8; 32]) -> BodyState {
-        self.store.body_state(digest)
+    fn body_state(&self, key: &BodyKey) -> BodyState {
+        self.store.body_state(key)
     }
     fn body(
         &self,
-        digest: &[u8; 32],
+        key: &BodyKey,
         offset: u64,
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.body(digest, offset, max_bytes)
+        self.store.body(key, offset, max_bytes)
     }
     fn evidence(&self, origin: &Origin) -> Option<Evidence> {
         self.store.evidence(origin)
     }
 }
 
-fn total(bodies: &[&[u8]]) -> u64 {
-    bodies.iter().map(|body| body.len() as u64).sum()
+fn total(bodies: &[Body]) -> u64 {
+    bodies.iter().map(|body| body.bytes().len() as u64).sum()
 }
 
 impl Store for Watched {
-    fn append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError> {
+    fn append(&mut self, batch: &VerifiedBatch, bodies: &[Body]) -> Result<(), StoreError> {
         self.store.append(batch, bodies)?;
         let mut noted = noted(&self.noted);
         let entries: u64 = batch.entries().iter().map(|e| e.as_slice().len() as u64).sum();
@@ -126,7 +127,7 @@ impl Store for Watched {
         noted.grew.push((batch.origin().clone(), batch.tree().size(), Instant::now()));
         Ok(())
     }
-    fn put_bodies(&mut self, bodies: &[&[u8]]) -> Result<(), StoreError> {
+    fn put_bodies(&mut self, bodies: &[Body]) -> Result<(), StoreError> {
         self.store.put_bodies(bodies)?;
         let mut noted = noted(&self.noted);
         noted.bytes += total(bodies);
@@ -138,8 +139,8 @@ impl Store for Watched {
     fn put_head(&mut self, head: &SignedHead) -> Result<(), StoreError> {
         self.store.put_head(head)
     }
-    fn erase_body(&mut self, digest: &[u8; 32]) -> Result<(), StoreError> {
-        self.store.erase_body(digest)
+    fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        self.store.erase_body(key)
     }
     fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
         self.store.put_evidence(evidence)

@@ -6,6 +6,7 @@ use rand_core::OsRng;
 use sha2::{Digest as _, Sha256};
 use tutti_core::{
     batch::VerifiedBatch,
+    body::{Body, Part, Place},
     store::{Reader as _, Store as _},
 };
 use tutti_node::engine::{Engine, Identity};
@@ -107,11 +108,12 @@ pub(crate) fn room(sizes: &Sizes) -> Vec<Row> {
         let held = store.tree(&log);
         let (entries, mut bodies): (Vec<_>, Vec<_>) =
             (held.size()..held.size() + 4).map(|index| open_entry(&log, index, 1)).unzip();
-        bodies.extend((0..4).map(|n| body((held.size() + n) << 32, 4_300)));
+        bodies.extend((held.size()..held.size() + 4).map(|index| {
+            Body::new(Place::new(&log, index, Part::Content), &body(index << 32, 4_300))
+        }));
         bytes += entries.iter().map(|entry| entry.as_slice().len()).sum::<usize>()
-            + bodies.iter().map(Vec::len).sum::<usize>();
+            + bodies.iter().map(|body| body.bytes().len()).sum::<usize>();
         let batch = VerifiedBatch::author(&held, &log, entries, &keys.log).expect("signed");
-        let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
         store.append(&batch, &bodies).expect("appended");
     }
     drop(store);

@@ -24,6 +24,13 @@ def check_sealed(body):
     require(not others, f"stanzas of other types: {others}")
 
 
+def digest_of(origin, index, part, body):
+    """What the entry at this place commits to."""
+    number = {"record": 1, "content": 2}[part]
+    place = origin.encode() + b"\0" + index.to_bytes(8, "big") + bytes([number])
+    return sha256(b"tutti/v1/body\0", place, body)
+
+
 def check_bodies(folder, entries, seen):
     wanted = {}
     for index, (raw, entry) in enumerate(entries):
@@ -35,9 +42,10 @@ def check_bodies(folder, entries, seen):
     for name in sorted(present):
         require(name in wanted, f"bodies/{name}, to which no entry commits")
         body = (there / name).read_bytes()
-        require(sha256(body).hex() == name, f"bodies/{name} has another digest")
         for index, part, entry in wanted[name]:
             place = f"the {part} of entry {index}"
+            digest = digest_of(entry["origin"], index, part, body).hex()
+            require(digest == name, f"bodies/{name} is not {place}")
             require(len(body) == entry[part]["size"], f"{place} is {len(body)} bytes")
             if entry["visibility"] == ADDRESSED:
                 check_sealed(body)

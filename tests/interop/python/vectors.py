@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from heads import read_head
+from bodies import digest_of
 from log import read_entry
 from proof import read_proof
 from records import pair_key, tag_of, token_of
@@ -46,6 +47,12 @@ def entry(case, _shared):
     require(len(raw) <= 512, "too long")
     read_entry(raw, case["origin"], int(case["index"]))
     return {"leaf_hash": leaf(raw).hex()}
+
+
+def body(case, _shared):
+    raw = bytes.fromhex(case["body"])
+    part = {1: "record", 2: "content"}[case["part"]]
+    return {"digest": digest_of(case["origin"], int(case["index"]), part, raw).hex()}
 
 
 def head(case, shared):
@@ -114,7 +121,7 @@ def routing(case, _shared):
 
 def main():
     folder, tried, wrong = Path(sys.argv[1]), 0, []
-    for run in (entry, head, proof, roster, routing):
+    for run in (body, entry, head, proof, roster, routing):
         document = json.loads((folder / f"{run.__name__}.json").read_text())
         for case in document["cases"]:
             valid = case.get("expect", "valid") == "valid"

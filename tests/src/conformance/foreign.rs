@@ -2,7 +2,13 @@
 
 use std::{fs, path::Path, process::Command};
 
-use super::{head::Keys, tiles::export_of};
+use tutti_core::{
+    body::{Body, Part, Place},
+    export::body_path,
+};
+
+use super::{head::Keys, tiles::export_with};
+use crate::seeds;
 
 /// Runs the page's Python program, word for word, over an export and over one that was altered.
 #[test]
@@ -15,9 +21,9 @@ fn the_auditors_python_program_agrees() {
     let page = fs::read_to_string(page).unwrap();
     let program = page.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let (mut files, head) = export_of(300);
-    let body = b"a body";
-    files.insert(tutti_core::export::body_path(&tutti_core::sealing::digest(body)), body.into());
+    let body = Body::new(Place::new(&seeds::ph().origin(), 270, Part::Record), b"a body");
+    let (files, head) = export_with(300, std::slice::from_ref(&body));
+    let body = body_path(&body.commitment().digest);
     for (path, bytes) in &files {
         let path = dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -29,9 +35,11 @@ fn the_auditors_python_program_agrees() {
     let said = String::from_utf8(sound.stdout).unwrap();
     assert!(said.starts_with(Keys::seeded().logs[0].name()) && said.contains("300 entries"));
     assert!(head.size() == 300);
-    for path in ["tile/entries/000", "tile/entries/001.p/44", "checkpoint"].map(String::from) {
+    let altered = ["tile/entries/000", "tile/entries/001.p/44", "checkpoint", &body];
+    for path in altered.map(String::from) {
         let mut bytes = files[&path].clone();
-        bytes[60] ^= 1;
+        let at = bytes.len().min(61) - 1;
+        bytes[at] ^= 1;
         fs::write(dir.path().join(&path), bytes).unwrap();
         assert!(!run().status.success(), "{path}");
         fs::write(dir.path().join(&path), &files[&path]).unwrap();

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tutti_core::{
     batch::VerifiedBatch,
-    entry::EntryBytes,
+    body::Body,
+    entry::{EntryBytes, Header},
     export,
     head::SignedHead,
     store::{MemoryStore, Reader, Store},
@@ -50,12 +51,22 @@ enum Case {
 
 /// The files of the export of the log of `ph` of this size, without rosters.
 pub(super) fn export_of(size: u64) -> (BTreeMap<String, Vec<u8>>, SignedHead) {
+    export_with(size, &[])
+}
+
+/// The same, where entries commit to these records.
+pub(super) fn export_with(size: u64, records: &[Body]) -> (BTreeMap<String, Vec<u8>>, SignedHead) {
     let ph = seeds::ph();
     let origin = ph.origin();
-    let entries = seeds::entries(&origin, size);
+    let mut entries = seeds::entries(&origin, size);
+    for body in records {
+        let index = body.place().index;
+        let header = Header { record: body.commitment(), ..seeds::header(&origin, index) };
+        entries[index as usize] = header.encode();
+    }
     let batch = VerifiedBatch::author(&Tree::default(), &origin, entries, &ph.log).unwrap();
     let mut store = MemoryStore::new();
-    store.append(&batch, &[]).unwrap();
+    store.append(&batch, records).unwrap();
     let files = export::files(&store, &origin, &[], true)
         .map(|file| file.map(|file| (file.path, file.bytes)).unwrap())
         .collect();

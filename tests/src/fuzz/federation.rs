@@ -8,7 +8,8 @@ use prost::Message as _;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use tutti_core::{
     batch::VerifiedBatch,
-    entry::{Commitment, EntryBytes, Header, Visibility},
+    body::{Body, Part, Place},
+    entry::{EntryBytes, Header, Visibility},
     export,
     head::SignedHead,
     information::InformationId,
@@ -34,7 +35,7 @@ pub(super) struct Federation {
     pub(super) audit: Identity,
     /// The log of `ph`: `SIZE` entries, their records, and the head, cosigned by `sg`.
     pub(super) entries: Vec<EntryBytes>,
-    pub(super) records: Vec<Vec<u8>>,
+    pub(super) records: Vec<Body>,
     pub(super) head: SignedHead,
     pub(super) store: MemoryStore,
     pub(super) export: BTreeMap<String, Vec<u8>>,
@@ -112,7 +113,8 @@ impl Federation {
             } else {
                 sealing::salt(&bytes, &mut rng)
             };
-            let record = Commitment { digest: sealing::digest(&body), size: body.len() as u64 };
+            let body = Body::new(Place::new(&origin, index, Part::Record), &body);
+            let record = body.commitment();
             let header = Header {
                 origin: origin.clone(),
                 index,
@@ -128,8 +130,7 @@ impl Federation {
         let batch =
             VerifiedBatch::author(&Tree::default(), &origin, entries.clone(), &ph.log).unwrap();
         let mut store = MemoryStore::new();
-        let bodies: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        store.append(&batch, &bodies).unwrap();
+        store.append(&batch, &records).unwrap();
         let mut head = store.head(&origin).unwrap();
         head.cosign(sg.society, &sg.witness, 1_764_000_000).unwrap();
         store.put_head(&head).unwrap();

@@ -5,7 +5,8 @@
 use prost::Message as _;
 use tutti_core::{
     audit::{Options, audit},
-    entry::{Commitment, Entry, EntryBytes, Header, Visibility},
+    body::{Part, Place},
+    entry::{Entry, EntryBytes, Header, Visibility},
     evidence::Evidence,
     head::{Head, SignedHead},
     information,
@@ -141,7 +142,7 @@ fn header(visibility: Visibility, body: &[u8]) -> Header {
         index: 4,
         recorded_at_ms: 1,
         visibility,
-        record: Commitment { digest: sealing::digest(body), size: body.len() as u64 },
+        record: Place::new(&federation().ph.origin(), 4, Part::Record).commit(body),
         content: None,
         tags: vec![[1; 16]; if visibility == Visibility::Addressed { 2 } else { 0 }],
     }
@@ -213,7 +214,7 @@ pub(super) fn sealed(data: &[u8]) {
 }
 
 pub(super) fn sealed_seeds() -> Vec<Vec<u8>> {
-    federation().records.iter().take(2).cloned().collect()
+    federation().records.iter().take(2).map(|body| body.bytes().to_vec()).collect()
 }
 
 /// An export in which files were replaced: for each a byte that says which, a length of two bytes

@@ -7,10 +7,11 @@
 
 use prost::Message as _;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+use std::collections::BTreeSet;
+
 use tutti_core::{
-    entry::Commitment,
-    sealing::digest,
-    session::{BodyWant, Effect, Exchange, Input, LinkId, Part, Settings},
+    body::Part,
+    session::{BodyWant, Effect, Exchange, Input, LinkId, Settings},
     society::Society,
     store::{MemoryStore, Reader as _, Store as _},
 };
@@ -80,9 +81,9 @@ impl Node {
                         self.store.put_head(&head).unwrap();
                         inputs.push(Input::Grew { origin: head.origin().clone() });
                     }
-                    Effect::Body { want, bytes } => {
-                        assert_eq!(digest(&bytes), want.commitment.digest);
-                        self.store.put_bodies(&[&bytes]).unwrap();
+                    Effect::Body { want, body } => {
+                        assert_eq!(body.key(), want.key());
+                        self.store.put_bodies(&[body]).unwrap();
                     }
                     Effect::Close { .. } | Effect::BodyErased { .. } => {}
                     Effect::Evidence(_) => panic!("nobody has forked"),
@@ -159,11 +160,11 @@ fn play(data: &[u8]) -> Node {
             }
             4 => {
                 let index = taken.first().map_or(0, |byte| u64::from(*byte) % SIZE);
-                let record = &federation.records[index as usize];
-                let commitment = Commitment { digest: digest(record), size: record.len() as u64 };
+                let commitment = federation.records[index as usize].commitment();
                 let origin = federation.ph.origin();
-                let (part, token) = (Part::Record, None);
-                node.input(Input::Want(BodyWant { origin, index, part, commitment, token }));
+                let (part, token, addressees) = (Part::Record, None, BTreeSet::new());
+                let want = BodyWant { origin, index, part, commitment, token, addressees };
+                node.input(Input::Want(want));
             }
             5 => {
                 // A restart: the store stays.
@@ -221,7 +222,7 @@ fn true_frames(federation: &Federation) -> Vec<Vec<u8>> {
             index: 1,
             part,
             offset: 0,
-            data: federation.records[1].clone(),
+            data: federation.records[1].bytes().to_vec(),
         }),
         Kind::BodyUnavailable(v1::BodyUnavailable {
             origin: log.clone(),

@@ -7,9 +7,10 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rand_core::RngCore as _;
 use tutti_core::{
     batch::VerifiedBatch,
-    entry::{Commitment, Entry, EntryBytes, Header, Visibility},
-    sealing::{digest, routing},
-    session::{BodyWant, Effect, Exchange, Input, LinkId, Misbehaved, Part, Settings},
+    body::{Body, Part, Place},
+    entry::{Entry, EntryBytes, Header, Visibility},
+    sealing::routing,
+    session::{BodyWant, Effect, Exchange, Input, LinkId, Misbehaved, Settings},
     society::{Origin, Society},
     store::{BodyState, Store},
 };
@@ -189,9 +190,9 @@ impl<S: Store> Node<S> {
                     inputs.push_back(Input::Grew { origin: head.origin().clone() });
                 }
             }
-            Effect::Body { want, bytes } => {
-                assert_eq!(digest(&bytes), want.commitment.digest);
-                let _ = self.store.put_bodies(&[&bytes]);
+            Effect::Body { want, body } => {
+                assert_eq!(body.key(), want.key());
+                let _ = self.store.put_bodies(&[body]);
             }
             Effect::BodyErased { .. } => {}
             Effect::Evidence(evidence) => {
@@ -253,13 +254,12 @@ impl<S: Store> Node<S> {
             Conduct::Equivocator(branch) => branch,
         };
         truth.signed(branch, &batch, &before);
-        let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
         self.store.append(&batch, &bodies).expect("a store that works");
         batch
     }
 
     /// One in four is addressed to somebody, the others are for all members.
-    fn entry(&mut self, own: &Origin, index: u64, clock_ms: u64) -> (EntryBytes, Vec<u8>) {
+    fn entry(&mut self, own: &Origin, index: u64, clock_ms: u64) -> (EntryBytes, Body) {
         let mut body = vec![0; 64 + (self.rng.next_u32() % 400) as usize];
         self.rng.fill_bytes(&mut body);
         let at = usize::try_from(self.rng.next_u64() % 1_000).unwrap_or_default();
@@ -271,7 +271,8 @@ impl<S: Store> Node<S> {
             }
             _ => (Visibility::Federation, Vec::new()),
         };
-        let record = Commitment { digest: digest(&body), size: body.len() as u64 };
+        let body = Body::new(Place::new(own, index, Part::Record), &body);
+        let record = body.commitment();
         let header = Header {
             origin: own.clone(),
             index,
@@ -307,6 +308,7 @@ impl<S: Store> Node<S> {
             part: Part::Record,
             commitment: header.record,
             token,
+            addressees: Default::default(),
         })
     }
 
@@ -327,7 +329,8 @@ impl<S: Store> Node<S> {
                 let Ok(entry) = Entry::parse(entry.as_slice()) else { continue };
                 let Some(header) = entry.header() else { continue };
                 let own = header.origin.society() == self.society;
-                let here = self.store.body_state(&header.record.digest) == BodyState::Present;
+                let key = header.place(Part::Record).key(&header.record.digest);
+                let here = self.store.body_state(&key) == BodyState::Present;
                 let who = self.society;
                 if !own && self.want(header).is_none() {
                     assert!(!here, "{who} holds a body that is not for it");

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{Bodies, Code, Files, Findings, Unreadable};
 use crate::{
-    entry::Commitment,
+    body::Part,
+    entry::Header,
     export::{body_path, erased_path},
     limits::BODY_BYTES_MAX,
-    sealing::digest,
     tiles::TILE_WIDTH,
 };
 
@@ -74,29 +74,32 @@ fn parse(bytes: &[u8]) -> Option<Vec<[u8; 32]>> {
         .collect()
 }
 
-/// What an entry commits to.
-pub(super) struct Body {
-    pub(super) index: u64,
-    /// `record` or `content`.
-    pub(super) part: &'static str,
-    pub(super) commitment: Commitment,
+/// A body that an entry commits to.
+pub(super) struct Body<'a> {
+    pub(super) header: &'a Header,
+    pub(super) part: Part,
 }
 
-impl fmt::Display for Body {
+impl fmt::Display for Body<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "entry {} {}", self.index, self.part)
+        let part = match self.part {
+            Part::Record => "record",
+            Part::Content => "content",
+        };
+        write!(f, "entry {} {part}", self.header.index)
     }
 }
 
-/// Checks one body; gives its bytes where it is there and sound. No `files`: it is not there.
+/// Checks one body against its place; gives its bytes where it is there and sound. No `files`: it is
+/// not there.
 pub(super) fn check(
     files: Option<&impl Files>,
-    body: Body,
+    body: Body<'_>,
     erased: &mut Erased,
     counts: &mut Bodies,
     findings: &mut Findings,
 ) -> Result<Option<Vec<u8>>, Unreadable> {
-    let commitment = &body.commitment;
+    let Some(commitment) = body.header.commitment(body.part) else { return Ok(None) };
     let listed = erased.lists(&commitment.digest);
     let limit = usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1);
     let place = || body_path(&commitment.digest);
@@ -109,7 +112,7 @@ pub(super) fn check(
     if listed {
         findings.add(Code::ErasedPresent, place(), format!("{body} is listed as erased"));
     }
-    if digest(&bytes) != commitment.digest {
+    if body.header.place(body.part).digest(&bytes) != commitment.digest {
         findings.add(Code::BodyAltered, place(), format!("is not what {body} commits to"));
         return Ok(None);
     }

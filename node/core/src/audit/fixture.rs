@@ -10,6 +10,7 @@ use tutti_proto::v1::{self, referral_event::Transition};
 
 use crate::{
     batch::VerifiedBatch,
+    body::{Body, Part, Place},
     entry::{Commitment, EntryBytes, Header, Visibility},
     export,
     head::{Head, SignedHead},
@@ -59,7 +60,8 @@ impl Fixture {
                 }
                 _ => sealing::salt(&record.encode_to_vec(), &mut rng),
             };
-            let commitment = Commitment { digest: sealing::digest(&body), size: body.len() as u64 };
+            let body = Body::new(Place::new(&origin, index, Part::Record), &body);
+            let commitment = body.commitment();
             let absent = Commitment { digest: [9; 32], size: 1024 };
             let header = Header {
                 origin: origin.clone(),
@@ -89,9 +91,8 @@ impl Fixture {
             head.cosign(witness.society, &witness.witness, 1_764_000_000 + end as u64).unwrap();
             store.put_head(&head).unwrap();
         }
-        let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
         store.put_bodies(&bodies).unwrap();
-        store.erase_body(&sealing::digest(bodies[5])).unwrap();
+        store.erase_body(&bodies[5].key()).unwrap();
         Self { founders, roster, store }
     }
 
@@ -189,7 +190,7 @@ pub(super) fn one_record(
         index: 0,
         recorded_at_ms: 1,
         visibility: Visibility::Federation,
-        record: Commitment { digest: sealing::digest(&body), size: body.len() as u64 },
+        record: Place::new(&fixture.founders[0].origin(), 0, Part::Record).commit(&body),
         content: None,
         tags: vec![],
     };
@@ -209,18 +210,18 @@ pub(super) fn sealed_log(fixture: &Fixture, records: &[v1::Record]) -> Export {
     let (mut entries, mut bodies) = (Vec::new(), Vec::new());
     for (index, record) in (0u64..).zip(records) {
         let body = sealing::seal(&record.encode_to_vec(), &[ph.audit.recipient()]).unwrap();
-        let digest = sealing::digest(&body);
+        let record = Place::new(&ph.origin(), index, Part::Record).commit(&body);
         let header = Header {
             origin: ph.origin(),
             index,
             recorded_at_ms: 1,
             visibility: Visibility::Addressed,
-            record: Commitment { digest, size: body.len() as u64 },
+            record,
             content: None,
             tags: vec![[1; 16], [2; 16]],
         };
         entries.push(header.encode());
-        bodies.push((export::body_path(&digest), body));
+        bodies.push((export::body_path(&record.digest), body));
     }
     let mut files = resign(fixture, entries);
     files.extend(bodies);

@@ -12,6 +12,7 @@ use super::{
     Bodies, Code, Files, Findings, Records, Unreadable, bodies, heads::Heads, records::Reading,
 };
 use crate::{
+    body::Part,
     entry::{Entry, EntryBytes, EntryError, Header},
     head::Head,
     roster::Roster,
@@ -327,11 +328,10 @@ impl<F: Files> Walk<'_, F> {
         let counts = &mut self.walked.bodies;
         // Where there is none, nothing has to be looked for by name.
         let files = self.bodies.then_some(self.files);
-        let record =
-            bodies::Body { index: header.index, part: "record", commitment: header.record };
+        let record = bodies::Body { header, part: Part::Record };
         let record = bodies::check(files, record, erased, counts, self.findings)?;
-        if let Some(commitment) = header.content {
-            let content = bodies::Body { index: header.index, part: "content", commitment };
+        if header.content.is_some() {
+            let content = bodies::Body { header, part: Part::Content };
             bodies::check(files, content, erased, counts, self.findings)?;
         }
         match record {

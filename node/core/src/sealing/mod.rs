@@ -19,7 +19,6 @@ use std::{
 };
 
 use rand_core::CryptoRngCore;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 pub use hybrid::{Identity, Recipient, SealingKeyError};
@@ -156,11 +155,6 @@ pub fn salt(message: &[u8], rng: &mut impl CryptoRngCore) -> Vec<u8> {
 /// The message of an unsealed body.
 pub fn unsalt(body: &[u8]) -> Result<&[u8], SaltError> {
     body.split_first_chunk::<SALT_BYTES>().map(|(_, message)| message).ok_or(SaltError)
-}
-
-/// What an entry commits to: the SHA-256 of the body's bytes, sealed or salted.
-pub fn digest(body: &[u8]) -> [u8; 32] {
-    Sha256::digest(body).into()
 }
 
 #[cfg(test)]

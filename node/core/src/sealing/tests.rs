@@ -35,7 +35,7 @@ fn sealed_bytes_never_hold_the_message() {
         let sealed = seal(&message, &[identity.recipient()]).unwrap();
         assert!(!contains(&sealed, b"person-canary-01"));
         assert!(!contains(&sealed, b"canary"));
-        assert_ne!(digest(&sealed), digest(&seal(&message, &[identity.recipient()]).unwrap()));
+        assert_ne!(sealed, seal(&message, &[identity.recipient()]).unwrap());
     }
 }
 
@@ -134,7 +134,7 @@ fn unsealed_bodies_are_salted() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let body = salt(b"guidance", &mut rng);
     assert_eq!(unsalt(&body), Ok(&b"guidance"[..]));
-    assert_ne!(digest(&body), digest(&salt(b"guidance", &mut rng)));
+    assert_ne!(body, salt(b"guidance", &mut rng));
     assert_eq!(unsalt(&body[..32]), Ok(&b""[..]));
     assert_eq!(unsalt(&body[..31]), Err(SaltError));
 }

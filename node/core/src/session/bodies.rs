@@ -1,7 +1,7 @@
 //! Bodies: pulled in chunks, from the author first, by those who may have them.
 //!
-//! A token is shown to the author and to relays alone: whoever holds it could claim the body. A
-//! body is handed over only after its size and digest were checked. Nothing is reserved for a
+//! A token is shown to the author, to other addressees and to relays alone: whoever holds it could
+//! claim the body. A body is handed over only after its size and digest were checked. Nothing is reserved for a
 //! size; the buffer grows with what came.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, body_unavailable::Reason};
 
-use super::{BodyWant, Effect, Exchange, FrameKind, LinkId, Misbehaved, Part, Sender, Step};
+use super::{BodyWant, Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step};
 use crate::{
+    body::{Body, Part, Place},
     limits::{CHUNK_BYTES_MAX, CHUNKS_AHEAD, PULL_BYTES_MAX, PULL_BYTES_PER_LINK, PULLS_PER_LINK},
-    roster::Role,
-    sealing::digest,
+    roster::{Role, Roster},
     society::{Origin, Society},
     store::{BodyState, Reader},
 };
@@ -120,17 +120,21 @@ impl Bodies {
         let wanted = self.wanted.remove(key)?;
         let pull = self.pulls.remove(key);
         if pull.is_none() && !self.queue.remove(&(wanted.try_at_ms, key.clone())) {
-            self.parked.values_mut().for_each(|keys| keys.retain(|parked| parked != key));
-            self.parked.retain(|_, keys| !keys.is_empty());
+            self.leave_parked(key);
         }
         Some((wanted.want, pull))
+    }
+
+    fn leave_parked(&mut self, key: &Key) {
+        self.parked.values_mut().for_each(|keys| keys.retain(|parked| parked != key));
+        self.parked.retain(|_, keys| !keys.is_empty());
     }
 }
 
 impl Exchange {
     /// Asks nobody for a body any more: it is to be erased.
-    pub fn unwant(&mut self, origin: &Origin, index: u64, part: Part) {
-        self.bodies.remove(&(origin.clone(), index, part));
+    pub fn unwant(&mut self, place: &Place) {
+        self.bodies.remove(&(place.origin.clone(), place.index, place.part));
     }
 
     pub(super) fn want_body<S: Reader, R: CryptoRngCore>(
@@ -139,9 +143,18 @@ impl Exchange {
         want: BodyWant,
     ) {
         let key = (want.origin.clone(), want.index, want.part);
-        if self.bodies.wanted.contains_key(&key)
-            || step.store.body_state(&want.commitment.digest) == BodyState::Erased
-        {
+        if step.store.body_state(&want.key()) != BodyState::Absent {
+            return;
+        }
+        if let Some(wanted) = self.bodies.wanted.get_mut(&key) {
+            // Its record has come meanwhile, and says who else may have it.
+            let before = wanted.want.addressees.len();
+            wanted.want.addressees.extend(want.addressees);
+            if wanted.want.addressees.len() > before && !self.bodies.pulls.contains_key(&key) {
+                self.bodies.leave_parked(&key);
+                self.bodies.wait(&key, step.now_ms);
+                self.pull_bodies(step);
+            }
             return;
         }
         self.want_body_again(want, step.now_ms);
@@ -178,9 +191,7 @@ impl Exchange {
     /// Asks for a body that stands neither in the queue nor elsewhere.
     fn pull<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>, key: &Key) {
         let Some(wanted) = self.bodies.wanted.get(key) else { return };
-        // Where it has come for another entry meanwhile, this one's author is asked all the same: who
-        // does not ask would be known to have it.
-        if step.store.body_state(&wanted.want.commitment.digest) == BodyState::Erased {
+        if step.store.body_state(&wanted.want.key()) != BodyState::Absent {
             self.bodies.remove(key);
             return;
         }
@@ -223,23 +234,17 @@ impl Exchange {
         self.bodies.wait(key, at_ms);
     }
 
-    /// Who may be asked: the author; for an addressed body relays besides, for others anyone.
+    /// Who may be asked: the author; for an addressed body the other addressees and relays besides,
+    /// for others anyone.
     fn sources<S: Reader, R>(
         &self,
         step: &Step<'_, S, R>,
         want: &BodyWant,
     ) -> Vec<(LinkId, Society)> {
-        let author = want.origin.society();
         self.links
             .iter()
             .filter(|(_, link)| link.is_ready())
-            .filter(|(_, link)| {
-                let relays = || {
-                    let member = step.roster.member(link.society);
-                    member.is_some_and(|member| member.role == Role::Relay)
-                };
-                link.society == author || want.token.is_none() || relays()
-            })
+            .filter(|(_, link)| may_have(want, link.society, step.roster))
             .map(|(id, link)| (*id, link.society))
             .collect()
     }
@@ -250,15 +255,14 @@ impl Exchange {
         step: &mut Step<'_, S, R>,
         society: Society,
     ) {
-        let relay = step.roster.member(society).is_some_and(|member| member.role == Role::Relay);
         let waiting: Vec<Key> = self
             .bodies
             .queue
             .iter()
             .map(|(_, key)| key)
             .filter(|key| {
-                let open = self.bodies.wanted.get(*key).is_some_and(|w| w.want.token.is_none());
-                key.0.society() == society || relay || open
+                let wanted = self.bodies.wanted.get(*key);
+                wanted.is_some_and(|wanted| may_have(&wanted.want, society, step.roster))
             })
             .cloned()
             .collect();
@@ -315,12 +319,13 @@ impl Exchange {
             request(step, &wanted.want, pull);
             return Ok(());
         }
-        if digest(&pull.bytes) != wanted.want.commitment.digest {
+        let body = Body::new(wanted.want.place(), &pull.bytes);
+        if body.commitment() != wanted.want.commitment {
             return Err(Misbehaved::Body { society: from.society, origin: key.0, index: key.1 });
         }
-        if let Some((want, Some(Pull { bytes, .. }))) = self.bodies.remove(&key) {
+        if let Some((want, _)) = self.bodies.remove(&key) {
             self.tally.bodies += 1;
-            step.effects.push(Effect::Body { want, bytes });
+            step.effects.push(Effect::Body { want, body });
         }
         self.pull_bodies(step);
         Ok(())
@@ -352,6 +357,15 @@ impl Exchange {
         self.pull_bodies(step);
         Ok(())
     }
+}
+
+/// Whether a society may be asked for a body, and shown the token that claims it.
+fn may_have(want: &BodyWant, society: Society, roster: &Roster) -> bool {
+    let relays = || roster.member(society).is_some_and(|member| member.role == Role::Relay);
+    want.token.is_none()
+        || society == want.origin.society()
+        || want.addressees.contains(&society)
+        || relays()
 }
 
 /// Asks for the chunks that the window has room for.

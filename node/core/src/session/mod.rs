@@ -26,7 +26,7 @@ mod status;
 mod unkept;
 mod witness;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, frame::Frame as FrameKind};
@@ -41,6 +41,7 @@ pub use self::{
 
 use crate::{
     batch::VerifiedBatch,
+    body::{Body, BodyKey, Part, Place},
     entry::Commitment,
     evidence::Evidence,
     head::SignedHead,
@@ -81,15 +82,6 @@ impl Settings {
     }
 }
 
-/// Which of an entry's two bodies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// What happened.
-    Record,
-    /// The person's case.
-    Content,
-}
-
 /// A body that this node may have and lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyWant {
@@ -101,8 +93,23 @@ pub struct BodyWant {
     pub part: Part,
     /// What the entry commits to.
     pub commitment: Commitment,
-    /// Shows that the entry is addressed to this society; `None` where it is not addressed.
+    /// Claims it: of a tag that the entry carries; `None` where it is not addressed.
     pub token: Option<Token>,
+    /// Societies that the entry is addressed to, as far as they are known here: they may be asked,
+    /// and shown the token, as its author may.
+    pub addressees: BTreeSet<Society>,
+}
+
+impl BodyWant {
+    /// Where the body belongs.
+    pub fn place(&self) -> Place {
+        Place::new(&self.origin, self.index, self.part)
+    }
+
+    /// By what a holder finds it.
+    pub fn key(&self) -> BodyKey {
+        self.place().key(&self.commitment.digest)
+    }
 }
 
 /// What happened.
@@ -182,8 +189,8 @@ pub enum Effect {
     Body {
         /// What was wanted.
         want: BodyWant,
-        /// Its bytes.
-        bytes: Vec<u8>,
+        /// What came.
+        body: Body,
     },
     /// The author says that the body was erased; it is no longer wanted.
     BodyErased {

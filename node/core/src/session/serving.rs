@@ -1,26 +1,22 @@
 //! Answering for bodies: one chunk, to those who may have it, or the reason why not.
 //!
-//! An addressed body is given for a token, and by its author alone: a body is stored by its digest,
-//! which anyone may commit to in a log of its own, with tags of its own. For the same reason a sealed
-//! body is never given as a public one. Whether a body is here or was erased is told only to those
-//! who may have it: a holder that is not the author answers for a sealed body, and for an erased one,
-//! as if it had never had it. Otherwise a commitment to the digest of another's body would tell who
-//! has that body, and so to whom it was addressed.
+//! An addressed body is given by whoever holds it for a token of one of its entry's tags: to its
+//! author and to those it is addressed to. Whether it is here or was erased is told to them alone: a
+//! stranger gets one and the same answer, whatever is held. That nobody is led to answer for another
+//! entry's body is seen to by [`crate::body`]: a copied digest finds nothing.
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, body_unavailable::Reason};
 
-use super::{Exchange, FrameKind, Misbehaved, Part, Sender, Step, bodies::key};
+use super::{Exchange, FrameKind, Misbehaved, Sender, Step, bodies::key};
 use crate::{
+    body::Part,
     entry::{Entry, Visibility},
     limits::CHUNK_BYTES_MAX,
     sealing::routing::{Token, admits},
     society::Origin,
     store::{BodyState, Reader},
 };
-
-/// How a sealed body begins, and one that is not sealed never does: its first 32 bytes are random.
-const SEALED: &[u8] = b"age-encryption.org/";
 
 impl Exchange {
     /// Answers with one chunk, or with why not.
@@ -38,12 +34,7 @@ impl Exchange {
         if !want.offset.is_multiple_of(CHUNK_BYTES_MAX as u64) {
             return Err(from.wrong("offset"));
         }
-        let own = origin == self.settings.origin;
-        let token = token.as_ref().filter(|_| own);
-        let served =
-            serve(step.store, &origin, index, part, token, want.offset).map_err(|reason| {
-                if reason == Reason::Erased && !own { Reason::Absent } else { reason }
-            });
+        let served = serve(step.store, &origin, index, part, token.as_ref(), want.offset);
         step.send(
             from.link,
             match served {
@@ -83,21 +74,13 @@ fn serve(
         Visibility::Public | Visibility::Federation => true,
         Visibility::Addressed => token.is_some_and(|token| admits(token, &header.tags)),
     };
-    let commitment = match part {
-        Part::Record => Some(header.record),
-        Part::Content => header.content,
-    };
-    let commitment = commitment.filter(|_| admitted).ok_or(Reason::Refused)?;
-    match store.body_state(&commitment.digest) {
+    let key = header.body_key(part).filter(|_| admitted).ok_or(Reason::Refused)?;
+    match store.body_state(&key) {
         BodyState::Erased => return Err(Reason::Erased),
         BodyState::Absent => return Err(Reason::Absent),
         BodyState::Present => {}
     }
-    let begins = store.body(&commitment.digest, 0, SEALED.len()).map_err(|_| Reason::Absent)?;
-    if header.visibility != Visibility::Addressed && begins.as_deref() == Some(SEALED) {
-        return Err(Reason::Absent);
-    }
-    match store.body(&commitment.digest, offset, CHUNK_BYTES_MAX) {
+    match store.body(&key, offset, CHUNK_BYTES_MAX) {
         Ok(Some(data)) if !data.is_empty() => Ok(data),
         Ok(_) | Err(_) => Err(Reason::Absent),
     }

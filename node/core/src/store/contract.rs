@@ -13,6 +13,7 @@ use tlog_tiles::{Hash, HashReader, prove_tree};
 use super::{BodyState, Store, StoreError};
 use crate::{
     batch::VerifiedBatch,
+    body::{Body, BodyKey, Part, Place},
     entry::{Commitment, EntryBytes, Header, Visibility},
     evidence::Evidence,
     head::{Head, HeadKeys, SignedHead},
@@ -109,6 +110,16 @@ impl World {
     /// The log of a society.
     pub fn origin(&self, code: &str) -> Origin {
         format!("m.example.org/{code}/1").parse().unwrap()
+    }
+
+    /// A place in the log of ph.
+    pub fn place(&self, index: u64) -> Place {
+        Place::new(&self.origin("ph"), index, Part::Record)
+    }
+
+    /// A body in the log of ph.
+    pub fn body(&self, index: u64, bytes: &[u8]) -> Body {
+        Body::new(self.place(index), bytes)
     }
 
     /// The entry that stands at `index`; the same for the same arguments.
@@ -208,10 +219,10 @@ fn appends_only_where_the_log_ends(world: &World, subject: &mut dyn Subject) {
     assert!(matches!(early, Err(StoreError::Conflict { held: 0, start: 3, .. })));
     assert!(subject.store().logs().is_empty(), "1: nothing changed");
     subject.store().append(&first, &[]).expect("1: continues");
-    let again = subject.store().append(&first, &[b"a body"]);
+    let body = world.body(1, b"a body");
+    let again = subject.store().append(&first, std::slice::from_ref(&body));
     assert!(matches!(again, Err(StoreError::Conflict { held: 3, start: 0, .. })));
-    let digest = Sha256::digest(b"a body").into();
-    assert_eq!(subject.store().body_state(&digest), BodyState::Absent, "1: nothing changed");
+    assert_eq!(subject.store().body_state(&body.key()), BodyState::Absent, "1: nothing changed");
     holds(world, subject.store(), &origin, 3);
     subject.store().append(&second, &[]).expect("1: continues");
     holds(world, subject.store(), &origin, 5);
@@ -330,49 +341,58 @@ fn keeps_heads_and_who_cosigned_them(world: &World, subject: &mut dyn Subject) {
 }
 
 fn bodies_are_present_absent_or_erased(world: &World, subject: &mut dyn Subject) {
-    let bodies: Vec<Vec<u8>> = (0..5u8).map(|n| vec![n + 1; 1000 * usize::from(n) + 1]).collect();
-    let digests: Vec<[u8; 32]> = bodies.iter().map(|body| Sha256::digest(body).into()).collect();
-    let state = |subject: &mut dyn Subject, n: usize| subject.store().body_state(&digests[n]);
+    let bodies: Vec<Body> =
+        (0..5u8).map(|n| world.body(3, &vec![n + 1; 1000 * usize::from(n) + 1])).collect();
+    let keys: Vec<BodyKey> = bodies.iter().map(Body::key).collect();
+    let state = |subject: &mut dyn Subject, n: usize| subject.store().body_state(&keys[n]);
     let batch = world.batch(&world.origin("ph"), &Tree::default(), 1);
-    subject.store().append(&batch, &[&bodies[0], &bodies[1], &bodies[0]]).expect("append");
-    subject.store().put_bodies(&[&bodies[2]]).expect("put");
-    subject.store().put_bodies(&[&bodies[2], &bodies[3]]).expect("put again");
+    subject
+        .store()
+        .append(&batch, &[bodies[0].clone(), bodies[1].clone(), bodies[0].clone()])
+        .expect("append");
+    subject.store().put_bodies(&bodies[2..3]).expect("put");
+    subject.store().put_bodies(&bodies[2..4]).expect("put again");
     for n in 0..4 {
         assert_eq!(state(subject, n), BodyState::Present);
-        let whole = subject.store().body(&digests[n], 0, usize::MAX).expect("body");
-        assert_eq!(whole.as_ref(), Some(&bodies[n]), "5: byte for byte");
+        let whole = subject.store().body(&keys[n], 0, usize::MAX).expect("body");
+        assert_eq!(whole.as_deref(), Some(bodies[n].bytes()), "5: byte for byte");
     }
-    let part = |subject: &mut dyn Subject, from, max| subject.store().body(&digests[3], from, max);
+    let part = |subject: &mut dyn Subject, from, max| subject.store().body(&keys[3], from, max);
     assert_eq!(part(subject, 2990, 100).expect("part"), Some(vec![4; 11]), "6: bounded");
     assert_eq!(part(subject, 10, 100).expect("part"), Some(vec![4; 100]));
     for from in [3001, u64::MAX] {
         assert_eq!(part(subject, from, 100).expect("past the end"), Some(vec![]));
     }
     assert_eq!(state(subject, 4), BodyState::Absent);
-    assert_eq!(subject.store().body(&digests[4], 0, 9).expect("absent"), None);
+    assert_eq!(subject.store().body(&keys[4], 0, 9).expect("absent"), None);
 
     for n in [1, 4, 1] {
-        subject.store().erase_body(&digests[n]).expect("erase");
+        subject.store().erase_body(&keys[n]).expect("erase");
         assert_eq!(state(subject, n), BodyState::Erased);
-        assert_eq!(subject.store().body(&digests[n], 0, 9).expect("erased"), None);
-        let offered = subject.store().put_bodies(&[&bodies[n]]);
+        assert_eq!(subject.store().body(&keys[n], 0, 9).expect("erased"), None);
+        let offered = subject.store().put_bodies(&bodies[n..=n]);
         assert!(matches!(offered, Err(StoreError::Erased)), "5: erased is terminal");
     }
     for (n, expected) in [(0, BodyState::Present), (2, BodyState::Present)] {
         assert_eq!(state(subject, n), expected);
     }
+    // Another entry with the digest of one that is here, or was erased, has nothing.
+    for body in &bodies {
+        let copied = world.place(4).key(&body.commitment().digest);
+        assert_eq!(subject.store().body_state(&copied), BodyState::Absent, "5: at its place");
+        assert_eq!(subject.store().body(&copied, 0, 9).expect("absent"), None);
+    }
 }
 
 fn refuses_a_batch_with_an_erased_body_as_a_whole(world: &World, subject: &mut dyn Subject) {
     let origin = world.origin("ph");
-    let erased = Sha256::digest(b"erased").into();
-    subject.store().erase_body(&erased).expect("erase");
+    let [another, erased] = [b"another".as_slice(), b"erased"].map(|bytes| world.body(0, bytes));
+    subject.store().erase_body(&erased.key()).expect("erase");
     let batch = world.batch(&origin, &Tree::default(), 1);
-    let refused = subject.store().append(&batch, &[b"another", b"erased"]);
+    let refused = subject.store().append(&batch, &[another.clone(), erased]);
     assert!(matches!(refused, Err(StoreError::Erased)));
     assert!(subject.store().logs().is_empty(), "3: nothing of it");
-    let another = Sha256::digest(b"another").into();
-    assert_eq!(subject.store().body_state(&another), BodyState::Absent, "3: nothing of it");
+    assert_eq!(subject.store().body_state(&another.key()), BodyState::Absent, "3: nothing of it");
 }
 
 fn keeps_the_first_evidence(world: &World, subject: &mut dyn Subject) {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
 use tlog_tiles::{Hash, HashReader};
 
 use super::{BodyState, Heads, Reader, Store, StoreError, proofs};
 use crate::{
     batch::VerifiedBatch,
+    body::{Body, BodyKey},
     entry::EntryBytes,
     evidence::Evidence,
     head::SignedHead,
@@ -20,7 +20,7 @@ use crate::{
 pub struct MemoryStore {
     logs: BTreeMap<Origin, Log>,
     /// `None`: erased.
-    bodies: BTreeMap<[u8; 32], Option<Vec<u8>>>,
+    bodies: BTreeMap<BodyKey, Option<Vec<u8>>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -107,8 +107,8 @@ impl Reader for MemoryStore {
         proofs::inclusion(hashes, held, index, size)
     }
 
-    fn body_state(&self, digest: &[u8; 32]) -> BodyState {
-        match self.bodies.get(digest) {
+    fn body_state(&self, key: &BodyKey) -> BodyState {
+        match self.bodies.get(key) {
             Some(Some(_)) => BodyState::Present,
             Some(None) => BodyState::Erased,
             None => BodyState::Absent,
@@ -117,11 +117,11 @@ impl Reader for MemoryStore {
 
     fn body(
         &self,
-        digest: &[u8; 32],
+        key: &BodyKey,
         offset: u64,
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(Some(body)) = self.bodies.get(digest) else {
+        let Some(Some(body)) = self.bodies.get(key) else {
             return Ok(None);
         };
         let rest = usize::try_from(offset).ok().and_then(|offset| body.get(offset..));
@@ -134,7 +134,7 @@ impl Reader for MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError> {
+    fn append(&mut self, batch: &VerifiedBatch, bodies: &[Body]) -> Result<(), StoreError> {
         let held = self.tree(batch.origin()).size();
         if held != batch.start() {
             return Err(StoreError::Conflict {
@@ -153,13 +153,12 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn put_bodies(&mut self, bodies: &[&[u8]]) -> Result<(), StoreError> {
-        let digest = |body: &[u8]| <[u8; 32]>::from(Sha256::digest(body));
-        if bodies.iter().any(|body| self.body_state(&digest(body)) == BodyState::Erased) {
+    fn put_bodies(&mut self, bodies: &[Body]) -> Result<(), StoreError> {
+        if bodies.iter().any(|body| self.body_state(&body.key()) == BodyState::Erased) {
             return Err(StoreError::Erased);
         }
         for body in bodies {
-            self.bodies.insert(digest(body), Some(body.to_vec()));
+            self.bodies.insert(body.key(), Some(body.bytes().to_vec()));
         }
         Ok(())
     }
@@ -171,8 +170,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn erase_body(&mut self, digest: &[u8; 32]) -> Result<(), StoreError> {
-        self.bodies.insert(*digest, None);
+    fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        self.bodies.insert(*key, None);
         Ok(())
     }
 

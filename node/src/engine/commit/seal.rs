@@ -4,7 +4,8 @@
 use prost::Message as _;
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    entry::{Commitment, Header, Visibility},
+    body::{Body, Part, Place},
+    entry::{Header, Visibility},
     limits::BODY_BYTES_MAX,
     roster::Member,
     sealing::{self, Recipient, SealError, routing},
@@ -44,6 +45,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let parties = self.parties(&draft.addressees)?;
         let record_bytes = record.encode_to_vec();
         let mut bodies = Vec::with_capacity(2);
+        let body = |part, bytes: &[u8]| Body::new(Place::new(&origin, index, part), bytes);
         let mut tags = Vec::new();
         match draft.visibility {
             Visibility::Public | Visibility::Federation => {
@@ -51,7 +53,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 if salted.len() as u64 > BODY_BYTES_MAX {
                     return Err(too_large(salted.len()));
                 }
-                bodies.push(salted);
+                bodies.push(body(Part::Record, &salted));
             }
             Visibility::Addressed => {
                 let both: Vec<Recipient> = parties
@@ -59,10 +61,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     .flat_map(|m| [m.case_key.clone(), m.audit_key.clone()])
                     .collect();
                 let case: Vec<Recipient> = parties.iter().map(|m| m.case_key.clone()).collect();
-                bodies.push(sealing::seal(&record_bytes, &both).map_err(not_sealed)?);
+                let sealed = sealing::seal(&record_bytes, &both).map_err(not_sealed)?;
+                bodies.push(body(Part::Record, &sealed));
                 if let Some(content) = &content {
                     let message = Zeroizing::new(content.encode_to_vec());
-                    bodies.push(sealing::seal(&message, &case).map_err(not_sealed)?);
+                    let sealed = sealing::seal(&message, &case).map_err(not_sealed)?;
+                    bodies.push(body(Part::Content, &sealed));
                 }
                 let keys: Vec<_> = parties
                     .iter()
@@ -74,9 +78,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     .map_err(|error| Refused::Internal(error.to_string()))?;
             }
         }
-        let mut commitments = bodies
-            .iter()
-            .map(|body| Commitment { digest: sealing::digest(body), size: body.len() as u64 });
+        let mut commitments = bodies.iter().map(Body::commitment);
         let record_commitment = commitments
             .next()
             .ok_or_else(|| Refused::Internal("an entry without a record".into()))?;

@@ -2,7 +2,8 @@
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    entry::{Commitment, Entry, EntryBytes, Header, Visibility},
+    body::Part,
+    entry::{Entry, EntryBytes, Header, Visibility},
     export::Export,
     head::SignedHead,
     people::Action,
@@ -80,8 +81,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if own > 0 {
             warnings.push(format!(
                 "{own} bodies of this society's own entries are not here, as after a restore from \
-                 a backup, and cannot be fetched: what these entries say is not shown. `tutti log \
-                 show` lists them; ask the other societies what they had from you since the backup"
+                 a backup. They are fetched from the societies that they were addressed to, as soon \
+                 as these are connected; until then what these entries say is not shown. `tutti log \
+                 show` lists them; see `tutti peers`"
             ));
         }
         match self.projector.wanted(late_ms) - own {
@@ -137,16 +139,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let message = |(index, entry): (u64, &EntryBytes)| {
             let parsed = Entry::parse_at(entry.as_slice(), origin, index).ok();
             let header = parsed.as_ref().and_then(Entry::header);
-            let state = |commitment: Option<&Commitment>| {
-                commitment.map_or(api::BodyState::Unspecified, |commitment| {
-                    state_of_body(self.store.body_state(&commitment.digest))
+            let state = |part| {
+                let key = header.and_then(|header| header.body_key(part));
+                key.map_or(api::BodyState::Unspecified, |key| {
+                    state_of_body(self.store.body_state(&key))
                 })
             };
             api::LogEntry {
                 index,
                 entry: entry.as_slice().to_vec(),
-                record_state: state(header.map(|header| &header.record)) as i32,
-                content_state: state(header.and_then(|header| header.content.as_ref())) as i32,
+                record_state: state(Part::Record) as i32,
+                content_state: state(Part::Content) as i32,
                 summary: self.summary(actor, origin, index, header),
             }
         };
@@ -237,13 +240,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             Some(Subject::Unreadable(why)) => format!("unreadable: {why}"),
             Some(Subject::Unknown) => "of a kind that this node does not know".into(),
-            None if self.projector.wants_record(&at, &header.record.digest) => {
-                let own = at.origin == self.identity.origin;
-                if own { "lost here" } else { "on its way" }.into()
-            }
-            None => match self.store.body_state(&header.record.digest) {
-                BodyState::Erased => "erased".into(),
-                BodyState::Present | BodyState::Absent => match header.visibility {
+            None if self.projector.wants(&header.place(Part::Record)) => "on its way".into(),
+            None => match header.body_key(Part::Record).map(|key| self.store.body_state(&key)) {
+                Some(BodyState::Erased) => "erased".into(),
+                Some(BodyState::Present | BodyState::Absent) | None => match header.visibility {
                     Visibility::Addressed => "sealed for others".into(),
                     Visibility::Public | Visibility::Federation => "not read yet".into(),
                 },

@@ -4,6 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    body::Part,
     people::{Action, Verdict},
     record,
     referral::{self, EventRef, Referral, ReferralId, codes},
@@ -195,10 +196,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         now_ms: u64,
     ) -> Result<Option<api::BodyState>, Refused> {
         let header = self.header_at(&event.at)?;
-        let content = header.and_then(|header| header.content);
+        let content = header.and_then(|header| header.body_key(Part::Content));
         Ok(content.map(|content| match self.is_due(&event.at, now_ms) {
             true => api::BodyState::Erased,
-            false => state_of_body(self.store.body_state(&content.digest)),
+            false => state_of_body(self.store.body_state(&content)),
         }))
     }
 
@@ -214,8 +215,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             return Ok(None);
         }
         let Some(header) = self.header_at(at)? else { return Ok(None) };
-        let Some(commitment) = header.content else { return Ok(None) };
-        let Some(body) = read_body(&self.store, &commitment)? else { return Ok(None) };
+        let body = read_body(&self.store, &header, Part::Content)?;
+        let Some(body) = body else { return Ok(None) };
         let case_key = &self.identity.keyring.case;
         match record::open_content(&header, event_id, &body, &[case_key]) {
             Ok(content) => Ok(content.content),

@@ -19,9 +19,9 @@ fn disk(federation: &Federation, code: &str, dir: &Path) -> On<DiskStore> {
     engine(federation, code, opened.unwrap().store)
 }
 
-fn content<S: Store>(node: &On<S>, by: &str, index: u64) -> [u8; 32] {
+fn content<S: Store>(node: &On<S>, by: &str, index: u64) -> BodyKey {
     let at = EventRef { origin: origin(by), index };
-    node.header_at(&at).unwrap().unwrap().content.unwrap().digest
+    node.header_at(&at).unwrap().unwrap().body_key(Part::Content).unwrap()
 }
 
 /// A referral with a content in each direction, on both nodes.
@@ -74,17 +74,22 @@ fn consent_withdrawn_erases_on_every_disk_and_both_sides_confirm() {
     let mut ph = disk(&federation, "ph", dirs[1].path());
     let mut qa = disk(&federation, "qa", dirs[2].path());
     let id = told(&mut sg, &mut ph);
-    let digests = [content(&sg, "sg", 0), content(&sg, "ph", 0), content(&sg, "sg", 1)];
-    let bodies = digests.map(|digest| sg.store.body(&digest, 0, usize::MAX).unwrap().unwrap());
+    let places = [("sg", 0), ("ph", 0), ("sg", 1)];
+    let bodies = places.map(|(by, index)| {
+        let place = Place::new(&origin(by), index, Part::Content);
+        held(&sg, place, &content(&sg, by, index))
+    });
     for body in &bodies {
-        assert!(is_anywhere(dirs[0].path(), body) && is_anywhere(dirs[1].path(), body));
+        assert!(
+            is_anywhere(dirs[0].path(), body.bytes()) && is_anywhere(dirs[1].path(), body.bytes())
+        );
     }
     let root = sg.store.tree(&origin("sg")).root();
     // ph hears it from the person; sg is away, and comes back.
     one(&mut ph, advance(4, id, withdraw_consent(), "")).unwrap();
     assert!(shown(&ph, id).content.is_none(), "at once");
-    for digest in &digests {
-        assert_eq!(ph.store.body_state(digest), BodyState::Erased);
+    for body in &bodies {
+        assert_eq!(ph.store.body_state(&body.key()), BodyState::Erased);
     }
     ph.tick(NOW_MS);
     assert_eq!(confirmed(&shown(&ph, id)), [("sg", false), ("ph", true)]);
@@ -126,12 +131,15 @@ fn consent_withdrawn_erases_on_every_disk_and_both_sides_confirm() {
     assert_eq!(sg.store.root_at(&origin("sg"), 2).unwrap(), root);
     for body in &bodies {
         for store in [&mut sg.store, &mut ph.store] {
-            assert!(store.put_bodies(&[body]).is_err(), "it is never taken again");
+            assert!(
+                store.put_bodies(std::slice::from_ref(body)).is_err(),
+                "it is never taken again"
+            );
         }
     }
     drop((sg, ph, qa));
     for (dir, body) in dirs.iter().flat_map(|dir| bodies.iter().map(move |body| (dir, body))) {
-        assert!(!is_anywhere(dir.path(), body));
+        assert!(!is_anywhere(dir.path(), body.bytes()));
         assert!(!is_anywhere(dir.path(), b"CANARY Ward twel"));
     }
     let again = disk(&federation, "ph", dirs[1].path());
@@ -143,7 +151,7 @@ fn what_was_durable_before_a_crash_is_erased_at_the_start_and_confirmed_then() {
     let federation = federation();
     let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
     let id = told(&mut sg, &mut ph);
-    let digest = content(&ph, "sg", 0);
+    let key = content(&ph, "sg", 0);
     let before = ph.store.clone();
     let requested = Command::RequestErasure(v1::ErasureRequested { ground: 1 });
     one(&mut sg, advance(4, id, requested, "")).unwrap();
@@ -156,12 +164,12 @@ fn what_was_durable_before_a_crash_is_erased_at_the_start_and_confirmed_then() {
     let batch = VerifiedBatch::verify(&end, end.size(), &entries, head, Vec::new()).unwrap();
     crashed.append(&batch, &[]).unwrap();
     let at = EventRef { origin: origin("sg"), index: 2 };
-    let record = ph.header_at(&at).unwrap().unwrap().record.digest;
-    let record = ph.store.body(&record, 0, usize::MAX).unwrap().unwrap();
-    crashed.put_bodies(&[&record]).unwrap();
-    assert_eq!(crashed.body_state(&digest), BodyState::Present);
+    let header = ph.header_at(&at).unwrap().unwrap();
+    let record = header.body_key(Part::Record).unwrap();
+    crashed.put_bodies(&[held(&ph, header.place(Part::Record), &record)]).unwrap();
+    assert_eq!(crashed.body_state(&key), BodyState::Present);
     let mut ph = engine(&federation, "ph", crashed);
-    assert_eq!(ph.store.body_state(&digest), BodyState::Erased);
+    assert_eq!(ph.store.body_state(&key), BodyState::Erased);
     assert_eq!(shown(&ph, id).state(), api::ReferralState::ErasureRequested);
     ph.tick(NOW_MS);
     assert_eq!(confirmed(&shown(&ph, id)), [("sg", false), ("ph", true)]);
@@ -172,19 +180,19 @@ fn what_never_came_is_wanted_no_more_and_never_taken() {
     let federation = federation();
     let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
     let id = id_of(&one(&mut sg, send(1)).unwrap());
-    let digest = content(&sg, "sg", 0);
-    let body = sg.store.body(&digest, 0, usize::MAX).unwrap().unwrap();
+    let key = content(&sg, "sg", 0);
+    let body = held(&sg, Place::new(&origin("sg"), 0, Part::Content), &key);
     pass_entries(&sg, &mut ph);
     let wanted = wants(&mut ph);
     let (record, content): (Vec<_>, Vec<_>) =
-        wanted.into_iter().partition(|want| want.part == tutti_core::session::Part::Record);
+        wanted.into_iter().partition(|want| want.part == Part::Record);
     pass_body(&sg, &mut ph, &record[0]);
     one(&mut sg, advance(2, id, withdraw_consent(), "")).unwrap();
     pass(&sg, &mut ph);
     assert_eq!(ph.bodies_wanted(), 0);
-    let effect = tutti_core::session::Effect::Body { want: content[0].clone(), bytes: body };
+    let effect = tutti_core::session::Effect::Body { want: content[0].clone(), body };
     ph.run(effect, NOW_MS);
-    assert_eq!(ph.store.body_state(&digest), BodyState::Absent);
+    assert_eq!(ph.store.body_state(&key), BodyState::Absent);
     assert_eq!(shown(&ph, id).content_state(), api::BodyState::Erased);
     ph.tick(NOW_MS);
     assert_eq!(confirmed(&shown(&ph, id)), [("sg", false), ("ph", true)]);

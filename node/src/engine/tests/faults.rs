@@ -60,16 +60,16 @@ impl Reader for Faulty {
     fn inclusion(&self, origin: &Origin, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
         self.memory.inclusion(origin, index, size)
     }
-    fn body_state(&self, digest: &[u8; 32]) -> BodyState {
-        self.memory.body_state(digest)
+    fn body_state(&self, key: &BodyKey) -> BodyState {
+        self.memory.body_state(key)
     }
     fn body(
         &self,
-        digest: &[u8; 32],
+        key: &BodyKey,
         offset: u64,
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.memory.body(digest, offset, max_bytes)
+        self.memory.body(key, offset, max_bytes)
     }
     fn evidence(&self, origin: &Origin) -> Option<Evidence> {
         self.memory.evidence(origin)
@@ -77,21 +77,21 @@ impl Reader for Faulty {
 }
 
 impl Store for Faulty {
-    fn append(&mut self, batch: &VerifiedBatch, bodies: &[&[u8]]) -> Result<(), StoreError> {
+    fn append(&mut self, batch: &VerifiedBatch, bodies: &[Body]) -> Result<(), StoreError> {
         match self.next {
             Next::Works => self.memory.append(batch, bodies),
             Next::Full => Err(StoreError::Full(io::ErrorKind::StorageFull.into())),
             Next::Fails => Err(StoreError::Fatal(io::Error::other("fsync"))),
         }
     }
-    fn put_bodies(&mut self, bodies: &[&[u8]]) -> Result<(), StoreError> {
+    fn put_bodies(&mut self, bodies: &[Body]) -> Result<(), StoreError> {
         self.memory.put_bodies(bodies)
     }
     fn put_head(&mut self, head: &SignedHead) -> Result<(), StoreError> {
         self.memory.put_head(head)
     }
-    fn erase_body(&mut self, digest: &[u8; 32]) -> Result<(), StoreError> {
-        self.memory.erase_body(digest)
+    fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        self.memory.erase_body(key)
     }
     fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
         self.memory.put_evidence(evidence)

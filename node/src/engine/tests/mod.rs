@@ -14,6 +14,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use tutti_core::{
     batch::VerifiedBatch,
+    body::{Body, BodyKey, Part, Place},
     referral::{Command, ReferralId, form},
     sealing::routing,
     session::BodyWant,
@@ -100,9 +101,13 @@ fn pass_body<A: Store, B: Store>(from: &On<A>, to: &mut On<B>, want: &BodyWant) 
     if header.visibility == tutti_core::entry::Visibility::Addressed {
         assert!(routing::admits(&want.token.unwrap(), &header.tags));
     }
-    let body = from.store.body(&want.commitment.digest, 0, usize::MAX).unwrap().unwrap();
-    to.store.put_bodies(&[&body]).unwrap();
-    to.project_body(&want.commitment.digest, NOW_MS);
+    to.store.put_bodies(&[held(from, want.place(), &want.key())]).unwrap();
+    to.project_body(&want.place(), NOW_MS);
+}
+
+/// A body that is here.
+fn held<S: Store>(node: &On<S>, place: Place, key: &BodyKey) -> Body {
+    Body::new(place, &node.store.body(key, 0, usize::MAX).unwrap().unwrap())
 }
 
 /// All that `from` holds and `to` may have.

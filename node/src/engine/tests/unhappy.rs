@@ -2,16 +2,15 @@
 
 use prost::Message as _;
 use tutti_core::{
-    entry::{Commitment, EntryBytes, Header, Visibility},
+    entry::{EntryBytes, Header, Visibility},
     information::InformationId,
     sealing,
-    session::Part,
 };
 
 use super::*;
 
 #[test]
-fn own_bodies_that_a_backup_lacks_are_told_as_lost() {
+fn own_bodies_that_a_backup_lacks_are_told_apart() {
     let federation = federation();
     let [mut sg, mut again] = ["sg", "sg"].map(|code| node(&federation, code));
     one(&mut sg, send(1)).unwrap();
@@ -22,10 +21,13 @@ fn own_bodies_that_a_backup_lacks_are_told_as_lost() {
     let batch = VerifiedBatch::verify(&held, 0, &entries, head, Vec::new()).unwrap();
     again.store.append(&batch, &[]).unwrap();
     again.project(&origin, NOW_MS);
-    assert_eq!(again.entries(&Actor::node(), &origin, 0, 1).unwrap()[0].summary, "lost here");
+    assert_eq!(again.entries(&Actor::node(), &origin, 0, 1).unwrap()[0].summary, "on its way");
     let warnings = again.status(&Actor::node(), NOW_MS + 60_000).unwrap().warnings;
     let told = |text: &str| warnings.iter().any(|warning| warning.contains(text));
-    assert!(told("2 bodies of this society's own") && !told("on their way"), "{warnings:?}");
+    assert!(
+        told("2 bodies of this society's own") && !told("2 bodies for this node"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn bodies_that_come_later_and_in_any_order_are_taken_then() {
     assert_eq!(shown(&ph, id), shown(&sg, id));
     assert_eq!(ph.bodies_wanted(), 0);
     // Erased: gone here for ever, the rest stands.
-    ph.store.erase_body(&content.commitment.digest).unwrap();
+    ph.store.erase_body(&content.key()).unwrap();
     let referral = shown(&restarted(&federation, &ph, "ph"), id);
     assert_eq!(referral.content_state(), api::BodyState::Erased);
     assert!(referral.content.is_none());
@@ -107,19 +109,20 @@ fn forge(federation: &Federation, by: &str, to: &mut Node, record: &v1::Record, 
         .collect();
     let mut rng = ChaCha20Rng::seed_from_u64(9);
     let tags = routing::tags(&keyring.routing, &addressees, &own, held.size(), &mut rng).unwrap();
-    let commitment = Commitment { digest: sealing::digest(&body), size: body.len() as u64 };
+    let place = |part| Place::new(&own, held.size(), part);
+    let body = Body::new(place(Part::Record), &body);
     let header = Header {
         origin: own.clone(),
         index: held.size(),
         recorded_at_ms: NOW_MS,
         visibility: Visibility::Addressed,
-        record: commitment,
-        content: content.then_some(commitment),
+        record: body.commitment(),
+        content: content.then(|| place(Part::Content).commit(b"absent")),
         tags,
     };
     let entries: Vec<EntryBytes> = vec![header.encode()];
     let batch = VerifiedBatch::author(&held, &own, entries, &keyring.log).unwrap();
-    to.store.append(&batch, &[&body]).unwrap();
+    to.store.append(&batch, &[body]).unwrap();
     to.project(&own, NOW_MS);
 }
 

@@ -9,8 +9,8 @@ use super::*;
 use crate::disk::faults::{self, Fault};
 
 /// Whether any sixteen bytes of the body, at any place, stand anywhere in any file.
-fn is_anywhere(dir: &Path, body: &[u8]) -> bool {
-    let parts: HashSet<&[u8]> = body.chunks_exact(16).collect();
+fn is_anywhere(dir: &Path, body: &Body) -> bool {
+    let parts: HashSet<&[u8]> = body.bytes().chunks_exact(16).collect();
     let first: HashSet<u8> = parts.iter().map(|part| part[0]).collect();
     files(dir).iter().any(|file| {
         let bytes = fs::read(dir.join(file)).unwrap();
@@ -27,18 +27,18 @@ fn no_byte_of_an_erased_body_is_left() {
     let mut store = write(dir.path(), &world, &history());
     let gone = body(3, 2000);
     assert!(is_anywhere(dir.path(), &gone));
-    store.body(&digest(&gone), 0, 100).unwrap();
-    store.erase_body(&digest(&gone)).unwrap();
+    store.body(&gone.key(), 0, 100).unwrap();
+    store.erase_body(&gone.key()).unwrap();
     assert!(!is_anywhere(dir.path(), &gone));
-    assert_eq!(store.body(&digest(&gone), 0, 100).unwrap(), None);
+    assert_eq!(store.body(&gone.key(), 0, 100).unwrap(), None);
     drop(store);
     assert!(!is_anywhere(dir.path(), &gone));
     fs::remove_dir_all(dir.path().join("index")).unwrap();
     let mut store = open(dir.path(), &world).unwrap().store;
     assert!(!is_anywhere(dir.path(), &gone));
     for erased in [gone, body(2, 300), body(9, 77)] {
-        assert_eq!(store.body_state(&digest(&erased)), BodyState::Erased);
-        assert!(matches!(store.put_bodies(&[&erased]), Err(StoreError::Erased)));
+        assert_eq!(store.body_state(&erased.key()), BodyState::Erased);
+        assert!(matches!(store.put_bodies(&[erased]), Err(StoreError::Erased)));
     }
     assert!(is_anywhere(dir.path(), &body(6, 5000)), "the others are untouched");
 }
@@ -52,21 +52,21 @@ fn an_erasure_that_a_crash_interrupts_is_finished_or_never_was() {
         let dir = folder();
         let mut store = write(dir.path(), &world, &history());
         faults::strike(Fault::Crash, at);
-        let erased = store.erase_body(&digest(&gone));
+        let erased = store.erase_body(&gone.key());
         let killed = folder();
         copy(dir.path(), killed.path());
         drop(store);
         let struck = faults::heal();
         let read_only = open_read_only(killed.path(), &world).unwrap().store;
-        let state = read_only.body_state(&digest(&gone));
+        let state = read_only.body_state(&gone.key());
         drop(read_only);
         let opened = open(killed.path(), &world).unwrap();
-        assert_eq!(opened.store.body_state(&digest(&gone)), state);
+        assert_eq!(opened.store.body_state(&gone.key()), state);
         match state {
             BodyState::Present => {
                 assert!(erased.is_err(), "what was acknowledged stays erased");
-                let whole = opened.store.body(&digest(&gone), 0, usize::MAX).unwrap();
-                assert_eq!(whole.as_ref(), Some(&gone));
+                let whole = opened.store.body(&gone.key(), 0, usize::MAX).unwrap();
+                assert_eq!(whole.as_deref(), Some(gone.bytes()));
             }
             _ => {
                 assert!(!is_anywhere(killed.path(), &gone));

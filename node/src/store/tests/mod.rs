@@ -20,7 +20,10 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tutti_core::store::{BodyState, MemoryStore, Reader, Store, StoreError, contract::World};
+use tutti_core::{
+    body::Body,
+    store::{BodyState, MemoryStore, Reader, Store, StoreError, contract::World},
+};
 
 use super::{DiskError, DiskStore, Opened};
 
@@ -48,28 +51,24 @@ fn folder() -> TempDir {
 #[derive(Debug, Clone)]
 enum Step {
     /// Entries of a society, with bodies.
-    Append(&'static str, u64, Vec<Vec<u8>>),
+    Append(&'static str, u64, Vec<Body>),
     /// Entries up to an index, under a larger head.
     Part(&'static str, u64, u64),
-    Bodies(Vec<Vec<u8>>),
+    Bodies(Vec<Body>),
     /// A head of a size, cosigned by one society at a time.
     Head(&'static str, u64, &'static str, u64),
-    Erase(Vec<u8>),
+    Erase(Body),
     Evidence(&'static str),
 }
 
 /// A body like no other.
-fn body(seed: u8, len: usize) -> Vec<u8> {
+fn body(seed: u8, len: usize) -> Body {
     let mut bytes = Vec::new();
     while bytes.len() < len {
         bytes.extend(Sha256::digest([&[seed], &bytes.len().to_be_bytes()[..]].concat()));
     }
     bytes.truncate(len);
-    bytes
-}
-
-fn digest(body: &[u8]) -> [u8; 32] {
-    Sha256::digest(body).into()
+    World::new().body(u64::from(seed), &bytes)
 }
 
 /// A history with everything in it that a store is told.
@@ -99,26 +98,24 @@ impl Step {
             Step::Append(code, count, bodies) => {
                 let origin = world.origin(code);
                 let batch = world.batch(&origin, &store.tree(&origin), *count);
-                store.append(&batch, &bodies.iter().map(Vec::as_slice).collect::<Vec<_>>())
+                store.append(&batch, bodies)
             }
             Step::Part(code, end, size) => {
                 let origin = world.origin(code);
                 let batch = world.part(&origin, &store.tree(&origin), *end, *size);
                 store.append(&batch, &[])
             }
-            Step::Bodies(bodies) => {
-                store.put_bodies(&bodies.iter().map(Vec::as_slice).collect::<Vec<_>>())
-            }
+            Step::Bodies(bodies) => store.put_bodies(bodies),
             Step::Head(code, size, by, time_s) => {
                 store.put_head(&world.cosigned(&world.origin(code), *size, &[by], *time_s))
             }
-            Step::Erase(body) => store.erase_body(&digest(body)),
+            Step::Erase(body) => store.erase_body(&body.key()),
             Step::Evidence(code) => store.put_evidence(&world.evidence(&world.origin(code), 4, 1)),
         }
     }
 
     /// Bodies that this step puts.
-    fn bodies(&self) -> &[Vec<u8>] {
+    fn bodies(&self) -> &[Body] {
         match self {
             Step::Append(_, _, bodies) | Step::Bodies(bodies) => bodies,
             _ => &[],
@@ -127,7 +124,7 @@ impl Step {
 }
 
 /// Every body of the history, whatever becomes of it.
-fn bodies() -> Vec<Vec<u8>> {
+fn bodies() -> Vec<Body> {
     let mut all: Vec<_> = history().iter().flat_map(|step| step.bodies().to_vec()).collect();
     all.push(body(9, 77));
     all
@@ -165,14 +162,18 @@ fn logs_differ(left: &dyn Reader, right: &dyn Reader) -> Option<String> {
 }
 
 /// The same for bodies, but for those in `either`, which may be there or not.
-fn bodies_differ(left: &dyn Reader, right: &dyn Reader, either: &[Vec<u8>]) -> Option<String> {
+fn bodies_differ(left: &dyn Reader, right: &dyn Reader, either: &[Body]) -> Option<String> {
     for (number, body) in bodies().iter().enumerate() {
-        let digest = digest(body);
-        let got = |store: &dyn Reader| store.body(&digest, 0, usize::MAX).unwrap();
-        let states = (left.body_state(&digest), right.body_state(&digest));
+        let key = body.key();
+        let got = |store: &dyn Reader| store.body(&key, 0, usize::MAX).unwrap();
+        let states = (left.body_state(&key), right.body_state(&key));
         for store in [left, right] {
-            let whole = store.body_state(&digest) == BodyState::Present;
-            assert_eq!(got(store), whole.then(|| body.clone()), "body {number} is whole or none");
+            let whole = store.body_state(&key) == BodyState::Present;
+            assert_eq!(
+                got(store),
+                whole.then(|| body.bytes().to_vec()),
+                "body {number} is whole or none"
+            );
         }
         if states.0 != states.1 && !either.contains(body) {
             return Some(format!("body {number}: {:?} and {:?}", states.0, states.1));

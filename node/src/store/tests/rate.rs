@@ -38,9 +38,8 @@ fn one_writer_against_raw_appends() {
             OpenOptions::new().create_new(true).append(true).open(dir.path().join("raw")).unwrap();
         let (mut signed, mut stored, mut appended) = (Vec::new(), Vec::new(), Vec::new());
         for n in 0..APPENDS {
-            let mut body = body(1, body_bytes);
-            body.iter_mut().zip(n.to_be_bytes()).for_each(|(to, from)| *to = from);
-            let bodies: &[&[u8]] = if body_bytes > 0 { &[&body] } else { &[] };
+            let body = world.body(n, body(1, body_bytes).bytes());
+            let bodies = if body_bytes > 0 { std::slice::from_ref(&body) } else { &[] };
             let start = Instant::now();
             let batch = world.batch(&origin, &store.tree(&origin), 1);
             signed.push(start.elapsed());

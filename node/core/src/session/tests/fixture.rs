@@ -8,10 +8,11 @@ use tutti_proto::v1;
 use super::super::{Effect, Exchange, Input, LinkId, Misbehaved, Settings, Unkept};
 use crate::{
     batch::VerifiedBatch,
+    body::{Body, Part, Place},
     entry::{Commitment, EntryBytes, Header, Visibility},
     keys::{KeyKind, NoteSecret},
     roster::{Card, DataProtection, Draft, Member, Role, Roster, Status, TlsSpki},
-    sealing::{Identity, RoutingSecret, digest},
+    sealing::{Identity, RoutingSecret},
     society::{Origin, Society},
     store::{MemoryStore, Reader as _, Store as _},
 };
@@ -181,9 +182,9 @@ impl Node<'_> {
                     self.store.put_evidence(&evidence).unwrap();
                     self.others.push(Effect::Evidence(evidence));
                 }
-                Effect::Body { want, bytes } => {
-                    self.store.put_bodies(&[&bytes]).unwrap();
-                    self.others.push(Effect::Body { want, bytes });
+                Effect::Body { want, body } => {
+                    self.store.put_bodies(std::slice::from_ref(&body)).unwrap();
+                    self.others.push(Effect::Body { want, body });
                 }
                 other @ (Effect::BodyErased { .. } | Effect::OwnLogAhead { .. }) => {
                     self.others.push(other);
@@ -248,8 +249,20 @@ impl Node<'_> {
         visibility: Visibility,
         tags: Vec<[u8; 16]>,
     ) -> Commitment {
+        let index = self.store.tree(&self.origin()).size();
+        let body = Body::new(Place::new(&self.origin(), index, Part::Record), body);
+        self.commit(body.commitment(), &[body], visibility, tags)
+    }
+
+    /// Writes one entry with this record, and keeps these bodies.
+    pub(super) fn commit(
+        &mut self,
+        record: Commitment,
+        bodies: &[Body],
+        visibility: Visibility,
+        tags: Vec<[u8; 16]>,
+    ) -> Commitment {
         let tree = self.store.tree(&self.origin());
-        let record = Commitment { digest: digest(body), size: body.len() as u64 };
         let header = Header {
             origin: self.origin(),
             index: tree.size(),
@@ -262,7 +275,7 @@ impl Node<'_> {
         let log = &self.federation.secrets[&self.society].log;
         let entries = vec![header.encode()];
         let batch = VerifiedBatch::author(&tree, &self.origin(), entries, log).unwrap();
-        self.store.append(&batch, &[body]).unwrap();
+        self.store.append(&batch, bodies).unwrap();
         self.input(Input::Grew { origin: self.origin() });
         record
     }

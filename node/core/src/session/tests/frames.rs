@@ -8,9 +8,10 @@ use tutti_proto::v1;
 
 use super::fixture::*;
 use crate::{
+    body::{Part, Place},
     entry::Visibility,
     evidence::Evidence,
-    session::{BodyWant, Effect, Input, Part},
+    session::{BodyWant, Effect, Input},
     store::Reader as _,
 };
 
@@ -29,8 +30,8 @@ fn check(node: &Node<'_>, author: &Node<'_>, what: &str) {
                 let root = author.store.root_at(head.origin(), head.size()).unwrap();
                 assert_eq!(head.root(), root, "{what}");
             }
-            Effect::Body { want, bytes } => {
-                assert_eq!(crate::sealing::digest(bytes), want.commitment.digest, "{what}");
+            Effect::Body { want, body } => {
+                assert_eq!(body.key(), want.key(), "{what}");
             }
             Effect::BodyErased { .. } => {}
             Effect::Evidence(_) | Effect::OwnLogAhead { .. } => panic!("{what}: {effect:?}"),
@@ -102,10 +103,11 @@ fn listener<'a>(federation: &'a Federation, author: &Node<'_>, hello: bool) -> N
     if hello {
         node.frame(1, Kind::Hello(federation.hello("ph")));
     }
-    let commitment =
-        crate::entry::Commitment { digest: crate::sealing::digest(&[7; 100]), size: 100 };
     let (origin, part) = (author.origin(), Part::Record);
-    node.input(Input::Want(BodyWant { origin, index: 0, part, commitment, token: None }));
+    let commitment = Place::new(&origin, 0, part).commit(&[7; 100]);
+    let (token, addressees) = (None, Default::default());
+    let want = BodyWant { origin, index: 0, part, commitment, token, addressees };
+    node.input(Input::Want(want));
     node
 }
 

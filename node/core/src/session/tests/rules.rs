@@ -2,9 +2,8 @@
 
 use super::fixture::*;
 use crate::{
-    entry::Visibility,
     head::SignedHead,
-    session::{BodyWant, Effect, Input, Misbehaved, Part},
+    session::{Effect, Input, Misbehaved},
     store::{Reader as _, Store as _},
 };
 use tutti_proto::v1;
@@ -399,124 +398,6 @@ fn altered_entries_cost_the_link_the_second_time() {
     assert!(matches!(sg.closed.as_slice(), [_, (2, Misbehaved::Batch { .. })]));
 }
 
-fn want(
-    origin_code: &str,
-    commitment: crate::entry::Commitment,
-    token: Option<[u8; 32]>,
-) -> BodyWant {
-    BodyWant { origin: origin(origin_code), index: 0, part: Part::Record, commitment, token }
-}
-
-#[test]
-fn bodies_come_in_chunks_to_those_who_may_have_them() {
-    use crate::sealing::routing::{tag, token};
-    let federation = Federation::new(&["ph", "sg", "qa"]);
-    let (mut ph, mut sg, mut qa) =
-        (federation.node("ph"), federation.node("sg"), federation.node("qa"));
-    let body: Vec<u8> = (0..300_000u32).map(|i| i as u8).collect();
-    let pair = federation.secrets[&society("sg")]
-        .routing
-        .pair(&federation.roster.member(society("ph")).unwrap().routing_key);
-    let sg_token = token(&pair, &origin("ph"), 0, 1);
-    let commitment = ph.write_body(&body, Visibility::Addressed, vec![[9; 16], tag(&sg_token)]);
-    join(&mut ph, &mut sg, 1);
-    join(&mut ph, &mut qa, 2);
-    sg.input(Input::Want(want("ph", commitment, Some(sg_token))));
-    sg.input(Input::Want(want("ph", commitment, Some(sg_token))));
-    carry(&mut ph, &mut sg, 1);
-    assert!(matches!(sg.others.pop(), Some(Effect::Body { bytes, .. }) if bytes == body));
-    assert_eq!(sg.exchange.bodies_wanted(), 0);
-    // Without the token, or with another, it is refused, and asked for again later.
-    for token in [None, Some([5; 32])] {
-        qa.input(Input::Want(want("ph", commitment, token)));
-        carry(&mut ph, &mut qa, 2);
-        assert!(!qa.others.iter().any(|effect| matches!(effect, Effect::Body { .. })));
-    }
-    assert_eq!(qa.exchange.bodies_wanted(), 1);
-}
-
-#[test]
-fn an_addressed_body_is_asked_from_its_author_and_relays_alone() {
-    use crate::roster::Role;
-    let federation = Federation::with(&["ph", "sg", "qa", "ifrc"], |member| {
-        if member.society == society("ifrc") {
-            member.role = Role::Relay;
-        }
-    });
-    let mut sg = federation.node("sg");
-    let asked = |node: &mut Node<'_>| -> Vec<u64> {
-        let sent = node.take();
-        let links = sent.iter().filter(|(_, k)| matches!(k, Kind::WantBody(_)));
-        links.map(|(link, _)| *link).collect()
-    };
-    let commitment = crate::entry::Commitment { digest: [7; 32], size: 10 };
-    sg.meet(1, "qa");
-    sg.take();
-    sg.input(Input::Want(want("ph", commitment, Some([5; 32]))));
-    sg.wait(400_000);
-    assert_eq!(asked(&mut sg), [0u64; 0]);
-    sg.meet(2, "ifrc");
-    assert_eq!(asked(&mut sg), [2]);
-    sg.meet(3, "ph");
-    let absent = v1::BodyUnavailable {
-        origin: origin("ph").to_string(),
-        index: 0,
-        part: 1,
-        reason: v1::body_unavailable::Reason::Absent.into(),
-    };
-    sg.take();
-    sg.frame(2, Kind::BodyUnavailable(absent.clone()));
-    assert_eq!(asked(&mut sg), [3]);
-    sg.frame(3, Kind::BodyUnavailable(absent));
-    assert_eq!(asked(&mut sg), [0u64; 0], "a rest before the next round");
-    sg.wait(300_000);
-    assert!(asked(&mut sg).contains(&3));
-}
-
-#[test]
-fn an_erased_body_is_answered_as_such_and_only_the_author_speaks_for_all() {
-    let federation = Federation::new(&["ph", "sg", "qa"]);
-    let (mut ph, mut sg) = (federation.node("ph"), federation.node("sg"));
-    let commitment = ph.write_body(b"guidance", Visibility::Public, vec![]);
-    ph.store.erase_body(&commitment.digest).unwrap();
-    join(&mut ph, &mut sg, 1);
-    sg.input(Input::Want(want("ph", commitment, None)));
-    carry(&mut ph, &mut sg, 1);
-    assert!(matches!(sg.others.pop(), Some(Effect::BodyErased { .. })));
-    let mut qa = federation.node("qa");
-    qa.store = ph.store.clone();
-    let mut bd = federation.node("sg");
-    join(&mut qa, &mut bd, 1);
-    bd.input(Input::Want(want("ph", commitment, None)));
-    carry(&mut qa, &mut bd, 1);
-    assert!(bd.others.iter().all(|effect| matches!(effect, Effect::Cosign(_))));
-    assert_eq!(bd.exchange.bodies_wanted(), 1);
-}
-
-#[test]
-fn a_body_that_is_not_what_the_entry_commits_to_costs_the_link() {
-    let federation = Federation::new(&["ph", "sg", "qa"]);
-    let mut sg = federation.node("sg");
-    let commitment = crate::entry::Commitment { digest: [7; 32], size: 10 };
-    for (data, is_chunk) in [(vec![0; 10], false), (vec![0; 9], true), (vec![0; 11], true)] {
-        let link = sg.now_ms;
-        sg.meet(link, "ph");
-        sg.input(Input::Want(want("ph", commitment, None)));
-        let chunk =
-            v1::BodyChunk { origin: origin("ph").to_string(), index: 0, part: 1, offset: 0, data };
-        // Not asked for on that link: harmless.
-        sg.meet(link + 1, "qa");
-        sg.frame(link + 1, Kind::BodyChunk(v1::BodyChunk { offset: 1, ..chunk.clone() }));
-        assert!(sg.closed.is_empty());
-        sg.frame(link, Kind::BodyChunk(chunk));
-        let (closed, why) = sg.closed.pop().unwrap();
-        assert_eq!((closed, matches!(why, Misbehaved::Chunk(_))), (link, is_chunk));
-        sg.input(Input::Closed { link: link + 1 });
-        sg.wait(1_000_000);
-    }
-    assert_eq!(sg.exchange.bodies_wanted(), 1);
-}
-
 #[test]
 fn a_clock_that_is_set_back_by_years_stops_nothing() {
     let federation = Federation::new(&["ph", "sg"]);
@@ -541,46 +422,4 @@ fn two_processes_of_one_society_show() {
     let other = v1::Hello { incarnation: vec![2; 16], ..federation.hello("sg") };
     node.frame(2, Kind::Hello(other));
     assert!(node.exchange.twins().contains(&society("sg")));
-}
-
-#[test]
-fn a_body_is_not_had_by_committing_to_its_digest_in_another_log() {
-    use crate::sealing::routing::{tag, token};
-    let federation = Federation::new(&["ph", "sg", "qa"]);
-    let (mut ph, mut sg, mut qa) =
-        (federation.node("ph"), federation.node("sg"), federation.node("qa"));
-    let body = [b"age-encryption.org/v1\n".as_slice(), &[7; 100]].concat();
-    ph.write_body(&body, Visibility::Addressed, vec![[1; 16], [2; 16]]);
-    // qa writes entries of its own that commit to the same bytes, which it does not have.
-    let pair = federation.secrets[&society("qa")]
-        .routing
-        .pair(&federation.roster.member(society("ph")).unwrap().routing_key);
-    let own_token = token(&pair, &origin("qa"), 0, 0);
-    qa.write_body(&body, Visibility::Addressed, vec![tag(&own_token), [2; 16]]);
-    qa.write_body(&body, Visibility::Federation, vec![]);
-    join(&mut ph, &mut qa, 1);
-    join(&mut ph, &mut sg, 2);
-    assert_eq!(ph.store.tree(&origin("qa")).size(), 2);
-    for (index, token) in [(0, own_token.to_vec()), (0, vec![]), (1, vec![])] {
-        for offset in [0, crate::limits::CHUNK_BYTES_MAX as u64, u64::MAX] {
-            if offset == u64::MAX {
-                // Nor whether it was erased there.
-                ph.store.erase_body(&crate::sealing::digest(&body)).unwrap();
-            }
-            let offset = if offset == u64::MAX { 0 } else { offset };
-            let origin = origin("qa").to_string();
-            let want = v1::WantBody { origin, index, part: 1, token: token.clone(), offset };
-            ph.frame(1, Kind::WantBody(want));
-            let answer = ph.take();
-            // The open one as if ph had never had the bytes: else it would tell who has them.
-            let expected = if index == 0 {
-                v1::body_unavailable::Reason::Refused
-            } else {
-                v1::body_unavailable::Reason::Absent
-            };
-            assert!(
-                matches!(answer.as_slice(), [(1, Kind::BodyUnavailable(u))] if u.reason() == expected)
-            );
-        }
-    }
 }

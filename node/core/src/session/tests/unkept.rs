@@ -2,8 +2,9 @@
 
 use super::fixture::*;
 use crate::{
+    body::Part,
     entry::Visibility,
-    session::{BodyWant, Effect, Input, Part},
+    session::{BodyWant, Effect, Input},
     store::Reader as _,
 };
 
@@ -81,19 +82,22 @@ fn a_body_that_found_no_room_is_asked_for_again() {
     join(&mut ph, &mut sg, 1);
     let origin = origin("ph");
     sg.full = true;
-    sg.input(Input::Want(BodyWant {
+    let want = BodyWant {
         origin,
         index: 0,
         part: Part::Record,
         commitment,
         token: None,
-    }));
+        addressees: Default::default(),
+    };
+    let key = want.key();
+    sg.input(Input::Want(want));
     carry(&mut ph, &mut sg, 1);
-    assert_eq!(sg.store.body(&commitment.digest, 0, 1).unwrap(), None);
+    assert_eq!(sg.store.body(&key, 0, 1).unwrap(), None);
     assert_eq!(sg.exchange.bodies_wanted(), 1);
     sg.full = false;
     sg.wait(A_WHILE_MS);
     carry(&mut ph, &mut sg, 1);
-    assert_eq!(sg.store.body(&commitment.digest, 0, usize::MAX).unwrap().unwrap(), body);
+    assert_eq!(sg.store.body(&key, 0, usize::MAX).unwrap().unwrap(), body);
     assert_eq!(sg.exchange.bodies_wanted(), 0);
 }
