@@ -20,6 +20,7 @@ pub(super) fn check(account: &Account) -> Result<(), Failure> {
         let with = audit(account, &["audit", &out, "--key", &key, "--json"], 0)?;
         sound(account, society, &without, &with)?;
     }
+    together(account)?;
     other_copy(account)?;
     altered(account)?;
     proof(account)
@@ -69,6 +70,22 @@ fn sound(account: &Account, society: &str, without: &Value, with: &Value) -> Res
     }
     account.checked(&said);
     Ok(())
+}
+
+/// Both sides' logs judged together, with a page to read.
+fn together(account: &Account) -> Result<(), Failure> {
+    let key = account.node("sg").join("keys").join("audit.key").display().to_string();
+    let [sg, ph, page] = ["sg", "ph", "audit.html"].map(|name| export(account, name));
+    let words = ["audit", &sg, &ph, "--key", &key, "--report", &page, "--json"];
+    let report = audit(account, &words, 0)?;
+    let number = |path: &str| report.pointer(path).and_then(Value::as_u64).unwrap_or_default();
+    let whole = number("/process/whole");
+    let judged = whole > 0 && whole == number("/process/referrals");
+    account.check(
+        judged && Path::new(&page).exists(),
+        "Both sides' logs together: every step, each disclosed field against the person's consent, \
+         every deadline, and no content opened. The page is export/audit.html.",
+    )
 }
 
 /// Singapore's log as Qatar holds it is Singapore's log.

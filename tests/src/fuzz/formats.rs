@@ -250,7 +250,7 @@ pub(super) fn export(data: &[u8]) {
             }
         }
     }
-    let options = Options { audit_key: Some(&federation.audit), ..Options::default() };
+    let options = Options { audit_keys: &[&federation.audit], ..Options::default() };
     if let Ok(report) = audit(&files, options, &mut |_, _| ())
         && report.is_clean()
     {

@@ -42,6 +42,11 @@ impl Erased {
         Ok(Self { place, digests })
     }
 
+    /// Whether this body is listed.
+    pub(super) fn names(&self, digest: &[u8; 32]) -> bool {
+        self.digests.contains_key(digest)
+    }
+
     /// Whether this body is listed; notes that an entry commits to it.
     fn lists(&mut self, digest: &[u8; 32]) -> bool {
         self.digests.get_mut(digest).map(|named| *named = true).is_some()

@@ -120,6 +120,44 @@ codes! {
     EventTwice, "event-twice", Warning;
     /// A step that this society may not take, or not then, whatever others did.
     WorkflowIllegal, "workflow-illegal", Error;
+    /// Two exports of one log are not of one history.
+    ExportsDiffer, "exports-differ", Error;
+    /// A step that fitted what its author had seen lost to one of the other side.
+    StepOvertaken, "step-overtaken", Note;
+    /// A step that its author has taken back.
+    StepTakenBack, "step-taken-back", Note;
+    /// Something was disclosed on the ground of a consent that did not hold.
+    ConsentMissing, "consent-missing", Error;
+    /// Something was disclosed after the consent had ended.
+    ConsentEnded, "consent-ended", Error;
+    /// Something was disclosed to a society that the consent does not name.
+    ConsentRecipient, "consent-recipient", Error;
+    /// Something was disclosed for a purpose that the consent does not name.
+    ConsentPurpose, "consent-purpose", Error;
+    /// A field was disclosed that the consent does not cover.
+    ConsentScope, "consent-scope", Error;
+    /// The record does not say what its content discloses.
+    DisclosureUnlisted, "disclosure-unlisted", Warning;
+    /// A field is said to be withheld and is disclosed.
+    DisclosureWithheld, "disclosure-withheld", Error;
+    /// Something was disclosed by who had seen that the referral was stopped.
+    DisclosedAfterStop, "disclosed-after-stop", Error;
+    /// An answer came after its time.
+    AnswerLate, "answer-late", Warning;
+    /// The other side gave up waiting for an answer after its time.
+    AnswerNever, "answer-never", Warning;
+    /// An answer is due and has not come.
+    AnswerOverdue, "answer-overdue", Warning;
+    /// A referral expired before its time.
+    ExpiredEarly, "expired-early", Error;
+    /// The same case was sent again to the same society for the same service while it was open.
+    SentTwice, "sent-twice", Warning;
+    /// A side has not confirmed that it erased what it must.
+    ErasureOpen, "erasure-open", Warning;
+    /// Content that both sides say they erased is in the export.
+    ErasedHeld, "erased-held", Error;
+    /// A side erased, and the logs show no ground.
+    ErasedUnfounded, "erased-unfounded", Warning;
 }
 
 impl fmt::Display for Code {

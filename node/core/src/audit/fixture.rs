@@ -158,13 +158,17 @@ pub(super) fn referral(founder: &Founder, index: u64) -> v1::Record {
 
 /// Makes the log anew with other entries, signed by its own key: a society that lies.
 pub(super) fn resign(fixture: &Fixture, entries: Vec<EntryBytes>) -> Export {
-    let ph = &fixture.founders[0];
+    log_of(&fixture.founders[0], &fixture.roster, entries)
+}
+
+/// A log of that society with these entries, which nobody has witnessed.
+pub(super) fn log_of(author: &Founder, roster: &Roster, entries: Vec<EntryBytes>) -> Export {
     let mut tree = crate::tree::Tree::default();
     entries.iter().for_each(|entry| tree.push(entry.leaf_hash(), |_| ()));
-    let head = Head { origin: ph.origin(), size: tree.size(), root: tree.root() };
-    let head = SignedHead::sign(head, &ph.log).unwrap();
+    let head = Head { origin: author.origin(), size: tree.size(), root: tree.root() };
+    let head = SignedHead::sign(head, &author.log).unwrap();
     let mut files = Export::from([
-        ("roster/1".into(), fixture.roster.as_bytes().to_vec()),
+        ("roster/1".into(), roster.as_bytes().to_vec()),
         ("checkpoint".into(), head.to_bytes()),
     ]);
     let mut tiler = crate::tiles::Tiler::default();

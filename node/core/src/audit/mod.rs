@@ -3,9 +3,10 @@
 //! [`audit`] derives the tree anew from the entries, and compares with it the hash tiles, the
 //! signed head, and each head that a witness cosigned; it checks the roster chain from its
 //! founding, every entry, and every body that is there. With an audit key it opens the records and
-//! follows each referral. Invariants: nothing in the files is believed before it was checked, and
-//! one wrong thing does not hide the next; memory does not grow with the log, only (with a key)
-//! with the number of referrals; no text out of a body gets into a report.
+//! follows each referral. [`audit_all`] does so for several logs and judges the work over all of
+//! them. Invariants: nothing in the files is believed before it was checked, and one wrong thing
+//! does not hide the next; memory does not grow with the log, only (with a key) with the number of
+//! steps of referrals; no text out of a body gets into a report.
 //!
 //! Source: `docs/protocol.md`, "Export"; `docs/auditing.md`.
 
@@ -13,7 +14,9 @@ mod bodies;
 mod finding;
 #[cfg(test)]
 mod fixture;
+mod gathered;
 mod heads;
+pub mod process;
 mod records;
 mod rosters;
 mod walk;
@@ -25,8 +28,10 @@ use serde::Serialize;
 
 pub use finding::{Code, Finding, Severity};
 
-use crate::{sealing::Identity, society::Society};
+use crate::{head::Head, limits::HEAD_BYTES_MAX, sealing::Identity, society::Society};
 use finding::Findings;
+use gathered::Gathered;
+pub use process::Process;
 
 /// The files of an export, wherever they are.
 pub trait Files {
@@ -59,8 +64,8 @@ impl Unreadable {
 /// What the auditor brings along.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options<'a> {
-    /// Opens records, which hold no personal data.
-    pub audit_key: Option<&'a Identity>,
+    /// Open records, which hold no personal data.
+    pub audit_keys: &'a [&'a Identity],
     /// SHA-256 of the text of the founding roster, from elsewhere than the export.
     pub first_roster_hash: Option<[u8; 32]>,
 }
@@ -148,14 +153,79 @@ impl Report {
     }
 }
 
-/// Checks an export. `progress` is told how many entries are done, and of how many.
+/// What several exports tell together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    /// Each log by itself, in the order in which they were given.
+    pub logs: Vec<Report>,
+    /// The work that the logs tell of together; none where no key was given.
+    pub process: Option<Process>,
+}
+
+impl Audit {
+    /// Whether anything was found that a person must look at.
+    pub fn is_clean(&self) -> bool {
+        self.logs.iter().all(Report::is_clean) && self.process.iter().all(Process::is_clean)
+    }
+}
+
+/// Checks several exports, and with an audit key the work that they tell of together, at `now_ms`
+/// (milliseconds since the Unix epoch; for what is overdue, and nothing else). `progress` is told
+/// how many entries of one log are done, and of how many.
+///
+/// # Errors
+/// Which of the exports cannot be read, and why; then nothing was judged.
+pub fn audit_all<F: Files>(
+    exports: &[F],
+    options: Options<'_>,
+    now_ms: u64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Audit, (usize, Unreadable)> {
+    let mut gathered = Gathered::default();
+    // What the exports claim, so that two of one log can be compared.
+    let mut heads = Vec::new();
+    for (number, files) in exports.iter().enumerate() {
+        let bytes =
+            files.read("checkpoint", HEAD_BYTES_MAX + 1).map_err(|error| (number, error))?;
+        heads.extend(bytes.and_then(|bytes| Head::claimed(&bytes).ok()).map(|head| (number, head)));
+    }
+    let mut logs = Vec::new();
+    for (number, files) in exports.iter().enumerate() {
+        let own = heads.iter().find(|(of, _)| *of == number).map(|(_, head)| head);
+        let elsewhere: Vec<Head> = heads
+            .iter()
+            .filter(|(of, head)| *of != number && own.is_some_and(|own| own.origin == head.origin))
+            .map(|(_, head)| head.clone())
+            .collect();
+        let report = one(files, options, &elsewhere, Some(&mut gathered), progress);
+        logs.push(report.map_err(|error| (number, error))?);
+    }
+    let with_key = !options.audit_keys.is_empty();
+    let process = with_key.then(|| process::judge(&gathered, now_ms));
+    Ok(Audit { logs, process })
+}
+
+/// Checks one export by itself. `progress` is told how many entries are done, and of how many.
 pub fn audit(
     files: &impl Files,
     options: Options<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, Unreadable> {
+    one(files, options, &[], None, progress)
+}
+
+fn one(
+    files: &impl Files,
+    options: Options<'_>,
+    elsewhere: &[Head],
+    mut gathered: Option<&mut Gathered>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, Unreadable> {
     let mut findings = Findings::default();
     let chain = rosters::check(files, options.first_roster_hash, &mut findings)?;
+    if let Some(gathered) = &mut gathered {
+        gathered.rosters(&chain);
+    }
     let heads = heads::check(files, &chain, &mut findings)?;
     unknown_files(files, &mut findings)?;
     let mut unseen = Vec::new();
@@ -167,13 +237,16 @@ pub fn audit(
         );
     }
     let walked = match &heads.head {
-        Some(_) => walk::walk(files, &chain, &heads, options.audit_key, &mut findings, progress)?,
+        Some(_) => {
+            let reading = (options.audit_keys, gathered);
+            walk::walk(files, &chain, &heads, elsewhere, reading, &mut findings, progress)?
+        }
         None => {
             unseen.push("anything below the checkpoint, which cannot be read".into());
             walk::Walked::default()
         }
     };
-    unseen.extend(walked.unseen(options.audit_key.is_some()));
+    unseen.extend(walked.unseen(!options.audit_keys.is_empty()));
     let newest = chain.last();
     let (findings, counts) = findings.end();
     Ok(Report {

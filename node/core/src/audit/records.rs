@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use tutti_proto::v1;
 
-use super::{Code, Findings, Records, walk::Walked, workflow::Workflow};
+use super::{
+    Code, Findings, Records,
+    gathered::{Gathered, Held},
+    walk::Walked,
+    workflow::Workflow,
+};
 use crate::{
     entry::{Header, Visibility},
     information,
@@ -12,16 +17,17 @@ use crate::{
     referral::{self, EventRef},
     roster::Roster,
     sealing::{Identity, OpenError},
-    society::Origin,
+    society::{Origin, Society},
 };
 
 /// Reads records one after the other, and follows what they tell of.
 pub(super) struct Reading<'a> {
     origin: Origin,
-    key: Option<&'a Identity>,
-    /// Whether a record that the key does not open may still belong to a referral of its society.
-    key_may_miss: bool,
-    key_unknown: bool,
+    keys: &'a [&'a Identity],
+    /// Whether a record that the keys do not open may still belong to a referral of their societies.
+    keys_may_miss: bool,
+    keys_unknown: u64,
+    gathered: Option<&'a mut Gathered>,
     records: Records,
     workflow: Workflow,
     /// Records that could not be read: addressed ones, and those in clear.
@@ -30,24 +36,29 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(origin: Origin, key: Option<&'a Identity>, chain: &[Roster]) -> Self {
-        let recipient = key.map(Identity::recipient);
+    pub(super) fn new(
+        origin: Origin,
+        keys: &'a [&'a Identity],
+        gathered: Option<&'a mut Gathered>,
+        chain: &[Roster],
+    ) -> Self {
+        let given: BTreeSet<_> = keys.iter().map(|key| key.recipient()).collect();
         let members = || chain.iter().flat_map(Roster::members);
-        let owner = members()
-            .find(|member| Some(&member.audit_key) == recipient.as_ref())
-            .map(|member| member.society);
+        let owned = members().filter(|member| given.contains(&member.audit_key));
+        let owners: BTreeSet<Society> = owned.clone().map(|member| member.society).collect();
+        let known: BTreeSet<_> = owned.map(|member| &member.audit_key).collect();
+        let keys_unknown = (given.len() - known.len()) as u64;
         // Every record of a referral is sealed to both parties' audit keys. Only a society that
-        // changed its key, or whose own log this is, has records that a key of its should open
-        // and does not.
-        let keys: BTreeSet<_> = members()
-            .filter(|member| Some(member.society) == owner)
-            .map(|member| &member.audit_key)
-            .collect();
+        // had another key once, or whose own log this is, has records that a key of its should
+        // open and does not.
+        let had_another = members()
+            .any(|member| owners.contains(&member.society) && !given.contains(&member.audit_key));
         Self {
-            key_may_miss: owner == Some(origin.society()) || keys.len() != 1,
-            key_unknown: key.is_some() && owner.is_none(),
+            keys_may_miss: owners.contains(&origin.society()) || had_another || keys_unknown > 0,
+            keys_unknown,
             origin,
-            key,
+            keys,
+            gathered,
             records: Records::default(),
             workflow: Workflow::default(),
             missed_addressed: 0,
@@ -66,20 +77,25 @@ impl<'a> Reading<'a> {
     }
 
     /// Opens the record of one entry, whose digest was checked.
-    pub(super) fn read(&mut self, header: &Header, body: &[u8], findings: &mut Findings) {
-        let identities: Vec<&Identity> = self.key.into_iter().collect();
-        if header.visibility == Visibility::Addressed && identities.is_empty() {
+    pub(super) fn read(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        content: Held,
+        findings: &mut Findings,
+    ) {
+        if header.visibility == Visibility::Addressed && self.keys.is_empty() {
             self.records.sealed += 1;
             return;
         }
-        let error = match record::open(header, body, &identities) {
-            Ok(record) => return self.follow(header, &record, findings),
+        let error = match record::open(header, body, self.keys) {
+            Ok(record) => return self.follow(header, &record, content, findings),
             Err(error) => error,
         };
         let code = match error {
             Unreadable::Sealed(OpenError::NotForUs) => {
                 self.records.not_for_key += 1;
-                if self.key_may_miss {
+                if self.keys_may_miss {
                     self.missed(Some(header.visibility));
                 }
                 return;
@@ -99,7 +115,13 @@ impl<'a> Reading<'a> {
         findings.add(code, format!("entry {} record", header.index), error);
     }
 
-    fn follow(&mut self, header: &Header, record: &v1::Record, findings: &mut Findings) {
+    fn follow(
+        &mut self,
+        header: &Header,
+        record: &v1::Record,
+        content: Held,
+        findings: &mut Findings,
+    ) {
         self.records.opened += 1;
         let at = EventRef { origin: self.origin.clone(), index: header.index };
         let recorded_at_ms = header.recorded_at_ms;
@@ -111,6 +133,9 @@ impl<'a> Reading<'a> {
         ) {
             self.records.referral_events += 1;
             self.workflow.referral(&event, self.missed_addressed, findings);
+            if let Some(gathered) = &mut self.gathered {
+                gathered.take(event, content);
+            }
         } else if let Some(event) =
             information::Event::from_record(at, recorded_at_ms, header.visibility, record)
         {
@@ -121,11 +146,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Hands over the counts.
+    /// Hands over the counts, and what a joint judgement needs to know of this log.
     pub(super) fn end(self, walked: &mut Walked) {
-        let (referrals, one_sided) = self.workflow.referrals();
-        walked.records = Records { referrals, ..self.records };
-        walked.one_sided = one_sided;
-        walked.key_unknown = self.key_unknown;
+        walked.records = Records { referrals: self.workflow.referrals(), ..self.records };
+        walked.keys_unknown = self.keys_unknown;
+        if let Some(gathered) = self.gathered {
+            gathered.end_log(&self.origin, walked.entries, self.missed_addressed, self.workflow);
+        }
     }
 }

@@ -48,7 +48,7 @@ fn a_sound_export_is_clean_and_says_what_was_not_seen() {
     assert_eq!((report.records.opened, report.records.sealed), (4, 1));
     assert!(report.unseen.iter().any(|line| line.contains("audit key")));
     assert!(report.unseen.iter().any(|line| line.contains("founding roster")));
-    let options = Options { first_roster_hash: Some(fixture.roster.hash()), audit_key: None };
+    let options = Options { first_roster_hash: Some(fixture.roster.hash()), ..Options::default() };
     let report = audit(&files, options, &mut |_, _| ()).unwrap();
     assert!(report.is_clean() && !report.unseen.iter().any(|line| line.contains("founding")));
     // It can be told to machines.
@@ -320,7 +320,7 @@ fn what_is_no_export_is_not_judged() {
 }
 
 fn with_key(files: &Export, founder: &Founder) -> Report {
-    let options = Options { audit_key: Some(&founder.audit), first_roster_hash: None };
+    let options = Options { audit_keys: &[&founder.audit], ..Options::default() };
     audit(files, options, &mut |_, _| ()).unwrap()
 }
 
@@ -450,8 +450,8 @@ fn hostile_files_end_in_a_report() {
                 _ => *bytes = sound[paths[rng.next_u32() as usize % paths.len()]].clone(),
             }
         }
-        let key = (round % 2 == 0).then_some(&fixture.founders[0].audit);
-        let options = Options { audit_key: key, first_roster_hash: None };
+        let keys = [&fixture.founders[0].audit];
+        let options = Options { audit_keys: &keys[..round % 2], ..Options::default() };
         let report = audit(&files, options, &mut |_, _| ());
         assert!(files == sound || report.is_ok_and(|r| !r.is_clean() || harmless(&r)), "{round}");
     }

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use tlog_tiles::Hash;
 
 use super::{
-    Bodies, Code, Files, Findings, Records, Unreadable, bodies, heads::Heads, records::Reading,
+    Bodies, Code, Files, Findings, Records, Unreadable, bodies,
+    gathered::{Gathered, Held},
+    heads::Heads,
+    records::Reading,
 };
 use crate::{
     body::Part,
@@ -36,10 +39,8 @@ pub(super) struct Walked {
     pub(super) entries_unknown: u64,
     pub(super) bodies: Bodies,
     pub(super) records: Records,
-    /// Referrals of which the other society's log is needed to judge every step.
-    pub(super) one_sided: u64,
-    /// The audit key is in no roster.
-    pub(super) key_unknown: bool,
+    /// Audit keys that are in no roster.
+    pub(super) keys_unknown: u64,
 }
 
 /// A tree that grows until a leaf is missing.
@@ -64,6 +65,8 @@ struct Walk<'a, F> {
     head: &'a Head,
     /// By size: what witnesses say that the root was.
     wanted: BTreeMap<u64, Vec<(Society, Hash)>>,
+    /// By size: what another export of this log says.
+    elsewhere: &'a [Head],
     by_entries: Growing,
     /// From where the tiles say something else than the entries.
     by_tiles: Option<Growing>,
@@ -83,7 +86,8 @@ pub(super) fn walk<F: Files>(
     files: &F,
     chain: &[Roster],
     heads: &Heads,
-    audit_key: Option<&Identity>,
+    elsewhere: &[Head],
+    reading: (&[&Identity], Option<&mut Gathered>),
     findings: &mut Findings,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Walked, Unreadable> {
@@ -98,10 +102,11 @@ pub(super) fn walk<F: Files>(
         files,
         head,
         wanted,
+        elsewhere,
         by_entries: Growing(Some(Tree::default())),
         by_tiles: None,
         tiler: Some(Tiler::default()),
-        reading: Reading::new(head.origin.clone(), audit_key, chain),
+        reading: Reading::new(head.origin.clone(), reading.0, reading.1, chain),
         walked: Walked::default(),
         bodies: any_body,
         findings,
@@ -250,6 +255,20 @@ impl<F: Files> Walk<'_, F> {
 
     /// Compares the root at this size with what witnesses cosigned there.
     fn compare_witnesses(&mut self, size: u64) {
+        for other in self.elsewhere.iter().filter(|other| other.size == size) {
+            if self.by_entries.root().is_some_and(|root| root != other.root) {
+                self.findings.add(
+                    Code::ExportsDiffer,
+                    "checkpoint",
+                    format!(
+                        "another export that was given says that the root at {size} entries is \
+                         {}, which these do not give: the log showed two histories, or one was \
+                         altered",
+                        other.root
+                    ),
+                );
+            }
+        }
         let Some(words) = self.wanted.remove(&size) else { return };
         let (root, by_tiles) = (self.by_entries.root(), self.root_by_tiles());
         for (society, seen) in words {
@@ -330,12 +349,17 @@ impl<F: Files> Walk<'_, F> {
         let files = self.bodies.then_some(self.files);
         let record = bodies::Body { header, part: Part::Record };
         let record = bodies::check(files, record, erased, counts, self.findings)?;
-        if header.content.is_some() {
+        let mut held = Held::Absent;
+        if let Some(commitment) = header.content {
             let content = bodies::Body { header, part: Part::Content };
-            bodies::check(files, content, erased, counts, self.findings)?;
+            held = match bodies::check(files, content, erased, counts, self.findings)? {
+                Some(_) => Held::Present,
+                None if erased.names(&commitment.digest) => Held::Erased,
+                None => Held::Absent,
+            };
         }
         match record {
-            Some(record) => self.reading.read(header, &record, self.findings),
+            Some(record) => self.reading.read(header, &record, held, self.findings),
             None => self.reading.missed(Some(header.visibility)),
         }
         Ok(())
@@ -394,14 +418,8 @@ impl Walked {
         say(self.entries_unknown, "entry", "entries", later);
         say(self.bodies.absent, "body", "bodies", "not held by this export");
         say(self.bodies.erased, "body", "bodies", "erased by the holder");
-        let other = "of which the other society's log is needed to judge every step";
-        say(self.one_sided, "referral", "referrals", other);
-        if self.key_unknown {
-            unseen.push("whose the audit key is: no roster lists it".into());
-        }
-        if with_key {
-            unseen.push("the contents: no auditor can, they are sealed to the case keys".into());
-        } else {
+        say(self.keys_unknown, "audit key", "audit keys", "that no roster lists");
+        if !with_key {
             unseen.push("who the parties of sealed entries are, and what they did".into());
         }
         unseen

@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct Workflow {
     referrals: BTreeMap<ReferralId, Course>,
     shares: BTreeMap<InformationId, Share>,
+    /// Steps of referrals that were found illegal, or written before.
+    pub(super) accused: BTreeSet<EventRef>,
 }
 
 /// One side of one referral.
@@ -48,23 +50,30 @@ struct Share {
 }
 
 impl Workflow {
-    /// How many referrals were seen, and of how many the other side's log is needed.
-    pub(super) fn referrals(&self) -> (u64, u64) {
-        let needed = self.referrals.values().filter(|course| course.seen.is_some());
-        (self.referrals.len() as u64, needed.count() as u64)
+    /// How many referrals were seen.
+    pub(super) fn referrals(&self) -> u64 {
+        self.referrals.len() as u64
     }
 
     /// Takes a step of a referral. `holes` is how many records before it in this log, of those that
     /// may belong to a referral, could not be read.
     pub(super) fn referral(&mut self, event: &Event, holes: u64, findings: &mut Findings) {
+        if !self.is_legal(event, holes, findings) {
+            self.accused.insert(event.at.clone());
+        }
+    }
+
+    fn is_legal(&mut self, event: &Event, holes: u64, findings: &mut Findings) -> bool {
         let place = format!("entry {} record", event.at.index);
         let Some((id, kind)) = event.referral_id().zip(event.kind()) else {
-            return findings.add(Code::WorkflowIllegal, place, "it names no referral, or no step");
+            findings.add(Code::WorkflowIllegal, place, "it names no referral, or no step");
+            return false;
         };
         let course = self.referrals.entry(id).or_insert_with(Course::new);
         course.take_side(kind);
         let accuse = |findings: &mut Findings, why: &dyn std::fmt::Display| {
             findings.add(Code::WorkflowIllegal, &place, format!("referral {id}: {kind}: {why}"));
+            false
         };
         let Some(other) = course.other.or(event.addressees.first().copied()) else {
             return accuse(findings, &"it is addressed to nobody");
@@ -75,11 +84,13 @@ impl Workflow {
         }
         course.other = Some(other);
         if course.ids.len() < REFERRAL_EVENTS_MAX && !course.ids.insert(event.event_id) {
-            return findings.add(Code::EventTwice, place, format!("referral {id}: {kind}"));
+            findings.add(Code::EventTwice, place, format!("referral {id}: {kind}"));
+            return false;
         }
         if !course.step(kind, event.body.seen.as_ref().and_then(EventRef::from_seen), holes) {
-            accuse(findings, &"whatever the other society wrote, this could not follow");
+            return accuse(findings, &"whatever the other society wrote, this could not follow");
         }
+        true
     }
 
     /// Takes a step of an information share, all of which its author's log holds.

@@ -82,22 +82,7 @@ impl Referral {
     /// Who has to answer now, and since when (milliseconds since the Unix epoch, by the clock of
     /// the side that waits). `None` where nobody has to.
     pub fn waits_for(&self) -> Option<(Side, u64)> {
-        let side = match self.state {
-            State::Sent | State::Acknowledged => Side::Receiver,
-            State::InformationRequested => Side::Sender,
-            State::Accepted
-            | State::InProgress
-            | State::OnHold
-            | State::Completed
-            | State::Declined
-            | State::Expired
-            | State::Withdrawn
-            | State::Cancelled
-            | State::Closed
-            | State::ConsentWithdrawn
-            | State::ErasureRequested
-            | State::EnteredInError => return None,
-        };
+        let side = owes(self.state)?;
         let waiting = self.society(side.other());
         let since = self.outcomes.iter().rfind(|o| o.effective && o.event.society == waiting)?;
         Some((side, since.event.recorded_at_ms))
@@ -105,11 +90,7 @@ impl Referral {
 
     /// When an answer is due, milliseconds since the Unix epoch; `None` where none is.
     pub fn due_at_ms(&self, deadlines: &DataProtection) -> Option<u64> {
-        let hours = match v1::Priority::try_from(self.sent.priority) {
-            Ok(v1::Priority::Emergency) => deadlines.emergency_hours,
-            Ok(v1::Priority::Urgent) => deadlines.urgent_hours,
-            Ok(v1::Priority::Normal | v1::Priority::Unspecified) | Err(_) => deadlines.normal_hours,
-        };
+        let hours = answer_hours(self.sent.priority, deadlines);
         let (_, since_ms) = self.waits_for()?;
         Some(since_ms.saturating_add(u64::from(hours).saturating_mul(3_600_000)))
     }
@@ -117,6 +98,35 @@ impl Referral {
     /// Whether an answer was due before `now_ms`. Derived, never written.
     pub fn overdue(&self, now_ms: u64, deadlines: &DataProtection) -> bool {
         self.due_at_ms(deadlines).is_some_and(|due| due < now_ms)
+    }
+}
+
+/// Who owes an answer in that state.
+pub(crate) fn owes(state: State) -> Option<Side> {
+    match state {
+        State::Sent | State::Acknowledged => Some(Side::Receiver),
+        State::InformationRequested => Some(Side::Sender),
+        State::Accepted
+        | State::InProgress
+        | State::OnHold
+        | State::Completed
+        | State::Declined
+        | State::Expired
+        | State::Withdrawn
+        | State::Cancelled
+        | State::Closed
+        | State::ConsentWithdrawn
+        | State::ErasureRequested
+        | State::EnteredInError => None,
+    }
+}
+
+/// The hours to answer a referral of that priority.
+pub(crate) fn answer_hours(priority: i32, deadlines: &DataProtection) -> u32 {
+    match v1::Priority::try_from(priority) {
+        Ok(v1::Priority::Emergency) => deadlines.emergency_hours,
+        Ok(v1::Priority::Urgent) => deadlines.urgent_hours,
+        Ok(v1::Priority::Normal | v1::Priority::Unspecified) | Err(_) => deadlines.normal_hours,
     }
 }
 

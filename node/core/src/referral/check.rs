@@ -158,7 +158,7 @@ pub(crate) fn event(
 }
 
 /// Whether the person agrees, by this consent.
-pub(super) fn holds(consent: Option<&v1::Consent>) -> bool {
+pub(crate) fn holds(consent: Option<&v1::Consent>) -> bool {
     let given = [v1::ConsentStatus::Given as i32, v1::ConsentStatus::Renewed as i32];
     consent.is_some_and(|consent| given.contains(&consent.status))
 }

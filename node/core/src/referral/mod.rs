@@ -22,13 +22,15 @@ mod steps;
 mod validate;
 
 pub use book::{Book, Referral};
-pub(crate) use check::event as check_form;
+pub(crate) use book::{answer_hours, owes};
+pub(crate) use check::{event as check_form, holds as consent_is_given};
 pub use decide::{Command, Context, Refusal, decide};
 pub use erasure::{Confirmation, Erasure};
 pub use event::{Event, Outcome, Why};
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
 pub use state::{By, Case, Kind, State, handover, transition};
+pub(crate) use validate::uncovered;
 pub use validate::{CONTENT_FIELDS, disclosed};
 
 #[cfg(test)]

@@ -188,8 +188,14 @@ pub(super) fn consent_holds(fields: &mut Fields, consent: &v1::Consent, now_s: O
 
 /// Whether the consent covers these fields of a content.
 pub(super) fn covers(consent: &v1::Consent, disclosed: &[String]) -> bool {
+    uncovered(consent, disclosed).is_empty()
+}
+
+/// Those of these fields of a content that the consent does not cover.
+pub(crate) fn uncovered<'a>(consent: &v1::Consent, disclosed: &'a [String]) -> Vec<&'a str> {
     let personal = disclosed.iter().filter(|field| !NOT_PERSONAL.contains(&field.as_str()));
-    consent.fields.is_empty() || personal.into_iter().all(|field| consent.fields.contains(field))
+    let beyond = personal.filter(|field| !consent.fields.contains(field));
+    if consent.fields.is_empty() { Vec::new() } else { beyond.map(String::as_str).collect() }
 }
 
 /// Names out of [`CONTENT_FIELDS`], each once: a record has no room for free text.

@@ -1,0 +1,197 @@
+//! The ground of each disclosure, at the time and as its author saw it: legal basis, consent,
+//! recipient, purpose, and each field; and nothing after the referral was stopped.
+//!
+//! Source: `docs/protocol.md`, "Before sending".
+
+use tutti_proto::v1::{self, referral_event::Transition};
+
+use super::{Case, Code, Findings};
+use crate::{
+    referral::{CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, consent_is_given, uncovered},
+    society::Society,
+};
+
+/// What a step gives away.
+struct Disclosure<'a> {
+    /// Names of content fields.
+    fields: &'a [String],
+    /// The consent that it brings itself, if it does.
+    own: Option<&'a v1::Consent>,
+    /// Whether recipients and purposes are looked at: where the case as such is sent.
+    case: bool,
+    /// A third society that the person is referred to.
+    third: Option<&'a str>,
+}
+
+/// Judges every disclosure of a referral.
+pub(super) fn check(case: &Case, findings: &mut Findings) {
+    for outcome in &case.referral.outcomes {
+        let set_aside = matches!(
+            outcome.why,
+            Some(Why::NotAParty | Why::Malformed(_) | Why::Duplicate | Why::NotSent)
+        );
+        let Some(transition) = outcome.event.body.transition.as_ref().filter(|_| !set_aside) else {
+            continue;
+        };
+        let event = &outcome.event;
+        unlisted(case, event, transition, findings);
+        let kind = event.kind();
+        let self_contained = matches!(kind, Some(Kind::Sent | Kind::Reopened));
+        let judged = case.whole || self_contained;
+        if case.whole {
+            after_stop(case, event, findings);
+        }
+        if judged
+            && case.referral.sent.legal_basis == v1::LegalBasis::Consent as i32
+            && let Some(disclosure) = disclosure(transition)
+        {
+            consent(case, event, &disclosure, findings);
+        }
+    }
+}
+
+fn disclosure(transition: &Transition) -> Option<Disclosure<'_>> {
+    let of = |fields| Disclosure { fields, own: None, case: false, third: None };
+    match transition {
+        Transition::Sent(sent) => Some(Disclosure {
+            own: sent.consent.as_ref(),
+            case: true,
+            ..of(&sent.information_disclosed)
+        }),
+        Transition::Reopened(reopened) => Some(Disclosure {
+            own: reopened.consent.as_ref(),
+            case: true,
+            ..of(&reopened.information_disclosed)
+        }),
+        Transition::InformationProvided(given) => Some(of(&given.information_disclosed)),
+        Transition::Corrected(corrected) if !corrected.information_disclosed.is_empty() => {
+            Some(of(&corrected.information_disclosed))
+        }
+        Transition::Onward(onward) => Some(Disclosure { third: Some(&onward.receiver), ..of(&[]) }),
+        _ => None,
+    }
+}
+
+fn consent(case: &Case, event: &Event, disclosure: &Disclosure, findings: &mut Findings) {
+    let place = case.place(&event.at);
+    let kind = event.kind().map_or("", Kind::name);
+    let held = match disclosure.own {
+        Some(own) => Some(own.clone()),
+        None => in_view(case, event).consent,
+    };
+    let Some(held) = held.filter(|held| consent_is_given(Some(held))) else {
+        let text = format!("{kind}: the legal basis is consent, and the person's does not hold");
+        return findings.add(Code::ConsentMissing, place, text);
+    };
+    if held.expires_at != 0 && held.expires_at.saturating_mul(1000) <= event.recorded_at_ms {
+        findings.add(Code::ConsentEnded, &place, format!("{kind}: the consent had ended before"));
+    }
+    let sent = &case.referral.sent;
+    let whom = disclosure.third.or(disclosure.case.then_some(sent.receiver.as_str()));
+    if let Some(whom) = whom.filter(|whom| !held.recipients.iter().any(|one| one == whom)) {
+        // A code that no society has is not repeated: it may be any text.
+        let whom = whom.parse::<Society>().map_or_else(|_| "?".to_owned(), |s| s.to_string());
+        let text = format!("{kind}: the person has not agreed to {whom}");
+        findings.add(Code::ConsentRecipient, &place, text);
+    }
+    if disclosure.case && sent.purpose != 0 && !held.purposes.contains(&sent.purpose) {
+        let text = format!("{kind}: the person has not agreed to that purpose");
+        findings.add(Code::ConsentPurpose, &place, text);
+    }
+    let beyond = uncovered(&held, disclosure.fields);
+    let beyond: Vec<&str> =
+        CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
+    if !beyond.is_empty() {
+        let text = format!("{kind}: the consent does not cover {}", beyond.join(", "));
+        findings.add(Code::ConsentScope, &place, text);
+    }
+}
+
+/// What the record says of its content against itself.
+fn unlisted(case: &Case, event: &Event, transition: &Transition, findings: &mut Findings) {
+    let place = case.place(&event.at);
+    let named: &[String] = match transition {
+        Transition::Sent(sent) => {
+            let twice = |name: &&&str| {
+                let name = (**name).to_owned();
+                sent.information_withheld.contains(&name)
+                    && sent.information_disclosed.contains(&name)
+            };
+            let both: Vec<&str> = CONTENT_FIELDS.iter().filter(twice).copied().collect();
+            if !both.is_empty() {
+                let text = format!("said to be withheld, and disclosed: {}", both.join(", "));
+                findings.add(Code::DisclosureWithheld, &place, text);
+            }
+            if event.has_content && sent.information_disclosed.is_empty() {
+                let text = "it comes with a content and names no field of it";
+                findings.add(Code::DisclosureUnlisted, &place, text);
+            }
+            &sent.information_disclosed
+        }
+        Transition::InformationProvided(given) => &given.information_disclosed,
+        Transition::Reopened(reopened) => &reopened.information_disclosed,
+        Transition::Corrected(corrected) => &corrected.information_disclosed,
+        _ => &[],
+    };
+    if named.iter().any(|name| !CONTENT_FIELDS.contains(&name.as_str())) {
+        let text = "it names a field that no content has";
+        findings.add(Code::DisclosureUnlisted, &place, text);
+    }
+}
+
+/// A content by somebody who had seen that the referral was stopped.
+fn after_stop(case: &Case, event: &Event, findings: &mut Findings) {
+    if !event.has_content {
+        return;
+    }
+    let ends = event.kind().is_some_and(Kind::ends);
+    let stopped = in_view(case, event).stopped && event.kind() != Some(Kind::Reopened);
+    if ends || stopped {
+        let text = match ends {
+            true => "a content stands beside a step that stops or erases",
+            false => "its author had seen that consent was withdrawn or erasure asked for",
+        };
+        findings.add(Code::DisclosedAfterStop, case.place(&event.at), text);
+    }
+}
+
+/// What the author of a step could know of consent.
+#[derive(Default)]
+struct View {
+    consent: Option<v1::Consent>,
+    stopped: bool,
+}
+
+/// As the author of `event` saw it when writing: its own steps before, and what it had seen.
+fn in_view(case: &Case, event: &Event) -> View {
+    let own = |outcome: &&Outcome| outcome.event.society == event.society;
+    let outcomes = &case.referral.outcomes;
+    let seen = outcomes
+        .iter()
+        .filter(own)
+        .filter(|outcome| outcome.event.at <= event.at)
+        .filter_map(|outcome| outcome.event.body.seen.as_ref().and_then(EventRef::from_seen))
+        .max();
+    let mut view = View::default();
+    for outcome in outcomes {
+        let fitted = outcome.effective || matches!(outcome.why, Some(Why::Overtaken { .. }));
+        let known = match outcome.event.society == event.society {
+            true => outcome.event.at < event.at,
+            false => seen.as_ref().is_some_and(|seen| outcome.event.at <= *seen),
+        };
+        if !fitted || !known {
+            continue;
+        }
+        match &outcome.event.body.transition {
+            Some(Transition::Sent(sent)) => view.consent = sent.consent.clone(),
+            Some(Transition::ConsentRenewed(renewed)) => view.consent = renewed.consent.clone(),
+            Some(Transition::Reopened(reopened)) => {
+                view = View { consent: reopened.consent.clone(), stopped: false };
+            }
+            Some(Transition::ConsentWithdrawn(_)) => view.consent = None,
+            _ => {}
+        }
+        view.stopped |= outcome.event.kind().is_some_and(Kind::stops);
+    }
+    view
+}
