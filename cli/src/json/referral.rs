@@ -42,6 +42,8 @@ pub(crate) struct Referral {
     handover_open: bool,
     retained_until: Option<String>,
     onward: Vec<String>,
+    /// The referral that this one passes on.
+    onward_of: Option<String>,
     events: Vec<Event>,
 }
 
@@ -60,6 +62,15 @@ struct Confirmation {
     confirmed: bool,
     at: Option<String>,
     open: u32,
+    onward: Vec<OnwardErasure>,
+}
+
+#[derive(Serialize)]
+struct OnwardErasure {
+    society: String,
+    id: String,
+    stopped: bool,
+    confirmed: bool,
 }
 
 #[derive(Serialize)]
@@ -114,6 +125,7 @@ impl From<&api::Referral> for Referral {
             handover_open: referral.handover_open,
             retained_until: rfc3339(referral.retained_until_ms),
             onward: referral.onward.clone(),
+            onward_of: referral.sent.as_ref().and_then(|sent| given(&hex::encode(&sent.onward_of))),
             events: referral.events.iter().map(Event::from).collect(),
         }
     }
@@ -140,11 +152,18 @@ impl From<&api::ReferralEventView> for Event {
 
 impl From<&api::Erasure> for Erasure {
     fn from(erasure: &api::Erasure) -> Self {
+        let onward = |onward: &api::OnwardErasure| OnwardErasure {
+            society: onward.society.clone(),
+            id: onward.id.clone(),
+            stopped: onward.stopped,
+            confirmed: onward.confirmed,
+        };
         let confirmation = |side: &api::ErasureConfirmation| Confirmation {
             society: side.society.clone(),
             confirmed: side.confirmed,
             at: rfc3339(side.at_ms),
             open: side.open,
+            onward: side.onward.iter().map(onward).collect(),
         };
         Self {
             reason: erasure.reason.clone(),

@@ -2,6 +2,7 @@
 
 mod advance;
 mod list;
+mod onward;
 mod send;
 mod show;
 mod steps;
@@ -48,6 +49,7 @@ pub(crate) enum Referral {
     Close(advance::Close),
     Cancel(steps::Cancel),
     Expire(steps::Expire),
+    Onward(onward::Onward),
     Reopen(steps::Reopen),
     #[command(subcommand)]
     Handover(steps::Handover),
@@ -81,6 +83,7 @@ impl Referral {
             Self::Close(step) => step.run(),
             Self::Cancel(step) => step.run(),
             Self::Expire(step) => step.run(),
+            Self::Onward(onward) => onward.run(),
             Self::Reopen(step) => step.run(),
             Self::Handover(step) => step.run(),
             Self::WithdrawConsent(step) => step.run(),

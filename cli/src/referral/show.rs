@@ -92,6 +92,8 @@ fn record(referral: &Referral) -> String {
         0 => "as long as the roster says".to_owned(),
         until => format!("until {}", time::day(until)),
     };
+    let first = super::short(&hex::encode(&sent.onward_of)).to_owned();
+    let onward: Vec<&str> = referral.onward.iter().map(|id| super::short(id)).collect();
     let person = [
         codes::name::<v1::AgeBand>(sent.age_band).to_owned(),
         codes::name::<v1::Sex>(sent.sex).to_owned(),
@@ -110,6 +112,8 @@ fn record(referral: &Referral) -> String {
         ("disclosed", sent.information_disclosed.join(", ")),
         ("withheld", sent.information_withheld.join(", ")),
         ("kept", kept),
+        ("passes on", first),
+        ("passed on as", onward.join(", ")),
     ])
 }
 
@@ -175,8 +179,26 @@ fn erasure(erasure: &api::Erasure) -> String {
                 paint(Style::Bad, format!("  {society} HAS NOT CONFIRMED: {open}"))
             }
         });
+        lines.extend(side.onward.iter().map(|onward| further_on(&society, onward)));
     }
     lines.join("\n")
+}
+
+/// What a side says of a society to whom it had passed the case on.
+fn further_on(society: &str, onward: &api::OnwardErasure) -> String {
+    let third = text::line(&onward.society);
+    match (onward.stopped, onward.confirmed) {
+        (true, true) => {
+            format!("    {third}, to whom {society} had passed it on, has confirmed, too")
+        }
+        (stopped, _) => {
+            let word = if stopped { "was told and" } else { "WAS NOT TOLD YET and" };
+            let line = format!(
+                "    {third}, to whom {society} had passed it on, {word} HAS NOT CONFIRMED"
+            );
+            paint(Style::Bad, line)
+        }
+    }
 }
 
 fn notes(referral: &Referral) -> Vec<String> {

@@ -77,7 +77,7 @@ coded! {
     /// Nothing goes on after it. What happened stays told, without the person. `show` tells which
     /// society has confirmed.
     RequestErasure(ErasureGround, "on-word-of") =>
-        |ground| Transition::RequestErasure(v1::ErasureRequested { ground }),
+        |ground| Transition::RequestErasure(v1::ErasureRequested { ground, carried: Vec::new() }),
         "is stopped, and its content is being erased at both societies";
 }
 
@@ -119,8 +119,11 @@ pub(crate) struct WithdrawConsent {
 impl WithdrawConsent {
     pub(super) fn run(self) -> Outcome {
         let form = self.form.map_or(0, |form| form as i32);
-        let transition =
-            Transition::WithdrawConsent(v1::ConsentWithdrawn { by: self.by as i32, form });
+        let transition = Transition::WithdrawConsent(v1::ConsentWithdrawn {
+            by: self.by as i32,
+            form,
+            carried: Vec::new(),
+        });
         let done = "is stopped, and its content is being erased at both societies";
         self.step.take(transition, None, done, "show, to see who has confirmed")
     }
@@ -211,8 +214,10 @@ impl EnteredInError {
             Some(_) => "is as if that entry had not been written",
             None => "is stopped, and its content is being erased at both societies",
         };
-        let transition =
-            Transition::EnterInError(v1::EnteredInError { event: self.entry.map(own) });
+        let transition = Transition::EnterInError(v1::EnteredInError {
+            event: self.entry.map(own),
+            carried: Vec::new(),
+        });
         self.step.take(transition, None, done, "")
     }
 }

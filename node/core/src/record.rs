@@ -105,7 +105,7 @@ fn lists(record: &v1::Record) -> Vec<usize> {
                 lists.extend(renewed.consent.iter().flat_map(of_consent));
             }
             Some(R::Corrected(corrected)) => lists.push(corrected.information_disclosed.len()),
-            Some(R::Erased(erased)) => lists.push(erased.entries.len()),
+            Some(R::Erased(erased)) => lists.extend([erased.entries.len(), erased.onward.len()]),
             Some(
                 R::Acknowledged(_)
                 | R::Accepted(_)

@@ -77,6 +77,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> Result<(), Refused> {
         match write {
             Write::Send { .. } => self.check(actor, Action::Send),
+            // The case is passed on as it is known: that takes being one who may read it.
+            Write::PassOn { id, .. } => {
+                self.check(actor, Action::Send)?;
+                let case = group.get(id).or_else(|| self.referrals.get(id));
+                let referral = case
+                    .filter(|referral| self.sees(actor, referral))
+                    .ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
+                for action in [Action::Act, Action::Open] {
+                    if self.may_with(actor, referral, action) != Verdict::Allow {
+                        return Err(not_allowed(action));
+                    }
+                }
+                Ok(())
+            }
             Write::Publish { .. } | Write::Revise { .. } => {
                 self.check(actor, Action::WriteInformation)
             }

@@ -6,6 +6,7 @@
 //! restart: the key is the event's id. Invariant: what is refused has left no trace.
 
 mod draft;
+mod onward;
 mod seal;
 
 use rand_core::CryptoRngCore;
@@ -92,8 +93,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 match prepared {
                     Err(refused) => Answer::Now(Err(refused)),
                     Ok(prepared) => {
-                        state.take(prepared, &self.referrals, &self.information);
-                        Answer::Prepared(state.prepared.len() - 1)
+                        // The first carries the key; what goes with it is durable with it.
+                        let first = state.prepared.len();
+                        for prepared in prepared {
+                            state.take(prepared, &self.referrals, &self.information);
+                        }
+                        Answer::Prepared(first)
                     }
                 }
             })
@@ -101,6 +106,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let durable = self.append(&state.prepared);
         if durable.is_ok() && !state.prepared.is_empty() {
             self.show(&state.prepared, now_ms);
+            self.carry_stops(now_ms);
         }
         let answer = |answer| match answer {
             Answer::Now(result) => result,

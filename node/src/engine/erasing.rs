@@ -36,6 +36,16 @@ pub(super) struct Erasing {
     owed: BTreeSet<ReferralId>,
     look_at_ms: u64,
     retry_at_ms: u64,
+    /// Referrals that were stopped, where the case may have been passed on.
+    pub(super) carry: BTreeSet<ReferralId>,
+    pub(super) carry_at_ms: u64,
+}
+
+impl Erasing {
+    /// Notes that a receipt may be owed.
+    pub(super) fn owe(&mut self, id: ReferralId) {
+        self.owed.insert(id);
+    }
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
@@ -43,6 +53,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub(super) fn begin_erasing(&mut self, now_ms: u64) {
         self.erasing.ready = true;
         self.look_for_erasures(true, now_ms);
+        let all: Vec<ReferralId> = self.referrals.iter().map(|referral| referral.id).collect();
+        all.iter().for_each(|id| self.note_onward(id));
+        self.carry_stops(now_ms);
     }
 
     /// What an event has made due.
@@ -50,11 +63,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         // Time passes for all that is held, not for what has come so far.
         if self.erasing.ready {
             self.erase_due(id, 0, now_ms);
+            self.note_onward(id);
         }
     }
 
     /// As time passes: contents whose time is over, and receipts that are owed.
     pub(super) fn go_on_erasing(&mut self, now_ms: u64) {
+        self.carry_stops(now_ms);
         if now_ms >= self.erasing.look_at_ms {
             self.look_for_erasures(false, now_ms);
         }
@@ -73,7 +88,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .iter()
             .filter(|referral| {
                 let erasure = referral.erasure(now_ms, rules);
-                erasure.is_some_and(|erasure| also_confirmed || !erasure.open(own).is_empty())
+                erasure.is_some_and(|erasure| {
+                    also_confirmed
+                        || !erasure.open(own).is_empty()
+                        || erasure.claims(own) != self.claims(referral, now_ms)
+                })
             })
             .map(|referral| referral.id)
             .collect();
@@ -86,35 +105,56 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// for certain.
     fn due(&self, referral: &Referral, at_ms: u64) -> Option<(Erasure, Vec<EventRef>)> {
         let erasure = referral.erasure(at_ms, self.roster.data_protection())?;
-        let parties = [referral.sender, referral.receiver];
-        let mut logs = self.store.logs().into_iter();
-        let settled = !self.projector.wants_records_of(&parties)
-            && logs.all(|origin| {
-                !parties.contains(&origin.society())
-                    || self.projector.cursor(&origin) == self.store.tree(&origin).size()
-            });
+        let settled = self.is_settled(referral);
         let certain = |at: &&EventRef| settled || !erasure.doubtful.contains(at);
         let entries = erasure.entries.iter().filter(certain).cloned().collect();
         Some((erasure, entries))
     }
 
+    /// Whether all that the two sides have written and this node holds was read.
+    pub(super) fn is_settled(&self, referral: &Referral) -> bool {
+        let parties = [referral.sender, referral.receiver];
+        let mut logs = self.store.logs().into_iter();
+        !self.projector.wants_records_of(&parties)
+            && logs.all(|origin| {
+                !parties.contains(&origin.society())
+                    || self.projector.cursor(&origin) == self.store.tree(&origin).size()
+            })
+    }
+
     /// Whether the content of an entry is to be erased, or was.
     pub(super) fn is_due(&self, at: &EventRef, now_ms: u64) -> bool {
         let Some(Subject::Referral(id)) = self.projector.subject(at) else { return false };
-        let due = self.referrals.get(id).and_then(|referral| self.due(referral, now_ms));
-        due.is_some_and(|(_, entries)| entries.contains(at))
+        let Some(referral) = self.referrals.get(id) else { return false };
+        let due = self.due(referral, now_ms).is_some_and(|(_, entries)| entries.contains(at));
+        due || self.is_stopped_before(referral)
     }
 
     fn erase_due(&mut self, id: &ReferralId, at_ms: u64, now_ms: u64) {
         let Some(referral) = self.referrals.get(id) else { return };
         let Some((erasure, entries)) = self.due(referral, at_ms) else { return };
+        let own = self.identity.society;
+        let owed =
+            !erasure.open(own).is_empty() || erasure.claims(own) != self.claims(referral, now_ms);
+        if self.erase_entries(id, &entries, now_ms) && owed {
+            self.erasing.owed.insert(*id);
+        }
+    }
+
+    /// Erases what of a referral's contents is here; says whether the node can go on.
+    pub(super) fn erase_entries(
+        &mut self,
+        id: &ReferralId,
+        entries: &[EventRef],
+        now_ms: u64,
+    ) -> bool {
         let mut erased = 0;
-        for at in &entries {
+        for at in entries {
             match self.erase_content(at) {
                 Ok(done) => erased += usize::from(done),
                 Err(StoreError::Fatal(error)) => {
                     self.fatal = Some(format!("erasing failed: {error}"));
-                    return;
+                    return false;
                 }
                 Err(error) => {
                     tracing::error!(%at, %error, "a content was not erased; it will be tried again")
@@ -122,12 +162,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
         }
         if erased > 0 {
-            tracing::info!(referral = %id, erased, reason = ?erasure.reason, "contents erased");
+            tracing::info!(referral = %id, erased, "contents erased");
             self.changed(now_ms, "referral", id.to_string(), "content_erased");
         }
-        if !erasure.open(self.identity.society).is_empty() {
-            self.erasing.owed.insert(*id);
-        }
+        true
     }
 
     /// Erases the content of one entry; says whether it was here.
@@ -158,17 +196,22 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.erase_due(id, now_ms, now_ms);
             let Some(referral) = self.referrals.get(id) else { continue };
             let Some((erasure, due)) = self.due(referral, now_ms) else { continue };
-            let open = erasure.open(self.identity.society).iter();
-            let gone: Vec<EventRef> = open
-                .filter(|at| due.contains(at) && !self.holds_content(at))
-                .take(LIST_MAX)
-                .cloned()
-                .collect();
+            let own = self.identity.society;
+            let open = erasure.open(own).iter();
+            let gone = open.filter(|at| due.contains(at) && !self.holds_content(at));
+            let mut gone: Vec<EventRef> = gone.take(LIST_MAX).cloned().collect();
+            let claims = self.claims(referral, now_ms);
+            if gone.is_empty() && claims != erasure.claims(own) {
+                // What was confirmed before is named again, with what is known further on.
+                let open = erasure.open(own);
+                let before = erasure.entries.iter().filter(|at| !open.contains(at));
+                gone = before.take(LIST_MAX).cloned().collect();
+            }
             if gone.is_empty() {
                 continue;
             }
             let mut key = [0; 16];
-            let command = Command::ConfirmErasure(erasure.receipt(&gone));
+            let command = Command::ConfirmErasure(erasure.receipt(&gone, &claims));
             self.rng.fill_bytes(&mut key);
             group.push(Write::Advance { key, id: *id, command, note: String::new() });
         }

@@ -95,6 +95,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.happened(event, now_ms);
         }
         self.keep_bodies(now_ms);
+        self.carry_stops(now_ms);
         self.tell_exchange(now_ms);
     }
 

@@ -6,6 +6,7 @@
 //! gRPC, so that a simulator can drive the same code.
 
 mod allowed;
+mod carrying;
 mod commit;
 mod erasing;
 mod exchange;

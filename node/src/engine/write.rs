@@ -4,7 +4,7 @@ use tutti_core::{
     entry::Visibility,
     information::{self, InformationId},
     referral::{self, ReferralId},
-    society::Origin,
+    society::{Origin, Society},
 };
 use tutti_proto::v1;
 
@@ -49,6 +49,22 @@ pub enum Write {
         /// Free text for the other side, or nothing.
         note: String,
     },
+    /// Pass a case on: refer the person to a third society, and say so in the first referral. Both
+    /// are written, or nothing is.
+    PassOn {
+        /// The idempotency key.
+        key: [u8; 16],
+        /// The referral that is passed on.
+        id: ReferralId,
+        /// The third society.
+        to: Society,
+        /// What is sent; where it is not given, the first referral with the case as it is known.
+        told: Option<Box<(v1::Sent, v1::ReferralContent)>>,
+        /// Services that take the place of those asked for, if any; only where nothing is told.
+        services: Vec<i32>,
+        /// Names of content fields to leave out; only where nothing is told.
+        withhold: Vec<String>,
+    },
     /// Publish an information share.
     Publish {
         /// The idempotency key.
@@ -84,6 +100,7 @@ impl Write {
         match self {
             Self::Send { key, .. }
             | Self::Advance { key, .. }
+            | Self::PassOn { key, .. }
             | Self::Publish { key, .. }
             | Self::Revise { key, .. }
             | Self::Retract { key, .. } => *key,
@@ -107,6 +124,11 @@ impl Write {
                 &event.transition,
                 Some(Transition::Sent(before)) if before.receiver == sent.receiver
             ),
+            (Self::PassOn { id, to, .. }, Event::Referral(event)) => matches!(
+                &event.transition,
+                Some(Transition::Sent(before))
+                    if before.receiver == to.as_str() && before.onward_of == id.as_bytes()
+            ),
             (Self::Advance { id, command, .. }, Event::Referral(event)) => {
                 referral(event, id, command.kind())
             }
@@ -119,7 +141,10 @@ impl Write {
             (Self::Retract { id, .. }, Event::Information(event)) => {
                 share(event, id, information::Kind::Retracted)
             }
-            (Self::Send { .. } | Self::Advance { .. }, Event::Information(_))
+            (
+                Self::Send { .. } | Self::Advance { .. } | Self::PassOn { .. },
+                Event::Information(_),
+            )
             | (
                 Self::Publish { .. } | Self::Revise { .. } | Self::Retract { .. },
                 Event::Referral(_),

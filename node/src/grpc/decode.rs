@@ -6,7 +6,7 @@ use tutti_core::{
     entry::Visibility,
     information::InformationId,
     referral::{Command, ReferralId},
-    society::Origin,
+    society::{Origin, Society},
 };
 use tutti_proto::{
     node::v1::{self as api, advance_referral_request::Transition},
@@ -94,6 +94,31 @@ pub(super) fn advance(request: api::AdvanceReferralRequest) -> Result<Write, Ref
         id: referral_id(&request.id)?,
         command,
         note: request.note,
+    })
+}
+
+pub(super) fn pass_on(request: api::PassReferralOnRequest) -> Result<Write, Refused> {
+    let told = match (request.sent, request.content) {
+        (Some(sent), Some(content)) => Some(Box::new((sent, content))),
+        (None, None) => None,
+        (Some(_), None) => return Err(missing("content")),
+        (None, Some(_)) => return Err(missing("sent")),
+    };
+    let to = Society::from_str(&request.receiver)
+        .map_err(|error| Refused::Invalid(format!("receiver: {error}. Nothing was written")))?;
+    if told.is_some() && !(request.services.is_empty() && request.withhold.is_empty()) {
+        return Err(Refused::Invalid(
+            "services and withhold go with a case that is passed on as it is; nothing was written"
+                .into(),
+        ));
+    }
+    Ok(Write::PassOn {
+        key: key(&request.idempotency_key)?,
+        id: referral_id(&request.id)?,
+        to,
+        told,
+        services: request.services,
+        withhold: request.withhold,
     })
 }
 

@@ -27,6 +27,15 @@ impl Referrals for Service {
         Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
     }
 
+    async fn pass_on(
+        &self,
+        request: Request<api::PassReferralOnRequest>,
+    ) -> Result<Response<api::Receipt>, Status> {
+        let actor = self.0.actor(&request)?;
+        let write = decode::pass_on(request.into_inner())?;
+        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
+    }
+
     async fn list(
         &self,
         request: Request<api::ListReferralsRequest>,

@@ -39,6 +39,7 @@ SENT = {
     19: ("case_digest", bytes),
     20: ("onward_of", bytes),
 }
+ONWARD_ERASURE = {1: ("referral_id", bytes), 2: ("stopped", Flag), 3: ("confirmed", Flag)}
 SEEN = {1: ("origin", str), 2: ("index", int)}
 REFERRAL = {
     1: ("referral_id", bytes),
@@ -65,12 +66,15 @@ REFERRAL = {
     27: ("handover_proposed", {}),
     28: ("handover_accepted", {}),
     29: ("handover_declined", {}),
-    30: ("consent_withdrawn", {1: ("by", Enum), 2: ("form", Enum)}),
+    30: ("consent_withdrawn", {1: ("by", Enum), 2: ("form", Enum), 3: ("carried", bytes)}),
     31: ("consent_renewed", {1: ("consent", CONSENT)}),
     32: ("corrected", {1: ("event", SEEN), 2: ("information_disclosed", [str])}),
-    33: ("entered_in_error", {1: ("event", SEEN)}),
-    34: ("erasure_requested", {1: ("ground", Enum)}),
-    35: ("erased", {1: ("reason", Enum), 2: ("on", SEEN), 3: ("entries", [SEEN])}),
+    33: ("entered_in_error", {1: ("event", SEEN), 2: ("carried", bytes)}),
+    34: ("erasure_requested", {1: ("ground", Enum), 2: ("carried", bytes)}),
+    35: (
+        "erased",
+        {1: ("reason", Enum), 2: ("on", SEEN), 3: ("entries", [SEEN]), 4: ("onward", [ONWARD_ERASURE])},
+    ),
 }
 TEXT = {1: ("language", str), 2: ("title", str), 3: ("summary", str), 4: ("text", str)}
 VERSION = {

@@ -118,6 +118,7 @@ pub(crate) fn event(
                 codes::is_known::<v1::ConsentGiver>(withdrawn.by),
                 "it does not say who has withdrawn the consent",
             )?;
+            is(is_carried(&withdrawn.carried), CARRIED)?;
             Kind::ConsentWithdrawn
         }
         Transition::ConsentRenewed(renewed) => {
@@ -128,9 +129,13 @@ pub(crate) fn event(
             is(is_event(corrected.event.as_ref()), "it is about no event")?;
             Kind::Corrected
         }
-        Transition::EnteredInError(v1::EnteredInError { event: None }) => Kind::EnteredInError,
-        Transition::EnteredInError(v1::EnteredInError { event }) => {
+        Transition::EnteredInError(v1::EnteredInError { event: None, carried }) => {
+            is(is_carried(carried), CARRIED)?;
+            Kind::EnteredInError
+        }
+        Transition::EnteredInError(v1::EnteredInError { event, carried }) => {
             is(is_event(event.as_ref()), "it is about no event")?;
+            is(carried.is_empty(), CARRIED)?;
             Kind::StepEnteredInError
         }
         Transition::ErasureRequested(requested) => {
@@ -138,11 +143,14 @@ pub(crate) fn event(
                 codes::is_known::<v1::ErasureGround>(requested.ground),
                 "it does not say on whose word",
             )?;
+            is(is_carried(&requested.carried), CARRIED)?;
             Kind::ErasureRequested
         }
         Transition::Erased(erased) => {
             is(codes::is_known::<v1::ErasureReason>(erased.reason), "it gives no reason")?;
             is(!erased.entries.is_empty(), "it names no entry")?;
+            let named = |onward: &v1::OnwardErasure| onward.referral_id.len() == 16;
+            is(erased.onward.iter().all(named), "it names no referral")?;
             Kind::Erased
         }
     };
@@ -161,6 +169,13 @@ pub(crate) fn event(
 pub(crate) fn holds(consent: Option<&v1::Consent>) -> bool {
     let given = [v1::ConsentStatus::Given as i32, v1::ConsentStatus::Renewed as i32];
     consent.is_some_and(|consent| given.contains(&consent.status))
+}
+
+const CARRIED: &str = "what it says it carries on is no event's id";
+
+/// Whether it is the id of an event in another referral, or none.
+fn is_carried(id: &[u8]) -> bool {
+    id.is_empty() || id.len() == 16
 }
 
 fn is_event(event: Option<&v1::Seen>) -> bool {

@@ -4,10 +4,10 @@ use std::fmt;
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::{Kind, Referral, ReferralId, State, handover, steps, transition, validate};
+use super::{Kind, Referral, ReferralId, State, handover, onward, steps, transition, validate};
 use crate::{
     fields::FieldError,
-    limits::REFERRAL_EVENTS_MAX,
+    limits::{LIST_MAX, REFERRAL_EVENTS_MAX},
     roster::DataProtection,
     society::{Origin, Society},
 };
@@ -107,8 +107,8 @@ impl Command {
             Self::WithdrawConsent(_) => Kind::ConsentWithdrawn,
             Self::RenewConsent(_) => Kind::ConsentRenewed,
             Self::Correct(..) => Kind::Corrected,
-            Self::EnterInError(v1::EnteredInError { event: Some(_) }) => Kind::StepEnteredInError,
-            Self::EnterInError(v1::EnteredInError { event: None }) => Kind::EnteredInError,
+            Self::EnterInError(which) if which.event.is_some() => Kind::StepEnteredInError,
+            Self::EnterInError(_) => Kind::EnteredInError,
             Self::RequestErasure(_) => Kind::ErasureRequested,
             Self::ConfirmErasure(_) => Kind::Erased,
         }
@@ -274,11 +274,9 @@ pub fn decide(
     if transition(Some(referral.state), kind).is_none() {
         let may =
             |kind: &Kind| kind.by().may(side) && transition(Some(referral.state), *kind).is_some();
-        // A receipt writes itself; passing on is told by what is sent there.
+        // A receipt writes itself.
         let may = |kind: &Kind| {
-            may(kind)
-                && !matches!(kind, Kind::Erased | Kind::Onward)
-                && handover(referral.case, *kind).is_some()
+            may(kind) && *kind != Kind::Erased && handover(referral.case, *kind).is_some()
         };
         return Err(Refusal::State {
             kind,
@@ -294,8 +292,13 @@ pub fn decide(
     }
     let own = referral.outcomes.iter().map(|outcome| &outcome.event);
     let own = own.filter(|event| event.society == by);
-    let alike = own.filter(|event| event.kind().is_some_and(Kind::ends) == kind.ends());
+    let alike = own.clone().filter(|event| event.kind().is_some_and(Kind::ends) == kind.ends());
     if alike.count() >= REFERRAL_EVENTS_MAX {
+        return Err(Refusal::TooMany);
+    }
+    // What becomes of each is told in one receipt.
+    let onward = own.filter(|event| event.kind() == Some(Kind::Onward)).count();
+    if kind == Kind::Onward && onward >= LIST_MAX {
         return Err(Refusal::TooMany);
     }
     steps::consent(referral, &command, context.now_ms)?;
@@ -316,10 +319,15 @@ fn send(
     if let Some(first) = context.duplicate {
         return Err(Refusal::Duplicate { first: first.id, state: first.state });
     }
-    if !sent.onward_of.is_empty() && context.onward_of.is_none() {
-        return Err(Refusal::NotFound);
-    }
     let information_disclosed = validate::disclosed(content);
+    match context.onward_of {
+        Some(first) if sent.onward_of == first.id.as_bytes() => {
+            onward::check(first, &sent, &information_disclosed, context.now_ms)?;
+        }
+        Some(_) => return Err(Refusal::NotFound),
+        None if sent.onward_of.is_empty() => {}
+        None => return Err(Refusal::NotFound),
+    }
     Ok(v1::ReferralEvent {
         referral_id: ReferralId::of(context.origin, &context.event_id).as_bytes().to_vec(),
         seen: None,

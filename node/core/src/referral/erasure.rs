@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 use tutti_proto::v1::{self, ErasureReason, referral_event::Transition};
 
-use super::{Event, EventRef, Kind, Referral, Side, evolve::Stop};
-use crate::{roster::DataProtection, society::Society};
+use super::{Event, EventRef, Kind, Passed, Referral, ReferralId, Side, evolve::Stop};
+use crate::{limits::LIST_MAX, roster::DataProtection, society::Society};
 
 /// What is to be erased.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,12 +39,40 @@ pub struct Confirmation {
     pub open: Vec<EventRef>,
     /// When it wrote its latest receipt, by its clock.
     pub at_ms: Option<u64>,
+    /// What its latest receipt says of the referrals by which it has passed the case on.
+    pub onward: Vec<OnwardClaim>,
+}
+
+/// What one side says of a referral by which it has passed the case on to a third society.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnwardClaim {
+    /// The third society.
+    pub to: Society,
+    /// The referral that was sent there.
+    pub referral: ReferralId,
+    /// It is stopped, too.
+    pub stopped: bool,
+    /// Both its sides have confirmed that they erased, and so have those further on.
+    pub confirmed: bool,
+}
+
+impl Confirmation {
+    /// Whether the side has confirmed everything, also for those to whom it passed the case on.
+    pub fn is_whole(&self) -> bool {
+        self.open.is_empty() && self.onward.iter().all(|claim| claim.confirmed)
+    }
 }
 
 impl Erasure {
-    /// Whether both sides have confirmed everything.
+    /// Whether both sides have confirmed everything, also for those to whom they passed it on.
     pub fn is_confirmed(&self) -> bool {
-        self.confirmations.iter().all(|confirmation| confirmation.open.is_empty())
+        self.confirmations.iter().all(Confirmation::is_whole)
+    }
+
+    /// What the side of that society has said so far of those to whom it passed the case on.
+    pub fn claims(&self, society: Society) -> &[OnwardClaim] {
+        let own = self.confirmations.iter().find(|confirmation| confirmation.society == society);
+        own.map_or(&[], |confirmation| &confirmation.onward)
     }
 
     /// What the side of that society has not confirmed yet.
@@ -53,12 +81,18 @@ impl Erasure {
         own.map_or(&[], |confirmation| &confirmation.open)
     }
 
-    /// The receipt for these entries.
-    pub fn receipt(&self, entries: &[EventRef]) -> v1::Erased {
+    /// The receipt for these entries, with what is to be said of referrals further on.
+    pub fn receipt(&self, entries: &[EventRef], onward: &[OnwardClaim]) -> v1::Erased {
+        let claim = |claim: &OnwardClaim| v1::OnwardErasure {
+            referral_id: claim.referral.as_bytes().to_vec(),
+            stopped: claim.stopped,
+            confirmed: claim.confirmed,
+        };
         v1::Erased {
             reason: self.reason as i32,
             on: self.on.as_ref().map(|event| event.at.to_seen()),
             entries: entries.iter().map(EventRef::to_seen).collect(),
+            onward: onward.iter().take(LIST_MAX).map(claim).collect(),
         }
     }
 }
@@ -77,13 +111,31 @@ impl Referral {
         last.saturating_add(u64::from(rules.retention_days).saturating_mul(86_400_000))
     }
 
+    /// What stopped the referral last, and the referrals by which a side had passed it on before:
+    /// the stop is to be carried there. `None` where nothing stopped it.
+    pub fn stopped_by(&self) -> Option<(&Event, &[Passed])> {
+        self.stop.as_ref().map(|stop| (&stop.event, stop.onward.as_slice()))
+    }
+
+    /// Whether an event of this referral carries on that one, which stopped the referral before it.
+    pub fn carries(&self, event: &Event) -> bool {
+        let carried = |own: &Event| match &own.body.transition {
+            Some(Transition::ConsentWithdrawn(withdrawn)) => withdrawn.carried == event.event_id,
+            Some(Transition::ErasureRequested(requested)) => requested.carried == event.event_id,
+            Some(Transition::EnteredInError(which)) => which.carried == event.event_id,
+            _ => false,
+        };
+        let own = self.outcomes.iter().map(|outcome| &outcome.event);
+        own.filter(|own| own.society == self.sender).any(carried)
+    }
+
     /// What is to be erased at `now_ms`; `None` where nothing is.
     pub fn erasure(&self, now_ms: u64, rules: &DataProtection) -> Option<Erasure> {
         let party = |event: &&Event| self.side_of(event.society).is_some() && event.has_content;
         let held = || self.outcomes.iter().map(|outcome| &outcome.event).filter(party);
         let over = self.retained_until_ms(rules) <= now_ms;
         let (reason, on, entries, doubtful) = match &self.stop {
-            Some(Stop { event, due, doubtful }) if !over || due.len() == held().count() => {
+            Some(Stop { event, due, doubtful, .. }) if !over || due.len() == held().count() => {
                 let reason = match event.kind() {
                     Some(Kind::ConsentWithdrawn) => ErasureReason::ConsentWithdrawn,
                     Some(Kind::EnteredInError) => ErasureReason::EnteredInError,
@@ -106,13 +158,37 @@ impl Referral {
         let society = self.society(side);
         let mut named = BTreeSet::new();
         let mut at_ms = None;
-        for outcome in self.outcomes.iter().filter(|o| o.effective && o.event.society == society) {
+        let passed = self.stop.iter().flat_map(|stop| &stop.onward);
+        let passed = passed.filter(|passed| passed.at.origin.society() == society);
+        let mut onward: Vec<OnwardClaim> = passed
+            .map(|Passed { to, referral, .. }| OnwardClaim {
+                to: *to,
+                referral: *referral,
+                stopped: false,
+                confirmed: false,
+            })
+            .collect();
+        let mut stopped = false;
+        for outcome in self.outcomes.iter().filter(|o| o.effective) {
+            stopped |= self.stop.as_ref().is_some_and(|stop| stop.event.at == outcome.event.at);
+            if outcome.event.society != society {
+                continue;
+            }
             if let Some(Transition::Erased(erased)) = &outcome.event.body.transition {
                 named.extend(erased.entries.iter().filter_map(EventRef::from_seen));
                 at_ms = Some(outcome.event.recorded_at_ms);
+                // A receipt from before says nothing of what stopped it last.
+                for said in erased.onward.iter().filter(|_| stopped) {
+                    let of = |claim: &&mut OnwardClaim| {
+                        *claim.referral.as_bytes() == said.referral_id[..]
+                    };
+                    if let Some(claim) = onward.iter_mut().find(of) {
+                        (claim.stopped, claim.confirmed) = (said.stopped, said.confirmed);
+                    }
+                }
             }
         }
         let open = entries.iter().filter(|at| !named.contains(at)).cloned().collect();
-        Confirmation { society, open, at_ms }
+        Confirmation { society, open, at_ms, onward }
     }
 }

@@ -57,6 +57,22 @@ pub(super) struct Stop {
     /// Those of them whose author had seen that it was stopped: a reopening that has not arrived
     /// may lie between.
     pub(super) doubtful: Vec<EventRef>,
+    /// By what the case was passed on to a third society before.
+    pub(super) onward: Vec<Passed>,
+}
+
+/// A referral by which one side has passed the case on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The event that says so.
+    pub at: EventRef,
+    /// The third society.
+    pub to: Society,
+    /// The referral that was sent there.
+    pub referral: ReferralId,
+    /// Whether its author had seen that the referral was stopped: a reopening that has not arrived
+    /// may lie between.
+    pub doubtful: bool,
 }
 
 /// One event on one side.
@@ -206,7 +222,7 @@ fn about(event: &Event) -> Option<EventRef> {
     match &event.body.transition {
         Some(
             Transition::Corrected(v1::Corrected { event: Some(about), .. })
-            | Transition::EnteredInError(v1::EnteredInError { event: Some(about) }),
+            | Transition::EnteredInError(v1::EnteredInError { event: Some(about), .. }),
         ) => EventRef::from_seen(about),
         _ => None,
     }
@@ -421,9 +437,23 @@ fn stop(order: &[Item], whole: &Run) -> Option<Stop> {
         false => item.seen > stopper.place,
     };
     let due = || order.iter().filter(|item| item.event.has_content && !kept(item));
+    // Whatever became of the event: what it tells of has left the house.
+    let onward = order.iter().filter(|item| item.is(Kind::Onward) && !kept(item));
     Some(Stop {
         event: first.event.clone(),
+        onward: onward.filter_map(|item| passed(item.event, knew(item))).collect(),
         due: due().map(|item| item.event.at.clone()).collect(),
         doubtful: due().filter(|item| knew(item)).map(|item| item.event.at.clone()).collect(),
+    })
+}
+
+fn passed(event: &Event, doubtful: bool) -> Option<Passed> {
+    let Some(Transition::Onward(onward)) = &event.body.transition else { return None };
+    let referral = <[u8; 16]>::try_from(onward.referral_id.as_slice()).ok()?;
+    Some(Passed {
+        at: event.at.clone(),
+        to: onward.receiver.parse().ok()?,
+        referral: ReferralId::from_bytes(referral),
+        doubtful,
     })
 }

@@ -228,10 +228,8 @@ impl Kind {
             Transition::ConsentWithdrawn(_) => Self::ConsentWithdrawn,
             Transition::ConsentRenewed(_) => Self::ConsentRenewed,
             Transition::Corrected(_) => Self::Corrected,
-            Transition::EnteredInError(v1::EnteredInError { event: Some(_) }) => {
-                Self::StepEnteredInError
-            }
-            Transition::EnteredInError(v1::EnteredInError { event: None }) => Self::EnteredInError,
+            Transition::EnteredInError(which) if which.event.is_some() => Self::StepEnteredInError,
+            Transition::EnteredInError(_) => Self::EnteredInError,
             Transition::ErasureRequested(_) => Self::ErasureRequested,
             Transition::Erased(_) => Self::Erased,
         })

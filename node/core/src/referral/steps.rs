@@ -99,10 +99,11 @@ pub(super) fn check(
                 None => note_need = Required,
             }
         }
-        Command::EnterInError(v1::EnteredInError { event: None }) => {}
-        Command::EnterInError(v1::EnteredInError { event }) => {
-            let about = event.as_ref().and_then(EventRef::from_seen);
-            own_event(&mut fields, referral, by, about, Kind::is_voidable);
+        Command::EnterInError(v1::EnteredInError { event, .. }) => {
+            if let Some(event) = event {
+                let about = EventRef::from_seen(event);
+                own_event(&mut fields, referral, by, about, Kind::is_voidable);
+            }
         }
         Command::RequestErasure(requested) => {
             fields.code::<v1::ErasureGround>("ground", requested.ground, Required);
@@ -186,7 +187,11 @@ pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Re
                 false => Err(Refusal::Consent("it does not cover every field of the case")),
             };
         }
-        Command::PassOn(_) => Vec::new(),
+        // Of the fields and the use, what is sent there is asked.
+        Command::PassOn(onward) => {
+            let purpose = referral.sent.purpose;
+            return super::onward::covered(referral, &onward.receiver, &[], purpose, now_ms);
+        }
         _ => return Ok(()),
     };
     if referral.sent.legal_basis != v1::LegalBasis::Consent as i32 {
@@ -200,11 +205,6 @@ pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Re
     }
     if !validate::covers(consent, &fields) {
         return Err(Refusal::Consent("it does not cover every field that is disclosed"));
-    }
-    if let Command::PassOn(onward) = command
-        && !consent.recipients.contains(&onward.receiver)
-    {
-        return Err(Refusal::Consent("it does not name that society"));
     }
     Ok(())
 }

@@ -29,17 +29,27 @@ pub(super) struct Draft {
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// The entries that a write leads to, in their order; the first bears its key.
     pub(super) fn prepare(
         &mut self,
         by: &Actor,
         write: Write,
         group: &Group,
         now_ms: u64,
-    ) -> Result<Prepared, Refused> {
+    ) -> Result<Vec<Prepared>, Refused> {
         let key = write.key();
         let draft = match write {
             Write::Send { sent, content, .. } => {
-                self.send(by, key, *sent, *content, group, now_ms)?
+                self.send(by, key, (*sent, *content), None, group, now_ms)?
+            }
+            Write::PassOn { .. } => {
+                let [sent, told] = self.pass_on(by, write, group, now_ms)?;
+                let mut second = [0; 16];
+                self.rng.fill_bytes(&mut second);
+                let after = group.prepared.len() as u64;
+                let sent = self.seal(by, key, sent, after, now_ms)?;
+                let told = self.seal(by, second, told, after + 1, now_ms)?;
+                return Ok(vec![sent, told]);
             }
             Write::Advance { id, command, note, .. } => {
                 self.advance(key, id, command, note, group, now_ms)?
@@ -56,15 +66,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 self.inform(key, Some(id), command, group)?
             }
         };
-        self.seal(by, key, draft, group.prepared.len() as u64, now_ms)
+        Ok(vec![self.seal(by, key, draft, group.prepared.len() as u64, now_ms)?])
     }
 
-    fn send(
+    pub(super) fn send(
         &self,
         actor: &Actor,
         key: [u8; 16],
-        sent: v1::Sent,
-        content: v1::ReferralContent,
+        (sent, content): (v1::Sent, v1::ReferralContent),
+        onward_of: Option<&referral::Referral>,
         group: &Group,
         now_ms: u64,
     ) -> Result<Draft, Refused> {
@@ -88,7 +98,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             now_ms,
             note: "",
             duplicate,
-            onward_of: None,
+            onward_of,
             rules: self.roster.data_protection(),
         };
         let receiver = sent.receiver.clone();
@@ -126,7 +136,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         )))
     }
 
-    fn advance(
+    pub(super) fn advance(
         &self,
         key: [u8; 16],
         id: ReferralId,

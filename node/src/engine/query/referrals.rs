@@ -113,7 +113,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> Result<api::Referral, Refused> {
         let deadlines = self.roster.data_protection();
         let erasure = referral.erasure(now_ms, deadlines);
-        let case = referral.effective().rfind(|event| tells_the_case(event));
+        let case = self.case_event(referral);
         let content_state = match case.map(|event| self.content_state(event, now_ms)).transpose()? {
             Some(Some(state)) => state,
             Some(None) | None => api::BodyState::Unspecified,
@@ -203,9 +203,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }))
     }
 
+    /// The event that tells the case as it is now.
+    pub(in crate::engine) fn case_event<'a>(
+        &self,
+        referral: &'a Referral,
+    ) -> Option<&'a referral::Event> {
+        referral.effective().rfind(|event| tells_the_case(event))
+    }
+
     /// Opens the content of one entry; `None` where there is none, it is not here, or it cannot be
     /// read.
-    fn open_content(
+    pub(in crate::engine) fn open_content(
         &self,
         at: &EventRef,
         event_id: &[u8; 16],
@@ -255,9 +263,16 @@ fn erased_entries(event: &referral::Event) -> Vec<String> {
 }
 
 fn erasure_message(erasure: &referral::Erasure) -> api::Erasure {
+    let claim = |claim: &referral::OnwardClaim| api::OnwardErasure {
+        society: claim.to.to_string(),
+        id: claim.referral.to_string(),
+        stopped: claim.stopped,
+        confirmed: claim.confirmed,
+    };
     let confirmation = |confirmation: &referral::Confirmation| api::ErasureConfirmation {
         society: confirmation.society.to_string(),
         confirmed: confirmation.open.is_empty(),
+        onward: confirmation.onward.iter().map(claim).collect(),
         at_ms: confirmation.at_ms.unwrap_or(0),
         open: u32::try_from(confirmation.open.len()).unwrap_or(u32::MAX),
     };

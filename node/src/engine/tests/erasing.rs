@@ -11,7 +11,7 @@ use super::*;
 use crate::store::DiskStore;
 
 fn withdraw_consent() -> Command {
-    Command::WithdrawConsent(v1::ConsentWithdrawn { by: 1, form: 2 })
+    Command::WithdrawConsent(v1::ConsentWithdrawn { by: 1, form: 2, ..Default::default() })
 }
 
 fn disk(federation: &Federation, code: &str, dir: &Path) -> On<DiskStore> {
@@ -153,7 +153,8 @@ fn what_was_durable_before_a_crash_is_erased_at_the_start_and_confirmed_then() {
     let id = told(&mut sg, &mut ph);
     let key = content(&ph, "sg", 0);
     let before = ph.store.clone();
-    let requested = Command::RequestErasure(v1::ErasureRequested { ground: 1 });
+    let requested =
+        Command::RequestErasure(v1::ErasureRequested { ground: 1, ..Default::default() });
     one(&mut sg, advance(4, id, requested, "")).unwrap();
     pass(&sg, &mut ph);
     // As if the process had died between the event and the erasure: the old bodies, the new log.

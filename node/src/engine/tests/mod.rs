@@ -7,6 +7,7 @@ mod exchange;
 mod faults;
 mod hostile;
 mod information;
+mod onward;
 mod referrals;
 mod unhappy;
 

@@ -106,9 +106,11 @@ fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
         Kind::HandoverProposed => Transition::HandoverProposed(v1::HandoverProposed {}),
         Kind::HandoverAccepted => Transition::HandoverAccepted(v1::HandoverAccepted {}),
         Kind::HandoverDeclined => Transition::HandoverDeclined(v1::HandoverDeclined {}),
-        Kind::ConsentWithdrawn => {
-            Transition::ConsentWithdrawn(v1::ConsentWithdrawn { by: 1, form: 2 })
-        }
+        Kind::ConsentWithdrawn => Transition::ConsentWithdrawn(v1::ConsentWithdrawn {
+            by: 1,
+            form: 2,
+            ..Default::default()
+        }),
         Kind::ConsentRenewed => {
             Transition::ConsentRenewed(v1::ConsentRenewed { consent: Some(consent()) })
         }
@@ -116,15 +118,19 @@ fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
             event: about.map(EventRef::to_seen),
             information_disclosed: Vec::new(),
         }),
-        Kind::StepEnteredInError => {
-            Transition::EnteredInError(v1::EnteredInError { event: about.map(EventRef::to_seen) })
+        Kind::StepEnteredInError => Transition::EnteredInError(v1::EnteredInError {
+            event: about.map(EventRef::to_seen),
+            ..Default::default()
+        }),
+        Kind::EnteredInError => Transition::EnteredInError(v1::EnteredInError::default()),
+        Kind::ErasureRequested => {
+            Transition::ErasureRequested(v1::ErasureRequested { ground: 1, ..Default::default() })
         }
-        Kind::EnteredInError => Transition::EnteredInError(v1::EnteredInError { event: None }),
-        Kind::ErasureRequested => Transition::ErasureRequested(v1::ErasureRequested { ground: 1 }),
         Kind::Erased => Transition::Erased(v1::Erased {
             reason: 1,
             on: None,
             entries: about.map(EventRef::to_seen).into_iter().collect(),
+            onward: Vec::new(),
         }),
         Kind::Closed => Transition::Closed(v1::Closed {
             outcome: v1::Outcome::NeedMet as i32,

@@ -1,0 +1,87 @@
+//! `tutti referral onward`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tutti_core::{
+    referral::{CONTENT_FIELDS, form::ReferralForm},
+    society::Society,
+};
+use tutti_proto::{node::v1::PassReferralOnRequest, v1};
+
+use super::{IdArg, code, short, show_receipt};
+use crate::{
+    failure::{Exit, Outcome},
+    files, form as read,
+    key::KeyArgs,
+    node::{self, NodeArgs},
+    text,
+};
+
+/// Pass a case that was referred to you on to a third society.
+///
+/// The person must have agreed to it: that society, what is passed on, and what for, are checked
+/// against the consent that came with the case (`renew-consent` records what they agree to anew).
+/// The case goes as you know it, or as --file tells it. The first society sees to whom it went, and
+/// where the person withdraws, your node stops this one, too.
+#[derive(Debug, Args)]
+pub(crate) struct Onward {
+    #[command(flatten)]
+    id: IdArg,
+    /// The third society.
+    #[arg(long, value_name = "CODE")]
+    to: Society,
+    /// A service that is asked of it; if not given, what was asked of you. May be repeated.
+    #[arg(long = "service", value_name = "CODE", value_parser = code::<v1::ServiceCategory>())]
+    services: Vec<v1::ServiceCategory>,
+    /// A field of the case to leave out, such as person.name. May be repeated.
+    #[arg(long = "withhold", value_name = "FIELD", value_parser = CONTENT_FIELDS)]
+    withhold: Vec<String>,
+    /// A form to send instead of the case as you know it; - reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["services", "withhold"])]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Show the receipt as JSON (docs/json.md).
+    #[arg(long)]
+    json: bool,
+}
+
+impl Onward {
+    pub(super) fn run(self) -> Outcome {
+        let key = self.key.key();
+        let told = match &self.file {
+            Some(file) => {
+                let text = files::read_text(file, read::FORM_BYTES_MAX)?;
+                let mut form: ReferralForm = read::parse(file, &text)?;
+                form.receiver = self.to.to_string();
+                Some(form.to_messages().map_err(|wrong| read::wrong(file, &wrong))?)
+            }
+            None => None,
+        };
+        let (sent, content) = told.unzip();
+        let (first, receipt) = node::block_on(async {
+            let node = self.node.connect().await?;
+            let request = PassReferralOnRequest {
+                idempotency_key: key.to_vec(),
+                id: self.id.resolve(&node).await?,
+                receiver: self.to.to_string(),
+                sent,
+                content,
+                services: self.services.iter().map(|service| *service as i32).collect(),
+                withhold: self.withhold.clone(),
+            };
+            let first = request.id.clone();
+            Ok((first, key.write(node.referrals().pass_on(request)).await?))
+        })?;
+        let id = short(&receipt.id);
+        let mut show = vec![text::program(), "referral".into(), "show".into(), id.to_owned()];
+        show.extend(self.node.again().iter().map(|word| text::shell(word)));
+        let done =
+            format!("Referral {} is passed on to {}, as referral {id}.", short(&first), self.to);
+        show_receipt(&done, &receipt, &show.join(" "), self.json);
+        Ok(Exit::Ok)
+    }
+}
