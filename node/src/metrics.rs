@@ -41,6 +41,12 @@ struct State {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Waiting {
+    on: String,
+    age: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answer {
     result: &'static str,
 }
@@ -61,6 +67,8 @@ pub(crate) struct Metrics {
     forked: Gauges<Log>,
     referrals: Gauges<State>,
     overdue: Gauge,
+    waiting: Gauges<Waiting>,
+    waiting_overdue: Gauges<Waiting>,
     erasures_open: Gauge,
     connected: Gauges<Peer>,
     received: Gauges<Peer>,
@@ -87,6 +95,8 @@ impl Metrics {
             forked: Family::default(),
             referrals: Family::default(),
             overdue: Gauge::default(),
+            waiting: Family::default(),
+            waiting_overdue: Family::default(),
             erasures_open: Gauge::default(),
             connected: Family::default(),
             received: Family::default(),
@@ -111,6 +121,16 @@ impl Metrics {
         add("log_forked", "1 where two signed heads contradict each other", &self.forked);
         add("referrals", "Referrals that this society is a party to", &self.referrals);
         add("referrals_overdue", "Referrals whose answer is overdue", &self.overdue);
+        add(
+            "referrals_waiting",
+            "Referrals that wait for an answer, by who owes it and for how long",
+            &self.waiting,
+        );
+        add(
+            "referrals_waiting_overdue",
+            "Those of referrals_waiting whose answer is overdue",
+            &self.waiting_overdue,
+        );
         add(
             "erasures_open",
             "Referrals whose content is to be erased, not confirmed by both sides",
@@ -166,6 +186,11 @@ impl Metrics {
             self.referrals.get_or_create(&State { state: state.clone() }).set(whole(*count));
         }
         self.overdue.set(whole(status.overdue));
+        for waiting in &status.waiting {
+            let label = Waiting { on: waiting.on.clone(), age: waiting.age.clone() };
+            self.waiting.get_or_create(&label).set(whole(waiting.count));
+            self.waiting_overdue.get_or_create(&label).set(whole(waiting.overdue));
+        }
         self.erasures_open.set(whole(status.erasures_open));
         self.roster.set(whole(status.roster_version));
         for (society, state) in peers {

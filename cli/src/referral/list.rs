@@ -49,10 +49,10 @@ impl List {
         let request = ListReferralsRequest {
             states: states.map(|state| state as i32).collect(),
             direction: direction as i32,
+            overdue: self.overdue,
             ..ListReferralsRequest::default()
         };
         let mut referrals = all(&node, request).await?;
-        referrals.retain(|referral| referral.overdue || !self.overdue);
         referrals.sort_by_key(|referral| (!referral.overdue, u64::MAX - referral.changed_at_ms));
         if self.json {
             json::print(&json::Referrals::from(referrals.as_slice()));

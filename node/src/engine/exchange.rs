@@ -134,6 +134,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Does what is due.
     pub fn tick(&mut self, now_ms: u64) {
         self.go_on_erasing(now_ms);
+        self.tell_overdue(now_ms);
         self.exchange(Input::Tick, now_ms);
     }
 

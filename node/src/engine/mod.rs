@@ -8,6 +8,7 @@
 mod allowed;
 mod carrying;
 mod commit;
+mod deadlines;
 mod erasing;
 mod exchange;
 mod fence;
@@ -70,6 +71,7 @@ pub struct Engine<S, R> {
     information: information::Book,
     projector: project::Projector,
     erasing: erasing::Erasing,
+    deadlines: deadlines::Deadlines,
     links: BTreeMap<u64, exchange::Link>,
     peers: BTreeMap<Society, PeerStatus>,
     /// Happenings inside that the exchange is still to be told of.
@@ -133,6 +135,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             information: information::Book::default(),
             projector: project::Projector::default(),
             erasing: erasing::Erasing::default(),
+            deadlines: deadlines::Deadlines::default(),
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             inbox: VecDeque::new(),
@@ -186,7 +189,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// When something is due next, milliseconds since the Unix epoch.
     pub fn next_timer(&self) -> Option<u64> {
-        self.exchange.next_timer()
+        [self.exchange.next_timer(), self.deadlines.next()].into_iter().flatten().min()
     }
 
     /// From now on, tells what changes.

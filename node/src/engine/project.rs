@@ -342,6 +342,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         };
         self.projector.subjects.insert(at, subject);
         if let Some(id) = referral {
+            self.note_deadline(&id);
             self.event_may_erase(&id, now_ms);
         }
     }

@@ -62,8 +62,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let state: S = state_message(referral.state);
             request.states.is_empty() || request.states.contains(&(state as i32))
         };
+        let deadlines = self.roster.data_protection();
+        let late = |referral: &&Referral| !request.overdue || referral.overdue(now_ms, deadlines);
         let mut found: Vec<&Referral> =
-            self.seen_by(actor).filter(|r| of_direction(r) && of_state(r)).collect();
+            self.seen_by(actor).filter(|r| of_direction(r) && of_state(r)).filter(late).collect();
         found.sort_by_key(|referral| (Reverse(referral.sent_at_ms), referral.id));
         let key = |referral: &&Referral| (referral.sent_at_ms, *referral.id.as_bytes());
         let (page, next_page_token) = page(found, key, request.page_size, &request.page_token)?;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod deadlines;
 mod erasing;
 mod exchange;
 mod faults;
