@@ -24,7 +24,7 @@ async fn an_answer_that_becomes_overdue_is_told_at_that_moment_and_once() {
     let due = NOW_MS + 72 * HOUR_MS;
     assert_eq!(shown(&sg, id).due_at_ms, due);
     for node in [&mut sg, &mut ph] {
-        let mut watcher = node.watch(vec!["referral".into()]);
+        let mut watcher = node.watch(&Actor::node(), vec!["referral".into()]).unwrap();
         assert!(node.next_timer().unwrap() <= due + 1);
         node.tick(due);
         assert_eq!(told(&mut watcher).await, []);
@@ -33,7 +33,7 @@ async fn an_answer_that_becomes_overdue_is_told_at_that_moment_and_once() {
         assert_eq!(told(&mut watcher).await, [(id.to_string(), "overdue".to_string())]);
     }
     // Asked back, it is the sender who owes an answer, from then on.
-    let mut watcher = sg.watch(vec!["referral".into()]);
+    let mut watcher = sg.watch(&Actor::node(), vec!["referral".into()]).unwrap();
     let asked = Command::RequestInformation(v1::InformationRequested::default());
     let later = due + 5;
     ph.write(vec![advance(2, id, asked, "Which ward?")], later).remove(0).unwrap();
@@ -44,8 +44,9 @@ async fn an_answer_that_becomes_overdue_is_told_at_that_moment_and_once() {
     sg.tick(later + 72 * HOUR_MS + 1);
     assert_eq!(told(&mut watcher).await, [(id.to_string(), "overdue".to_string())]);
     let request = |overdue| api::ListReferralsRequest { overdue, ..Default::default() };
-    let listed =
-        |node: &Node, now_ms| node.referrals(&Actor::node(), &request(true), now_ms).unwrap().referrals.len();
+    let listed = |node: &Node, now_ms| {
+        node.referrals(&Actor::node(), &request(true), now_ms).unwrap().referrals.len()
+    };
     assert_eq!((listed(&sg, later), listed(&sg, later + 72 * HOUR_MS + 1)), (0, 1));
     // An answer ends it; so does a restart tell nothing twice to whoever watches from then on.
     let given = Command::ProvideInformation(v1::InformationProvided::default());
@@ -53,7 +54,7 @@ async fn an_answer_that_becomes_overdue_is_told_at_that_moment_and_once() {
     assert_eq!(listed(&sg, later + 80 * HOUR_MS), 0);
     let mut again = restarted(&federation, &sg, "sg");
     again.tick(later + 81 * HOUR_MS);
-    let mut watcher = again.watch(vec!["referral".into()]);
+    let mut watcher = again.watch(&Actor::node(), vec!["referral".into()]).unwrap();
     again.tick(later + 82 * HOUR_MS);
     assert_eq!(told(&mut watcher).await, []);
 }

@@ -156,6 +156,7 @@ fn withdrawn() -> Transition {
     Transition::ConsentWithdrawn(v1::ConsentWithdrawn {
         by: v1::ConsentGiver::Caregiver as i32,
         form: v1::ConsentForm::Verbal as i32,
+        carried: Vec::new(),
     })
 }
 
@@ -166,6 +167,7 @@ fn receipt(world: &World, on: (usize, u64), entries: &[(usize, u64)]) -> Transit
         reason: v1::ErasureReason::ConsentWithdrawn as i32,
         on: Some(place(on)),
         entries: entries.iter().copied().map(place).collect(),
+        onward: Vec::new(),
     })
 }
 
@@ -417,8 +419,12 @@ fn receipts_without_ground_and_bytes_that_are_still_there_are_found() {
     let kept = |erased_at| {
         let mut world = World::new();
         world.write(SG, 0, true, sent(|sent| sent.retain_until = (START + 9 * DAY) / 1000));
-        let mut erased =
-            v1::Erased { reason: v1::ErasureReason::Retention as i32, on: None, entries: vec![] };
+        let mut erased = v1::Erased {
+            reason: v1::ErasureReason::Retention as i32,
+            on: None,
+            entries: vec![],
+            onward: vec![],
+        };
         let origin = world.by(SG).origin().to_string();
         erased.entries.push(v1::Seen { origin, index: 0 });
         world.write(SG, erased_at, false, Transition::Erased(erased.clone()));
