@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod full_disk;
 mod harness;
 mod kills;
 mod story;

@@ -78,6 +78,15 @@ pub(crate) fn publish(dir: &Path, count: u64) -> Vec<Receipt> {
     })
 }
 
+/// Publishes one more notice; the refusal in the node's words.
+pub(crate) fn try_publish(dir: &Path) -> Result<Receipt, String> {
+    runtime().block_on(async {
+        let channel = socket(dir).await.expect("the node's socket");
+        let answer = InformationClient::new(channel).publish(request(0)).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| status.message().to_string())
+    })
+}
+
 /// Every entry of the node's own log, by the API.
 pub(crate) fn entries(dir: &Path) -> Vec<LogEntry> {
     entries_from(dir, 0)
