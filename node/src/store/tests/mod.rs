@@ -12,6 +12,7 @@ mod exporting;
 mod full;
 mod opening;
 mod rate;
+mod thousand;
 
 use std::{
     fs,
