@@ -7,7 +7,7 @@
 //! the same. While the node runs, what it answers was written or checked by this very process.
 //!
 //! sled 0.34.7 is kept to what it is safe for: values stay under 4 KiB, its cache is bounded,
-//! nothing waits for its flush, and a panic inside it is an error here.
+//! nothing waits for its flush, and a panic inside it is an error here (see `guarded`).
 //!
 //! ```text
 //! e ‖ origin ‖ 00 ‖ chunk (8)   offset of the first of 64 entries (8), the root of their subtree,
@@ -18,10 +18,11 @@
 //! The hashes below are derived from the entries when a proof asks for them: kept, they would take
 //! half as much room as the log itself.
 
+mod guarded;
+
 use std::{
     collections::BTreeMap,
     fs, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -32,6 +33,7 @@ use tlog_tiles::Hash;
 use tutti_core::{body::BodyKey, society::Origin, store::StoreError};
 
 use crate::{bodies::Spot, disk, store::DiskError};
+use guarded::Db;
 
 /// The height of the subtree of a chunk.
 pub(crate) const CHUNK_HEIGHT: u32 = 6;
@@ -56,17 +58,9 @@ pub(crate) struct Index {
 }
 
 enum Kept {
-    Sled(sled::Db),
+    Sled(Db),
     /// Where nothing may be written, or nothing can be.
     Memory(BTreeMap<Vec<u8>, Vec<u8>>),
-}
-
-/// Runs something of sled's; a panic is an error.
-fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(_) => Err("sled panicked".into()),
-    }
 }
 
 impl Index {
@@ -74,14 +68,9 @@ impl Index {
     pub(crate) fn open(data: &Path) -> Self {
         let path = data.join("index");
         await_lock(&path.join("db"));
-        let opened = guarded(|| {
-            sled::Config::new()
-                .path(&path)
-                .cache_capacity(CACHE_BYTES)
-                .flush_every_ms(Some(1000))
-                .open()
-        });
-        match opened {
+        let config =
+            sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(1000));
+        match Db::open(&config) {
             Ok(db) => Self { kept: Kept::Sled(db), path, expected: 0, added: 0, bad: None },
             Err(problem) => Self { bad: Some(problem), path, ..Self::in_memory() },
         }
@@ -130,7 +119,7 @@ impl Index {
             return Some(problem.clone());
         }
         let held = match &self.kept {
-            Kept::Sled(db) => guarded(|| Ok(db.len())),
+            Kept::Sled(db) => db.with(|db| Ok(db.len())),
             Kept::Memory(map) => Ok(map.len()),
         };
         match held {
@@ -147,14 +136,14 @@ impl Index {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
         match &self.kept {
-            Kept::Sled(db) => guarded(|| Ok(db.get(key)?.map(|value| value.to_vec()))),
+            Kept::Sled(db) => db.with(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
             Kept::Memory(map) => Ok(map.get(key).cloned()),
         }
     }
 
     fn put(&mut self, key: &[u8], value: Vec<u8>) -> bool {
         let put = match &mut self.kept {
-            Kept::Sled(db) => guarded(|| db.insert(key, value).map(|_| ())),
+            Kept::Sled(db) => db.with(|db| db.insert(key, value).map(|_| ())),
             Kept::Memory(map) => {
                 map.insert(key.to_vec(), value);
                 Ok(())
@@ -244,7 +233,7 @@ impl Index {
     pub(crate) fn forget_body(&mut self, key: &BodyKey) {
         let key = body_key(key);
         let removed = match &mut self.kept {
-            Kept::Sled(db) => guarded(|| db.remove(&key).map(|_| ())),
+            Kept::Sled(db) => db.with(|db| db.remove(&key).map(|_| ())),
             Kept::Memory(map) => {
                 map.remove(&key);
                 Ok(())
@@ -271,7 +260,7 @@ impl Index {
     /// Lets sled write what it still holds; nothing depends on it.
     pub(crate) fn flush(&self) {
         if let Kept::Sled(db) = &self.kept {
-            let _ = guarded(|| db.flush());
+            let _ = db.with(|db| db.flush());
         }
     }
 }
