@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use tutti_core::limits::TEXT_CHARS_MAX;
 use tutti_node::client::{ConnectError, Connection, Target, connect};
 use tutti_proto::{
     node::v1::{
@@ -78,11 +79,15 @@ pub(crate) fn publish(dir: &Path, count: u64) -> Vec<Receipt> {
     })
 }
 
-/// Publishes one more notice; the refusal in the node's words.
+/// Publishes one more notice, one of the longest; the refusal in the node's words.
 pub(crate) fn try_publish(dir: &Path) -> Result<Receipt, String> {
+    let mut long = request(0);
+    for text in long.version.iter_mut().flat_map(|version| &mut version.texts) {
+        text.text = "The shelter is open. ".repeat(TEXT_CHARS_MAX / 21);
+    }
     runtime().block_on(async {
         let channel = socket(dir).await.expect("the node's socket");
-        let answer = InformationClient::new(channel).publish(request(0)).await;
+        let answer = InformationClient::new(channel).publish(long).await;
         answer.map(tonic::Response::into_inner).map_err(|status| status.message().to_string())
     })
 }

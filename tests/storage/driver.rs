@@ -7,7 +7,12 @@
 //! the first N steps give, or the first N + 1, for the step that was under way may have come
 //! through; then it writes on, so that what is there can be continued.
 
-use std::{env, path::Path, process::ExitCode};
+use std::{
+    env,
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use sha2::{Digest as _, Sha256};
 use tutti_core::store::{BodyState, MemoryStore, Reader, Store, StoreError, contract::World};
@@ -71,17 +76,22 @@ fn open(dir: &Path, world: &World) -> Result<DiskStore, String> {
         .map_err(|error| error.to_string())
 }
 
+/// A fault may strike this very line, which is no fault of the store's: then nobody was told.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
 fn write(dir: &Path) -> Result<(), String> {
     let world = World::new();
     let mut store = open(dir, &world)?;
-    println!("opened");
+    say("opened");
     for (number, step) in steps().iter().enumerate() {
         if matches!(step, Step::Reopen) {
             drop(store);
             store = open(dir, &world)?;
         }
         step.run(&world, &mut store).map_err(|error| error.to_string())?;
-        println!("acknowledged {}", number + 1);
+        say(&format!("acknowledged {}", number + 1));
     }
     Ok(())
 }
@@ -168,7 +178,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("{problem}");
+            let _ = writeln!(io::stderr(), "{problem}");
             ExitCode::from(15)
         }
     }
