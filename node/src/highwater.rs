@@ -3,7 +3,8 @@
 //! It lies outside what is backed up. So a node that was restored from an old copy sees that it
 //! once knew more, and signs nothing until it has fetched that back. It is written after each own
 //! commit and synced once a second at most; after a power cut it may be a second behind, never
-//! ahead.
+//! ahead. The number stands beside the beginning of its SHA-256: one that had become larger by damage
+//! would stop the node from writing for ever.
 
 use std::{
     fs::File,
@@ -11,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+
+use sha2::{Digest as _, Sha256};
 
 use crate::{disk, store::DiskError};
 
@@ -25,29 +28,26 @@ pub(crate) struct Highwater {
 }
 
 impl Highwater {
-    /// Reads it. A file that is missing is no error: whoever opens must decide.
-    pub(crate) fn open(data: &Path) -> Result<Self, DiskError> {
+    /// Reads it. A file that is missing is no error: whoever opens must decide. One that is not what
+    /// was written counts as missing, and is told of in words.
+    pub(crate) fn open(data: &Path) -> Result<(Self, Option<String>), DiskError> {
         let path = data.join("highwater");
-        let text = disk::read(&path, 64).map_err(|error| DiskError::io(&path, error))?;
-        let size = match text {
-            None => None,
-            Some(text) => {
-                let text = String::from_utf8_lossy(&text);
-                let size = text.trim_ascii().parse();
-                Some(size.map_err(|_| {
-                    DiskError::Damaged {
-                        place: path.display().to_string(),
-                        problem:
-                            "it should hold one number: the largest size that this society's log \
-                              ever had. Nothing was changed. If this is not an old copy of the \
-                              data, delete the file; the node then asks the others before it \
-                              signs anything"
-                                .into(),
-                    }
-                })?)
-            }
+        let text = match disk::read(&path, 64) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(Vec::new()),
+            text => text.map_err(|error| DiskError::io(&path, error))?,
         };
-        Ok(Self { path, file: None, size, synced: None })
+        let size = text.as_deref().and_then(|text| {
+            let size = std::str::from_utf8(text).ok()?.get(..20)?.parse().ok()?;
+            (line(size).as_bytes() == text).then_some(size)
+        });
+        let notice = (text.is_some() && size.is_none()).then(|| {
+            format!(
+                "{} is not what was written; it should tell the largest size that this society's \
+                 log ever had. It counts as missing: nothing is signed until a peer has told",
+                path.display()
+            )
+        });
+        Ok((Self { path, file: None, size, synced: None }, notice))
     }
 
     /// What it says; `None` where the file is missing.
@@ -66,8 +66,7 @@ impl Highwater {
         if self.size.is_some_and(|held| held >= size) {
             return Ok(());
         }
-        // Always as long, so that it is written in its place.
-        let text = format!("{size:020}\n");
+        let text = line(size);
         let file = match self.file.take() {
             Some(file) => file,
             None => {
@@ -95,6 +94,13 @@ impl Highwater {
     }
 }
 
+/// The content of the file: always as long, so that it is written in its place.
+fn line(size: u64) -> String {
+    let number = format!("{size:020}");
+    let check = hex::encode(Sha256::digest(&number));
+    format!("{number} {}\n", check.get(..8).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -106,7 +112,7 @@ mod tests {
         let mut struck = 0;
         for at in 0.. {
             let dir = tempfile::tempdir().unwrap();
-            let mut mark = Highwater::open(dir.path()).unwrap();
+            let mut mark = Highwater::open(dir.path()).unwrap().0;
             strike(Fault::Crash, at);
             let raised = mark.raise(7);
             if !heal() {
@@ -114,7 +120,7 @@ mod tests {
                 break;
             }
             struck += 1;
-            let found = Highwater::open(dir.path()).unwrap().size();
+            let found = Highwater::open(dir.path()).unwrap().0.size();
             assert!(matches!(found, None | Some(7)), "{found:?} after a kill at {at}");
         }
         assert!(struck >= 3, "only {struck} operations were struck");

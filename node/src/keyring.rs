@@ -15,6 +15,7 @@ use std::{
 
 use age::secrecy::SecretString;
 use rand_core::CryptoRngCore;
+use sha2::{Digest as _, Sha256};
 use tutti_core::{
     keys::{KeyKind, NoteSecret},
     sealing::{Identity, RoutingSecret},
@@ -155,7 +156,7 @@ impl Keyring {
                 _ => {
                     let mut local = Zeroizing::new([0; 32]);
                     rng.fill_bytes(&mut *local);
-                    Zeroizing::new(hex::encode(*local))
+                    local_text(&local)
                 }
             };
             let text =
@@ -200,8 +201,12 @@ impl Keyring {
             read(file)?.parse().map_err(|error| parse(file, format!("{error}")))
         };
         let mut local = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(read("local")?.as_bytes(), &mut *local)
+        let text = read("local")?;
+        hex::decode_to_slice(text.get(..64).unwrap_or_default(), &mut *local)
             .map_err(|error| parse("local", error.to_string()))?;
+        if local_text(&local) != text {
+            return Err(parse("local", "it is not what was written".into()));
+        }
         Ok(Self {
             log: note("log")?,
             witness: note("witness")?,
@@ -215,6 +220,16 @@ impl Keyring {
             local,
         })
     }
+}
+
+/// The local key as text, with a check: it is the one key that no roster names, so nobody would see
+/// that it is another.
+fn local_text(local: &[u8; 32]) -> Zeroizing<String> {
+    let check = Sha256::digest([b"tutti/v1/local-key".as_slice(), local].concat());
+    let mut text = Zeroizing::new(hex::encode(local));
+    text.push('-');
+    text.extend(hex::encode(check).chars().take(8));
+    text
 }
 
 /// Reads the root key, wherever it is kept.
@@ -340,6 +355,56 @@ mod tests {
         fs::set_permissions(dir.join("case.key"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::remove_file(dir.join("root.key")).unwrap();
         Keyring::open(&dir, None).unwrap();
+    }
+
+    /// Every bit of every key file, and every place where it may be cut: it is refused by the name
+    /// of the file, or the keys are the same. Those that the roster names may be others; the start
+    /// compares them with it (`rosters::fits`).
+    #[test]
+    fn a_damaged_key_is_refused_or_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("keys");
+        Keyring::create(&dir, &origin(), None, &mut rand_core::OsRng).unwrap();
+        let public = |keys: &Keyring| {
+            [
+                keys.log.public().to_string(),
+                keys.witness.public().to_string(),
+                keys.tls.spki().unwrap().to_string(),
+                keys.case.recipient().to_string(),
+                keys.audit.recipient().to_string(),
+                keys.routing.public().to_string(),
+            ]
+        };
+        let whole = Keyring::open(&dir, None).unwrap();
+        let (mut refused, mut others) = (0, 0);
+        for (file, _) in FILES.into_iter().filter(|(file, _)| *file != "root") {
+            let path = dir.join(format!("{file}.key"));
+            let bytes = fs::read(&path).unwrap();
+            // Of the long keys of age each eleventh byte.
+            let step = if bytes.len() > 400 { 11 } else { 1 };
+            for at in (0..bytes.len()).step_by(step) {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << (at % 8);
+                for damaged in [flipped.as_slice(), &bytes[..at], &[]] {
+                    fs::write(&path, damaged).unwrap();
+                    match Keyring::open(&dir, None) {
+                        Err(error) => {
+                            let said = error.to_string();
+                            assert!(said.contains(&format!("{file}.key")), "{said}");
+                            refused += 1;
+                        }
+                        Ok(keys) => {
+                            assert_eq!(keys.local, whole.local, "{file} at {at}");
+                            others += u32::from(public(&keys) != public(&whole));
+                        }
+                    }
+                }
+            }
+            fs::write(&path, &bytes).unwrap();
+        }
+        assert!(refused > 500, "{refused}");
+        // TLS and routing keys have no check of their own.
+        assert!(others > 0);
     }
 
     #[test]

@@ -14,23 +14,27 @@ use std::{
     process::ExitCode,
 };
 
-use sha2::{Digest as _, Sha256};
-use tutti_core::store::{BodyState, MemoryStore, Reader, Store, StoreError, contract::World};
+use tutti_core::{
+    body::Body,
+    store::{BodyState, MemoryStore, Reader, Store, StoreError, contract::World},
+};
 use tutti_node::store::DiskStore;
 
 /// Something that is written: every kind of write that a store has.
 enum Step {
-    Append(&'static str, u64, Vec<Vec<u8>>),
-    Bodies(Vec<Vec<u8>>),
+    Append(&'static str, u64, Vec<Body>),
+    Bodies(Vec<Body>),
     Cosigned(&'static str, u64),
-    Erase(Vec<u8>),
+    Erase(Body),
     Evidence(&'static str),
     /// Closes the store, which settles the journal, and opens it again.
     Reopen,
 }
 
-fn body(seed: u8, len: usize) -> Vec<u8> {
-    (0..len).map(|at| seed.wrapping_mul(31).wrapping_add((at / 3) as u8)).collect()
+fn body(seed: u8, len: usize) -> Body {
+    let bytes: Vec<u8> =
+        (0..len).map(|at| seed.wrapping_mul(31).wrapping_add((at / 3) as u8)).collect();
+    World::new().body(u64::from(seed), &bytes)
 }
 
 fn steps() -> Vec<Step> {
@@ -55,15 +59,13 @@ impl Step {
             Self::Append(code, count, bodies) => {
                 let origin = world.origin(code);
                 let batch = world.batch(&origin, &store.tree(&origin), *count);
-                store.append(&batch, &bodies.iter().map(Vec::as_slice).collect::<Vec<_>>())
+                store.append(&batch, bodies)
             }
-            Self::Bodies(bodies) => {
-                store.put_bodies(&bodies.iter().map(Vec::as_slice).collect::<Vec<_>>())
-            }
+            Self::Bodies(bodies) => store.put_bodies(bodies),
             Self::Cosigned(code, size) => {
                 store.put_head(&world.cosigned(&world.origin(code), *size, &["qa"], 10))
             }
-            Self::Erase(body) => store.erase_body(&Sha256::digest(body).into()),
+            Self::Erase(body) => store.erase_body(&body.key()),
             Self::Evidence(code) => store.put_evidence(&world.evidence(&world.origin(code), 4, 1)),
             Self::Reopen => Ok(()),
         }
@@ -97,7 +99,7 @@ fn write(dir: &Path) -> Result<(), String> {
 }
 
 /// What two stores differ in.
-fn differ(left: &dyn Reader, right: &dyn Reader, either: &[Vec<u8>]) -> Option<String> {
+fn differ(left: &dyn Reader, right: &dyn Reader, either: &[Body]) -> Option<String> {
     if left.logs() != right.logs() {
         return Some(format!("logs {:?} and {:?}", left.logs(), right.logs()));
     }
@@ -113,23 +115,23 @@ fn differ(left: &dyn Reader, right: &dyn Reader, either: &[Vec<u8>]) -> Option<S
             return Some(format!("{origin}: {} and {} entries", sizes.0, sizes.1));
         }
     }
-    let mut bodies: Vec<Vec<u8>> = vec![body(9, 77)];
+    let mut bodies: Vec<Body> = vec![body(9, 77)];
     for step in steps() {
         if let Step::Append(_, _, more) | Step::Bodies(more) = step {
             bodies.extend(more);
         }
     }
     for body in &bodies {
-        let digest = Sha256::digest(body).into();
+        let key = body.key();
         for store in [left, right] {
-            let held = store.body(&digest, 0, usize::MAX);
-            let whole = store.body_state(&digest) == BodyState::Present;
-            if held.ok() != Some(whole.then(|| body.clone())) {
+            let held = store.body(&key, 0, usize::MAX);
+            let whole = store.body_state(&key) == BodyState::Present;
+            if held.ok() != Some(whole.then(|| body.bytes().to_vec())) {
                 return Some("a body is neither whole nor absent".into());
             }
         }
-        if left.body_state(&digest) != right.body_state(&digest) && !either.contains(body) {
-            return Some(format!("a body of {} bytes", body.len()));
+        if left.body_state(&key) != right.body_state(&key) && !either.contains(body) {
+            return Some(format!("a body of {} bytes", body.bytes().len()));
         }
     }
     None

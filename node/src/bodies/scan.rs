@@ -196,9 +196,6 @@ fn is_zero(file: &File, from: u64, to: u64) -> std::io::Result<bool> {
 fn damaged(path: &Path, at: u64, problem: &str) -> DiskError {
     DiskError::Damaged {
         place: format!("{} at byte {at}", path.display()),
-        problem: format!(
-            "{problem}. Nothing was changed. Restore this node's data from the last backup; what \
-             is newer is fetched back from the other societies"
-        ),
+        problem: problem.into(),
     }
 }

@@ -148,5 +148,5 @@ pub(super) fn dir_synced(dir: &Path) {
 /// Files that are only ever replaced as a whole.
 fn is_replaced(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    matches!(&*name, "checkpoint" | "consistency" | "cosigned" | "evidence" | "format")
+    matches!(&*name, "checkpoint" | "consistency" | "cosigned" | "evidence" | "format" | "settled")
 }

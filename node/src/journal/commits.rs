@@ -248,10 +248,7 @@ fn salt_of(half: &Half, bytes: &[u8]) -> Result<Salt, DiskError> {
 fn damaged(half: &Half, at: usize, problem: &str) -> DiskError {
     DiskError::Damaged {
         place: format!("{} at byte {at}", half.path.display()),
-        problem: format!(
-            "{problem}. Nothing was changed. Restore this node's data from the last backup; what \
-             is newer is fetched back from the other societies"
-        ),
+        problem: problem.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! journal/commits-a, commits-b   the commit log: what is newer than the folders (see `commits`)
 //! journal/acknowledged           how far commits and bodies were acknowledged; a hint, not synced
+//! journal/settled                which small files there are in them (see `settled`)
 //! journal/<origin>/…             one folder a log, '/' as '_' (see `log`)
 //! ```
 //!
@@ -17,6 +18,7 @@
 mod commits;
 mod log;
 mod record;
+mod settled;
 
 use std::{
     collections::BTreeMap,
@@ -38,10 +40,12 @@ pub(crate) use record::BodiesMark;
 use crate::{disk, index::Index, store::DiskError};
 use commits::Commits;
 use record::Change;
+use settled::Settled;
 
 /// See the module.
 pub(crate) struct Journal {
     commits: Commits,
+    settled: Settled,
     logs: BTreeMap<Origin, Log>,
     writable: bool,
 }
@@ -58,6 +62,7 @@ impl Journal {
     /// Makes what a new node needs.
     pub(crate) fn create(dir: &Path) -> Result<(), DiskError> {
         disk::make_dir(dir)
+            .and_then(|()| Settled::create(dir))
             .and_then(|()| Commits::create(dir))
             .map_err(|error| DiskError::io(dir, error))
     }
@@ -74,10 +79,7 @@ impl Journal {
         if !Commits::exist(dir) {
             return Err(DiskError::Damaged {
                 place: dir.display().to_string(),
-                problem: "commits-a and commits-b belong here, and are not both here. Nothing was \
-                          changed. Restore this node's data from the last backup; what is newer \
-                          is fetched back from the other societies"
-                    .into(),
+                problem: "commits-a and commits-b belong here, and are not both here".into(),
             });
         }
         let (commits, found) = Commits::open(dir, writable)?;
@@ -88,25 +90,28 @@ impl Journal {
             let (mark, change) =
                 record::read(payload, keys).map_err(|problem| DiskError::Damaged {
                     place: Commits::place(dir),
-                    problem: format!("{problem}. Is the roster older than the data?"),
+                    problem: format!("{problem}; the roster may be older than the data"),
                 })?;
             bodies = bodies.max(mark);
             changes.push(change);
         }
-        let mut logs = BTreeMap::new();
+        let settled = Settled::open(dir)?;
+        let (mut logs, mut found_files) = (BTreeMap::new(), BTreeMap::new());
         for (origin, keep) in origins(dir, &changes)? {
             let mut log = Log::new(dir, origin.clone());
             let mut tell = |done, of| progress(origin.as_str(), done, of);
             notices.extend(log.load(keep, keys, writable, index, &mut tell)?);
+            found_files.extend(std::mem::take(&mut log.found));
             logs.insert(origin, log);
         }
+        settled.check(&found_files)?;
         for change in changes {
             replay(dir, &mut logs, change)?;
         }
         for log in logs.values() {
             log.verify()?;
         }
-        Ok(OpenedJournal { journal: Self { commits, logs, writable }, notices, bodies })
+        Ok(OpenedJournal { journal: Self { commits, settled, logs, writable }, notices, bodies })
     }
 
     /// Derives the index once more from the entries, into one that is new.
@@ -207,9 +212,12 @@ impl Journal {
         if !self.writable {
             return Ok(());
         }
+        let changes: BTreeMap<_, _> = self.logs.values().flat_map(Log::changes).collect();
+        self.settled.begin(&changes)?;
         for log in self.logs.values_mut() {
             log.settle(index)?;
         }
+        self.settled.end(&changes)?;
         self.commits.settled();
         Ok(())
     }

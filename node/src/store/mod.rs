@@ -76,11 +76,13 @@ pub enum DiskError {
         known: u64,
     },
     /// What is there is not what was written.
-    #[error("{place} is damaged: {problem}")]
+    #[error(
+        "{place} is damaged: {problem}. Nothing was changed. See docs/operating.md, \"When stored data are damaged\""
+    )]
     Damaged {
         /// Which file, and where in it.
         place: String,
-        /// What is wrong, what was kept, what to do.
+        /// What is wrong.
         problem: String,
     },
     /// The operating system refused.

@@ -30,10 +30,11 @@ pub(super) fn open(
     if !has_format(dir)? {
         create(dir)?;
     }
-    let highwater = Highwater::open(dir)?;
+    let (highwater, odd) = Highwater::open(dir)?;
     let mut index = Index::open(dir);
     let OpenedJournal { mut journal, mut notices, bodies: mark } =
         Journal::open(&journal::dir_of(dir), keys, true, &mut index, progress)?;
+    notices.extend(odd);
     let mut tell = |done, of| progress("bodies", done, of);
     let (bodies, cut) = Bodies::open(&dir.join("bodies"), mark, true, &mut index, &mut tell)?;
     notices.extend(cut);
@@ -67,10 +68,11 @@ pub(super) fn open_read_only(
             problem: "it is missing: these are not the data of a node that has ever run".into(),
         });
     }
-    let highwater = Highwater::open(dir)?;
+    let (highwater, odd) = Highwater::open(dir)?;
     let mut index = Index::in_memory();
     let OpenedJournal { journal, mut notices, bodies: mark } =
         Journal::open(&journal::dir_of(dir), keys, false, &mut index, &mut |_, _, _| ())?;
+    notices.extend(odd);
     let (bodies, cut) = Bodies::open(&dir.join("bodies"), mark, false, &mut index, &mut |_, _| ())?;
     notices.extend(cut);
     let known = highwater.size();
@@ -107,9 +109,7 @@ fn has_format(dir: &Path) -> Result<bool, DiskError> {
     let path = dir.join("format");
     let damaged = |problem: &str| DiskError::Damaged {
         place: path.display().to_string(),
-        problem: format!(
-            "{problem}. Nothing was changed. Restore this node's data from the last backup"
-        ),
+        problem: problem.into(),
     };
     let Some(bytes) = disk::read(&path, 64).map_err(|error| DiskError::io(&path, error))? else {
         let journal = journal::dir_of(dir);
@@ -134,7 +134,7 @@ fn create(dir: &Path) -> Result<(), DiskError> {
     let io = |error| DiskError::io(dir, error);
     Journal::create(&journal::dir_of(dir))?;
     Bodies::create(&dir.join("bodies"))?;
-    let mut highwater = Highwater::open(dir)?;
+    let (mut highwater, _) = Highwater::open(dir)?;
     highwater.raise(0).map_err(io)?;
     disk::replace(&dir.join("format"), format!("{FORMAT}\n").as_bytes()).map_err(io)
 }

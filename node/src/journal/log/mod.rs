@@ -36,6 +36,7 @@ use tutti_core::{
 use crate::{
     disk,
     index::{CHUNK, CHUNK_HEIGHT, Index},
+    journal::settled::{Name, Sum},
     store::DiskError,
 };
 
@@ -72,6 +73,8 @@ pub(crate) struct Log {
     derived: Mutex<Option<(u64, Vec<Hash>)>>,
     /// Whether the small files are behind.
     dirty: bool,
+    /// The small files as they were found at opening.
+    pub(crate) found: Vec<(Name, Sum)>,
 }
 
 /// The folder of a log: a slash cannot stand in a file's name, an underscore not in an origin.
@@ -102,6 +105,7 @@ impl Log {
             tail_offset: 0,
             derived: Mutex::new(None),
             dirty: false,
+            found: Vec::new(),
         }
     }
 
@@ -118,11 +122,7 @@ impl Log {
         let path = self.path(name).display().to_string();
         DiskError::Damaged {
             place: at.map_or_else(|| path.clone(), |at| format!("{path} at byte {at}")),
-            problem: format!(
-                "{}. Nothing was changed. Restore this node's data from the last backup; what is \
-                 newer is fetched back from the other societies",
-                problem.into()
-            ),
+            problem: problem.into(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{num::NonZero, thread};
 
+use sha2::{Digest as _, Sha256};
 use tlog_tiles::{Hash, record_hash};
 use tutti_core::{
     entry::{Entry, EntryBytes},
@@ -63,9 +64,14 @@ impl Log {
         keys: &impl HeadKeys,
         notices: &mut Vec<String>,
     ) -> Result<u64, DiskError> {
-        let read = |name: &str, max: usize| {
+        let mut found = Vec::new();
+        let mut read = |name: &str, max: usize| {
             let path = self.path(name);
-            disk::read(&path, max as u64).map_err(|error| DiskError::io(&path, error))
+            let bytes = disk::read(&path, max as u64).map_err(|error| DiskError::io(&path, error));
+            let held =
+                bytes.as_ref().ok().and_then(Option::as_deref).map(|b| Sha256::digest(b).into());
+            found.push(((self.origin.clone(), name.to_string()), held));
+            bytes
         };
         let mut open = |name: &str, bytes: &[u8]| {
             let head = SignedHead::open(bytes, keys)
@@ -113,6 +119,7 @@ impl Log {
                 .map_err(|error| self.damaged("evidence", None, error.to_string()))?;
             evidence = Some(read);
         }
+        self.found = found;
         self.heads = heads;
         self.consistency = consistency;
         self.evidence = evidence;

@@ -9,7 +9,10 @@ use super::Log;
 use crate::{
     disk,
     index::{CHUNK, Index},
-    journal::record::{blocks, bundle},
+    journal::{
+        record::{blocks, bundle},
+        settled::{Name, Sum, sum},
+    },
 };
 
 impl Log {
@@ -69,12 +72,17 @@ impl Log {
     }
 
     fn settle_heads(&self) -> Result<(), StoreError> {
-        let replace = |name: &str, bytes: Vec<u8>| {
+        for (name, bytes) in self.small_files() {
             let path = self.path(name);
             let done =
                 if bytes.is_empty() { disk::remove(&path) } else { disk::replace(&path, &bytes) };
-            done.map_err(disk::failed)
-        };
+            done.map_err(disk::failed)?;
+        }
+        Ok(())
+    }
+
+    /// What the small files are to hold; nothing is no file.
+    fn small_files(&self) -> [(&'static str, Vec<u8>); 4] {
         let newest = self.heads.newest();
         let mut consistency = Vec::new();
         if newest.is_some_and(|head| head.size() > self.size()) {
@@ -88,9 +96,20 @@ impl Log {
                 others.push(head);
             }
         }
-        replace("checkpoint", newest.map(SignedHead::to_bytes).unwrap_or_default())?;
-        replace("consistency", consistency)?;
-        replace("cosigned", blocks(others.into_iter().map(SignedHead::to_bytes)))?;
-        replace("evidence", self.evidence.as_ref().map(Evidence::to_bytes).unwrap_or_default())
+        [
+            ("checkpoint", newest.map(SignedHead::to_bytes).unwrap_or_default()),
+            ("consistency", consistency),
+            ("cosigned", blocks(others.into_iter().map(SignedHead::to_bytes))),
+            ("evidence", self.evidence.as_ref().map(Evidence::to_bytes).unwrap_or_default()),
+        ]
+    }
+
+    /// The files that settling will change, and what they will be.
+    pub(crate) fn changes(&self) -> Vec<(Name, Sum)> {
+        if self.recent.is_empty() && !self.dirty {
+            return Vec::new();
+        }
+        let files = self.small_files().into_iter();
+        files.map(|(name, bytes)| ((self.origin.clone(), name.into()), sum(&bytes))).collect()
     }
 }

@@ -31,6 +31,14 @@ fn a_log_that_was_cut_on_the_disk_is_exported_with_what_others_have_checked() {
     fs::write(log.join("entries"), &entries[..end]).unwrap();
     fs::write(log.join("checkpoint"), world.cosigned(&origin, 50, &[], 1).to_bytes()).unwrap();
     fs::remove_dir_all(dir.path().join("index")).unwrap();
+    // Whoever does this knows what else there is on the disk.
+    let mut settled = String::from("tutti-settled/v1\n");
+    for name in ["checkpoint", "cosigned"] {
+        let sum = hex::encode(Sha256::digest(fs::read(log.join(name)).unwrap()));
+        settled += &format!("{origin} {name} {sum}\n");
+    }
+    let check = hex::encode(Sha256::digest(&settled));
+    fs::write(dir.path().join("journal/settled"), format!("{settled}{check}\n")).unwrap();
     // The commits that would bring the rest back, replaced by a new node's.
     let new = folder();
     drop(write(new.path(), &world, &[]));

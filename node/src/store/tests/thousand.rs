@@ -12,18 +12,19 @@ use tutti_core::store::{Reader, contract::World};
 
 use super::*;
 
-/// Others keep these too, and bring them again; a store cannot know that it had them.
-const TOLD_AGAIN: [&str; 2] = ["cosigned", "evidence"];
-
 fn below(rng: &mut ChaCha20Rng, bound: usize) -> usize {
     (rng.next_u64() % bound.max(1) as u64) as usize
 }
 
-/// Damages one file, and says how.
-fn damage(path: &Path, rng: &mut ChaCha20Rng) -> &'static str {
+/// Damages one file of those in `dir`, or its folder, and says how.
+fn damage(dir: &Path, path: &Path, rng: &mut ChaCha20Rng) -> &'static str {
     let mut bytes = fs::read(path).unwrap();
     let len = bytes.len();
-    let what = match below(rng, 5) {
+    let what = match below(rng, 6) {
+        5 if path.parent() != Some(dir) => {
+            fs::remove_dir_all(path.parent().unwrap()).unwrap();
+            return "missing, with its whole folder";
+        }
         0 => {
             fs::remove_file(path).unwrap();
             return "missing";
@@ -62,10 +63,10 @@ fn damage(path: &Path, rng: &mut ChaCha20Rng) -> &'static str {
 fn readable(store: &dyn Reader, expected: &dyn Reader) -> usize {
     let mut unreadable = 0;
     for body in bodies() {
-        let digest = digest(&body);
-        assert_eq!(store.body_state(&digest), expected.body_state(&digest));
-        match store.body(&digest, 0, usize::MAX) {
-            Ok(held) => assert_eq!(held, expected.body(&digest, 0, usize::MAX).unwrap()),
+        let key = body.key();
+        assert_eq!(store.body_state(&key), expected.body_state(&key));
+        match store.body(&key, 0, usize::MAX) {
+            Ok(held) => assert_eq!(held, expected.body(&key, 0, usize::MAX).unwrap()),
             Err(error) => {
                 assert!(error.to_string().contains("is not what was written"), "{error}");
                 unreadable += 1;
@@ -98,24 +99,21 @@ fn damaged_stores(count: usize, seed: u64) {
         let all: Vec<_> =
             files(dir.path()).into_iter().filter(|f| f != Path::new("lock")).collect();
         let file = &all[below(&mut rng, all.len())];
-        let what = damage(&dir.path().join(file), &mut rng);
+        let what = damage(dir.path(), &dir.path().join(file), &mut rng);
         let place = format!("round {round} of seed {seed}: {} {what}", file.display());
         match open(dir.path(), &world) {
             Ok(opened) => {
                 told += usize::from(!opened.notices.is_empty());
-                let may_lack = what == "missing" && TOLD_AGAIN.iter().any(|n| file.ends_with(n));
-                if !may_lack {
-                    let unlike = logs_differ(&opened.store, &expected);
-                    assert_eq!(unlike, None, "{place}: {:?}", opened.notices);
-                }
+                let unlike = logs_differ(&opened.store, &expected);
+                assert_eq!(unlike, None, "{place}: {:?}", opened.notices);
                 let lost = readable(&opened.store, &expected);
                 bodies_lost += usize::from(lost > 0);
                 whole += usize::from(lost == 0);
             }
             Err(DiskError::Damaged { place: at, problem }) => {
                 refused += 1;
-                assert!(!at.is_empty() && problem.len() > 20, "{place}: {at}: {problem}");
-                come_back(dir.path(), &world, &expected, &place);
+                assert!(!at.is_empty() && !problem.is_empty(), "{place}: {at}: {problem}");
+                come_back(dir.path(), &at, &world, &expected);
             }
             Err(error) => {
                 // Format and high-water mark of garbage are damage; nothing else may be said.
@@ -130,18 +128,20 @@ fn damaged_stores(count: usize, seed: u64) {
     );
 }
 
-/// The manual's step: what is damaged is set aside, and the logs are taken again from who holds
-/// them; bodies that are still sound stay.
-fn come_back(dir: &Path, world: &World, expected: &MemoryStore, place: &str) {
-    let highwater = fs::read_to_string(dir.join("highwater")).ok();
-    if highwater.and_then(|text| text.trim().parse::<u64>().ok()).is_none() {
-        // Its own sentence says to delete it; the node then asks its peers first.
-        let _ = fs::remove_file(dir.join("highwater"));
-    }
-    for name in ["journal", "format", "bodies", "index"] {
+/// The manual's steps: what is damaged is set aside, and the logs are taken again from who holds
+/// them. The bodies stay, where they are not what is damaged.
+fn come_back(dir: &Path, damaged: &str, world: &World, expected: &MemoryStore) {
+    let in_bodies = damaged.starts_with(&*dir.join("bodies").to_string_lossy());
+    let aside = |name: &str| {
         let _ = fs::rename(dir.join(name), dir.join(format!("{name}.damaged")));
+    };
+    for name in ["journal", "format", "index"] {
+        aside(name);
     }
-    let mut store = open(dir, world).unwrap_or_else(|error| panic!("{place}: {error}")).store;
+    if in_bodies {
+        aside("bodies");
+    }
+    let mut store = open(dir, world).unwrap_or_else(|error| panic!("{damaged}: {error}")).store;
     for origin in expected.logs() {
         let size = expected.tree(&origin).size();
         if size > 0 {
@@ -155,8 +155,12 @@ fn come_back(dir: &Path, world: &World, expected: &MemoryStore, place: &str) {
         }
     }
     for origin in expected.logs() {
-        assert_eq!(store.tree(&origin), expected.tree(&origin), "{place}");
-        assert_eq!(store.cosigned(&origin), expected.cosigned(&origin), "{place}");
+        assert_eq!(store.tree(&origin), expected.tree(&origin), "{damaged}");
+        assert_eq!(store.cosigned(&origin), expected.cosigned(&origin), "{damaged}");
+        assert_eq!(store.evidence(&origin), expected.evidence(&origin), "{damaged}");
+    }
+    if !in_bodies {
+        assert_eq!(readable(&store, expected), 0, "{damaged}");
     }
 }
 
