@@ -10,8 +10,8 @@ pub(crate) const CANARIES: [&str; 3] =
 
 /// Sends a referral from one society to another; gives its number.
 pub(crate) fn refer(federation: &Federation, from: &str, to: &str) -> String {
-    let template = ok(tutti(&["referral", "template"]), "the template");
-    let mut form: toml::Table = template.parse().expect("the template is TOML");
+    let example = tutti_core::referral::form::example();
+    let mut form: toml::Table = example.parse().expect("the example is TOML");
     let content = form.get_mut("content").and_then(toml::Value::as_table_mut).expect("a case");
     content.insert("reason".into(), CANARIES[1].into());
     content.insert("case_code".into(), format!("{from}-{to}-1").into());

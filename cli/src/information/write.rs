@@ -137,6 +137,5 @@ impl Retract {
 
 fn read_form(file: &Path) -> Result<(Visibility, v1::InformationVersion), Failure> {
     let text = files::read_text(file, read::FORM_BYTES_MAX)?;
-    let form: InformationForm = read::parse(file, &text)?;
-    form.to_messages().map_err(|wrong| read::wrong(file, &wrong))
+    read::parse::<InformationForm>(file, &text)?.checked(file, InformationForm::to_messages)
 }

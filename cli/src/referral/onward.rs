@@ -55,9 +55,9 @@ impl Onward {
         let told = match &self.file {
             Some(file) => {
                 let text = files::read_text(file, read::FORM_BYTES_MAX)?;
-                let mut form: ReferralForm = read::parse(file, &text)?;
-                form.receiver = self.to.to_string();
-                Some(form.to_messages().map_err(|wrong| read::wrong(file, &wrong))?)
+                let mut read = read::parse::<ReferralForm>(file, &text)?;
+                read.form.receiver = self.to.to_string();
+                Some(read.checked(file, ReferralForm::to_messages)?)
             }
             None => None,
         };

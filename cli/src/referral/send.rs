@@ -19,9 +19,10 @@ use crate::{
     text,
 };
 
-/// Show a form with an invented example in it, and what goes where.
+/// Show the form to fill in: what goes where, and every code that may stand there.
 ///
-/// `tutti referral template > case.toml`
+/// `tutti referral template > case.toml`. Sent as it is, it is refused: put the answer in place of
+/// each <...>, and take out the lines that the other society does not need.
 #[derive(Debug, Args)]
 pub(crate) struct Template {}
 
@@ -56,13 +57,12 @@ impl Send {
     pub(super) async fn run(self) -> Outcome {
         let key = self.key.key();
         let text = files::read_text(&self.file, read::FORM_BYTES_MAX)?;
-        let mut form: ReferralForm = read::parse(&self.file, &text)?;
+        let mut read = read::parse::<ReferralForm>(&self.file, &text)?;
         if let Some(society) = self.to {
-            form.receiver = society.to_string();
+            read.form.receiver = society.to_string();
         }
-        let receiver = form.receiver.clone();
-        let (sent, content) =
-            form.to_messages().map_err(|wrong| read::wrong(&self.file, &wrong))?;
+        let receiver = read.form.receiver.clone();
+        let (sent, content) = read.checked(&self.file, ReferralForm::to_messages)?;
         let node = self.node.connect().await?;
         let request = SendReferralRequest {
             idempotency_key: key.to_vec(),

@@ -260,7 +260,7 @@ fn own(index: u64) -> v1::Seen {
 /// The consent and, where there is one, the case that a form tells.
 fn told(file: &Path) -> Result<(Option<v1::Consent>, Option<v1::ReferralContent>), Failure> {
     let text = files::read_text(file, read::FORM_BYTES_MAX)?;
-    let form: ReferralForm = read::parse(file, &text)?;
-    let (sent, content) = form.to_messages().map_err(|wrong| read::wrong(file, &wrong))?;
-    Ok((sent.consent, form.content.is_some().then_some(content)))
+    let read = read::parse::<ReferralForm>(file, &text)?;
+    let (sent, content) = read.checked(file, ReferralForm::to_messages)?;
+    Ok((sent.consent, read.form.content.is_some().then_some(content)))
 }

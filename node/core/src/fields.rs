@@ -172,6 +172,11 @@ impl Fields {
             self.wrong(field, format!("is {chars} characters long, more than {chars_max}"));
         }
         self.check(need == Need::Optional || !text.trim().is_empty(), field, "is missing");
+        self.check(
+            !is_placeholder(text),
+            field,
+            "was not filled in: write it, or take the line out",
+        );
     }
 
     /// A date (YYYY-MM-DD), to seconds since the Unix epoch at its start in UTC; 0 where it is empty or wrong.
@@ -184,6 +189,12 @@ impl Fields {
             0
         })
     }
+}
+
+/// What a form has where an answer belongs: `<how to reach them>`.
+fn is_placeholder(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with('<') && text.ends_with('>')
 }
 
 /// What is wrong, and what more is wrong with other fields.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tutti_core::referral::form::{ReferralForm, template};
+use tutti_core::referral::form::{ReferralForm, example};
 use tutti_proto::{
     node::v1::{
         self as api, advance_referral_request::Transition, log_client::LogClient,
@@ -83,7 +83,7 @@ fn federation() -> Federation {
 }
 
 fn referral(key: u8) -> api::SendReferralRequest {
-    let mut form: ReferralForm = toml::from_str(template()).unwrap();
+    let mut form: ReferralForm = toml::from_str(example()).unwrap();
     form.receiver = "ph".into();
     form.content.get_or_insert_default().case_code = format!("SG-{key}");
     if let Some(consent) = &mut form.consent {

@@ -239,7 +239,7 @@ pub(crate) fn publish(seed: u64) -> Write {
 
 /// Sends a referral from `sg` to `ph`: a record sealed to four keys, a content sealed to two.
 pub(crate) fn send(seed: u64) -> Write {
-    let form: ReferralForm = toml::from_str(referral_form::template()).expect("a form");
+    let form: ReferralForm = toml::from_str(referral_form::example()).expect("a form");
     let (sent, mut content) = form.to_messages().expect("a referral");
     content.case_code = format!("case {seed}");
     Write::Send { key: key(seed), sent: Box::new(sent), content: Box::new(content) }

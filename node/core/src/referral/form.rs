@@ -316,7 +316,13 @@ fn names<C: Code>(numbers: &[i32]) -> Vec<String> {
     numbers.iter().map(|number| codes::name::<C>(*number).into()).collect()
 }
 
-/// A form to fill in, in TOML with what each field means; as it stands it is a valid example.
+/// A form to fill in, in TOML with what each field means. As it stands it is refused, every field
+/// by name: what belongs there stands there as `<...>`.
 pub fn template() -> &'static str {
     include_str!("template.toml")
+}
+
+/// A form that is filled in with an invented case: for tests and demonstrations.
+pub fn example() -> &'static str {
+    include_str!("example.toml")
 }

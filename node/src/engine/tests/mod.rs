@@ -128,7 +128,7 @@ fn one<S: Store>(engine: &mut Engine<S, ChaCha20Rng>, write: Write) -> Result<Re
 
 /// The template's referral, from sg to ph.
 fn send(key: u8) -> Write {
-    let form: form::ReferralForm = toml::from_str(form::template()).unwrap();
+    let form: form::ReferralForm = toml::from_str(form::example()).unwrap();
     let (sent, content) = form.to_messages().unwrap();
     Write::Send { key: [key; 16], sent: Box::new(sent), content: Box::new(content) }
 }

@@ -1,14 +1,14 @@
 use super::{
-    form::{ReferralForm, template},
+    form::{ReferralForm, example, template},
     *,
 };
 
 fn filled() -> ReferralForm {
-    toml::from_str(template()).unwrap()
+    toml::from_str(example()).unwrap()
 }
 
 #[test]
-fn the_template_as_it_is_shipped_can_be_sent() {
+fn the_example_can_be_sent() {
     let (sent, content) = filled().to_messages().unwrap();
     let from = origin("sg");
     let context = Context {
@@ -22,6 +22,36 @@ fn the_template_as_it_is_shipped_can_be_sent() {
     };
     let command = Command::Send { sent: Box::new(sent), content: Box::new(content) };
     decide(None, command, &context).unwrap();
+}
+
+/// Whoever sends the form as it was given, or half filled in, is told of every line.
+#[test]
+fn the_template_is_refused_line_by_line() {
+    let form: ReferralForm = toml::from_str(template()).unwrap();
+    let wrong = form.to_messages().unwrap_err();
+    let named = |field: &str| wrong.iter().any(|error| error.field == field);
+    let lines = template().lines().filter(|line| line.contains('<') && !line.starts_with('#'));
+    let mut count = 0;
+    let mut table = String::new();
+    for line in template().lines() {
+        match line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            Some(name) => table = format!("{name}."),
+            None => {
+                let Some((key, value)) = line.split_once(" = ") else { continue };
+                if !line.starts_with('#') && (value.contains('<') || value == "\"\"\"") {
+                    let field = format!("{table}{key}");
+                    assert!(named(&field), "{field} is not named: {wrong:?}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(count, lines.count());
+    for error in &wrong {
+        let code = template().contains(&format!("\n{} = \"<p", error.field));
+        assert!(!code || !error.allowed.is_empty(), "{error}");
+    }
+    assert!(wrong.iter().all(|error| !error.to_string().contains('<')));
 }
 
 /// What the template explains is what can be filled in: every code of every list that it shows.
@@ -65,7 +95,7 @@ fn a_form_survives_the_way_there_and_back() {
 
 #[test]
 fn every_name_that_is_in_no_list_is_told_at_once() {
-    let text = template()
+    let text = example()
         .replace("priority = \"urgent\"", "priority = \"at once\"")
         .replace("\"health\", \"first_aid\"", "\"health\", \"magic\"")
         .replace("explained_on = \"2025-11-03\"", "explained_on = \"2025-02-30\"")
@@ -85,7 +115,7 @@ fn every_name_that_is_in_no_list_is_told_at_once() {
     assert_eq!(wrong[0].allowed, ["emergency", "urgent", "normal"]);
     // Nothing that was typed in is repeated.
     assert!(wrong.iter().all(|field| !field.to_string().contains("magic")));
-    let misspelt = template().replace("[content.person]\nname", "[content.person]\nnmae");
+    let misspelt = example().replace("[content.person]\nname", "[content.person]\nnmae");
     let error = toml::from_str::<ReferralForm>(&misspelt).unwrap_err().to_string();
     assert!(error.contains("nmae"), "{error}");
 }
