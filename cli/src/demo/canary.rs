@@ -54,6 +54,21 @@ pub(super) fn check(account: &Account) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether these bytes lie in any file below `dir`.
+pub(super) fn is_in(dir: &Path, bytes: &[u8]) -> Result<bool, Failure> {
+    let mut files = Vec::new();
+    walk(dir, &mut files)?;
+    for file in &files {
+        match fs::read(file) {
+            Ok(held) if holds(&held, bytes) => return Ok(true),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::io(file, &error)),
+        }
+    }
+    Ok(false)
+}
+
 /// Plain files below `dir`; one that is gone when it is looked at was a temporary one.
 fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::io(dir, error);

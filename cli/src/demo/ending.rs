@@ -8,7 +8,6 @@ use crate::{
     failure::Failure,
     referral::short,
     screen::{Style, paint, say, table},
-    text,
 };
 
 const LINKS: &str = "
@@ -70,13 +69,12 @@ pub(super) fn suggest(account: &Account, referral: &str, share: &str) {
     let dir = |society: &str| account.node(society).display().to_string();
     let path = |name: &str| account.dir().join(name).display().to_string();
     let [ph, sg, qa] = SOCIETIES.map(|(society, ..)| dir(society));
-    let (form, out) = (path("mine.toml"), path("sg-from-qa"));
+    let (form, out) = (path("last-mile.toml"), path("sg-from-qa"));
     let (referral, share) = (short(referral), short(share));
-    let template = format!("{} > {}", account.typed(&["referral", "template"]), text::shell(&form));
     let commands = [
         ("how the node of Singapore does", account.typed(&["status", "--dir", &sg])),
         (
-            "the case, as the Philippines sees it",
+            "what is left of the case at the Philippines: what happened, without the person",
             account.typed(&["referral", "show", referral, "--content", "--dir", &ph]),
         ),
         ("the same in Qatar: nothing", account.typed(&["referral", "list", "--dir", &qa])),
@@ -88,9 +86,9 @@ pub(super) fn suggest(account: &Account, referral: &str, share: &str) {
             "what Qatar told the others",
             account.typed(&["information", "show", share, "--dir", &ph]),
         ),
-        ("a form of your own, with an example in it", template),
+        ("the form, to be filled in", account.typed(&["referral", "template"])),
         (
-            "send it",
+            "send one that is filled in",
             account.typed(&["referral", "send", "--to", "ph", "--file", &form, "--dir", &sg]),
         ),
         ("it has arrived", account.typed(&["referral", "list", "--received", "--dir", &ph])),

@@ -14,6 +14,7 @@ mod federation;
 mod nodes;
 mod seen;
 mod story;
+mod withdrawal;
 
 use std::path::{Path, PathBuf};
 
@@ -30,8 +31,9 @@ use account::Account;
 /// Found a federation of three on this machine, and watch one referral from end to end.
 ///
 /// Singapore refers an injured worker to the Philippines; the Philippines acknowledges, accepts and
-/// completes; Qatar carries and witnesses the logs and can read nothing of the case; everything is
-/// audited at the end. Three real nodes on loopback ports, over mutual TLS. The nodes stay up for
+/// completes; Qatar carries and witnesses the logs and can read nothing of the case. Then the worker
+/// withdraws her consent: both stop, her case is erased on both, each has the other's receipt, and
+/// every file is searched for what is left. Everything is audited at the end. Three real nodes on loopback ports, over mutual TLS. The nodes stay up for
 /// you to try commands on until Ctrl-C.
 #[derive(Args)]
 pub(crate) struct Demo {
@@ -132,6 +134,8 @@ async fn story(account: &Account, nodes: &nodes::Nodes) -> Result<(String, Strin
     let share = story::publish(account, nodes).await?;
     nodes.settle(account).await?;
     canary::check(account)?;
+    withdrawal::tell(account, nodes, &referral).await?;
+    nodes.settle(account).await?;
     auditing::check(account)?;
     ending::picture(account, nodes).await?;
     Ok((referral, share))
