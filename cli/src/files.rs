@@ -36,7 +36,12 @@ pub(crate) fn read_text(path: &Path, max: usize) -> Result<String, Failure> {
 
 /// Writes a new file, durable; one that is there already is left as it is.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    write(path, bytes, fs::OpenOptions::new().write(true).create_new(true))
+    write(path, bytes, fs::OpenOptions::new().write(true).create_new(true).mode(0o644))
+}
+
+/// Writes a new file that this user alone may read: it holds somebody's case.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write(path, bytes, fs::OpenOptions::new().write(true).create_new(true).mode(0o600))
 }
 
 /// Writes a file anew in one step: the old one stays whole until the new one is.
@@ -53,7 +58,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn write(path: &Path, bytes: &[u8], options: &mut fs::OpenOptions) -> Result<(), Failure> {
-    let mut file = options.mode(0o644).open(path).map_err(|error| match error.kind() {
+    let mut file = options.open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
             Failure::new(Exit::Usage, format!("{} exists already", path.display()))
                 .kept("the file that is there; nothing was written")

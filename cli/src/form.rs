@@ -137,7 +137,7 @@ mod tests {
     fn refused(form: &str) -> String {
         let file = Path::new("case.toml");
         let read = parse::<ReferralForm>(file, form);
-        let checked = read.and_then(|read| read.checked(file, ReferralForm::to_messages));
+        let checked = read.and_then(|read| read.checked(file, ReferralForm::to_send));
         checked.err().unwrap_or_else(|| panic!("{form} was taken")).to_string()
     }
 

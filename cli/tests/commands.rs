@@ -77,7 +77,7 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
                referral decline, referral deliver, referral entered-in-error, referral expire, \
                referral follow-up, referral handover accept, referral handover decline, \
                referral handover propose, referral list, referral missed, referral onward, \
-               referral pause, \
+               referral pause, referral print, \
                referral provide-information, referral renew-consent, referral reopen, referral \
                request-erasure, referral request-information, referral resume, referral \
                schedule, referral send, referral show, referral start, referral template, \

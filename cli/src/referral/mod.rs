@@ -3,6 +3,7 @@
 mod advance;
 mod list;
 mod onward;
+mod print;
 mod send;
 mod show;
 mod steps;
@@ -31,6 +32,7 @@ pub(crate) enum Referral {
     Send(send::Send),
     List(list::List),
     Show(show::Show),
+    Print(print::Print),
     Acknowledge(advance::Acknowledge),
     RequestInformation(advance::RequestInformation),
     ProvideInformation(advance::ProvideInformation),
@@ -67,6 +69,7 @@ impl Referral {
             Self::Send(send) => node::block_on(send.run()),
             Self::List(list) => node::block_on(list.run()),
             Self::Show(show) => node::block_on(show.run()),
+            Self::Print(print) => node::block_on(print.run()),
             Self::Acknowledge(step) => step.run(),
             Self::RequestInformation(step) => step.run(),
             Self::ProvideInformation(step) => step.run(),

@@ -57,7 +57,7 @@ impl Onward {
                 let text = files::read_text(file, read::FORM_BYTES_MAX)?;
                 let mut read = read::parse::<ReferralForm>(file, &text)?;
                 read.form.receiver = self.to.to_string();
-                Some(read.checked(file, ReferralForm::to_messages)?)
+                Some(read.checked(file, ReferralForm::to_send)?)
             }
             None => None,
         };

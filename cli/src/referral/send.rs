@@ -62,7 +62,7 @@ impl Send {
             read.form.receiver = society.to_string();
         }
         let receiver = read.form.receiver.clone();
-        let (sent, content) = read.checked(&self.file, ReferralForm::to_messages)?;
+        let (sent, content) = read.checked(&self.file, ReferralForm::to_send)?;
         let node = self.node.connect().await?;
         let request = SendReferralRequest {
             idempotency_key: key.to_vec(),

@@ -182,6 +182,14 @@ impl ReferralForm {
         }
     }
 
+    /// The messages of a form that is to be sent; where anything that it says or leaves out is
+    /// wrong, all of that.
+    pub fn to_send(&self) -> Result<(v1::Sent, v1::ReferralContent), Vec<FieldError>> {
+        let (sent, content) = self.to_messages()?;
+        validate::sent(None, &sent, &content)?;
+        Ok((sent, content))
+    }
+
     /// The form of what a node holds.
     pub fn from_messages(sent: &v1::Sent, content: Option<&v1::ReferralContent>) -> Self {
         Self {

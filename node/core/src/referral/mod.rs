@@ -11,6 +11,7 @@
 mod book;
 mod check;
 pub mod codes;
+pub mod copy;
 mod decide;
 mod erasure;
 mod event;

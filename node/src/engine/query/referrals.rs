@@ -180,7 +180,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             society: event.society.to_string(),
             recorded_at_ms: event.recorded_at_ms,
             transition: event.kind().map_or("", referral::Kind::name).into(),
-            code: code_of(event).into(),
+            code: code_of(event),
             effective: outcome.effective,
             explanation: outcome.why.as_ref().map(ToString::to_string).unwrap_or_default(),
             note,
@@ -287,8 +287,15 @@ fn erasure_message(erasure: &referral::Erasure) -> api::Erasure {
     }
 }
 
-fn code_of(event: &referral::Event) -> &'static str {
-    let Some(transition) = &event.body.transition else { return "" };
+fn code_of(event: &referral::Event) -> String {
+    let Some(transition) = &event.body.transition else { return String::new() };
+    if let Transition::Onward(onward) = transition {
+        return onward.receiver.clone();
+    }
+    named_code(transition).into()
+}
+
+fn named_code(transition: &Transition) -> &'static str {
     match transition {
         Transition::Declined(declined) => codes::name::<v1::DeclineCode>(declined.code),
         Transition::Withdrawn(withdrawn) => codes::name::<v1::WithdrawCode>(withdrawn.code),

@@ -1,0 +1,139 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::referral::form::{ReferralForm, example};
+
+const DAY: u64 = 1_764_000_000;
+
+fn page(change: impl FnOnce(&mut v1::Sent, &mut v1::ReferralContent)) -> String {
+    let form: ReferralForm = toml::from_str(example()).unwrap();
+    let (mut sent, mut content) = form.to_messages().unwrap();
+    change(&mut sent, &mut content);
+    html(&Copy {
+        id: "3f9a0000000000000000000000000000",
+        sender: "Singapore Red Cross",
+        receiver: "Philippine Red Cross",
+        sent: &sent,
+        sent_at: DAY,
+        state: "accepted",
+        content: Some(&content),
+        notes: &[("Singapore Red Cross".into(), DAY, content.risk.clone())],
+        consent: sent.consent.as_ref(),
+        onward: &["Qatar Red Crescent Society".into()],
+        kept_until: DAY + 86_400,
+        erased: None,
+        made_at: DAY,
+    })
+}
+
+#[test]
+fn the_page_says_what_to_whom_why_until_when_and_how_to_take_it_back() {
+    let page = page(|_, _| {});
+    for said in [
+        "<bdi>Singapore Red Cross</bdi> to <bdi>Philippine Red Cross</bdi>, and from there to \
+         <bdi>Qatar Red Crescent Society</bdi>",
+        "<dt>Name</dt><dd class=\"free\" dir=\"auto\">Jose Example</dd>",
+        "never reach <bdi>your employer</bdi>",
+        "<dt>It may be used for</dt><dd class=\"free\" dir=\"auto\">repatriation</dd>",
+        "You agreed to it",
+        "It is kept until 2025-11-25 at the latest",
+        "How to take it back",
+        "lastmile@example.org",
+        "Left out on purpose: <bdi>Who depends on you</bdi>",
+    ] {
+        assert!(page.contains(said), "{said:?} is not in:\n{page}");
+    }
+    // Nothing is fetched, nothing runs.
+    for never in
+        ["<script", "<img", "<link", "<iframe", " src=", "url(", "@import", "http://", "on="]
+    {
+        assert!(!page.contains(never), "{never:?} is in the page");
+    }
+    assert!(page.contains("default-src 'none'; style-src 'sha256-"));
+}
+
+/// Whatever stands in a field, the page keeps its shape: the same tags in the same order.
+#[test]
+fn no_text_in_any_field_becomes_markup() {
+    let tags = |page: &str| -> Vec<String> {
+        page.split('<').skip(1).map(|tag| tag.split('>').next().unwrap_or("").to_owned()).collect()
+    };
+    let fill = |text: &'static str| {
+        page(move |_, content| {
+            let person = content.person.as_mut().unwrap();
+            let focal = content.focal_point.as_mut().unwrap();
+            for field in [
+                &mut content.case_code,
+                &mut content.reason,
+                &mut content.risk,
+                &mut content.services_already_provided,
+                &mut person.name,
+                &mut person.nationality,
+                &mut person.disability,
+                &mut person.safe_contact,
+                &mut person.safe_contact_times,
+                &mut person.caregiver,
+                &mut person.dependants,
+                &mut focal.name,
+                &mut focal.contact,
+            ] {
+                *field = text.into();
+            }
+            person.languages = vec![text.into()];
+        })
+    };
+    let benign = tags(&fill("plain"));
+    for payload in [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "' onmouseover='alert(1)",
+        "</dd></dl></main><iframe>",
+        "</style><svg/onload=alert(1)>",
+        "&lt;script&gt;&#60;b&#62;",
+        "\u{202e}gnirts\u{2066}x",
+        "<!-- -->",
+        "\u{0}\u{1b}[31m\u{9b}x\u{7f}",
+    ] {
+        let page = fill(payload);
+        assert_eq!(tags(&page), benign, "{payload:?}");
+        assert!(!page.chars().any(|c| c.is_control() && c != '\n'), "{payload:?}");
+    }
+    // Scripts that run from right to left and scripts without spaces go through as they are.
+    for text in ["محمد علي", "สมชาย ใจดี", "नेपाल", "Ngô Thị Hà"]
+    {
+        assert!(fill(text).contains(&format!("dir=\"auto\">{text}</dd>")), "{text}");
+    }
+}
+
+#[test]
+fn what_was_erased_is_said_and_not_shown() {
+    let form: ReferralForm = toml::from_str(example()).unwrap();
+    let (mut sent, content) = form.to_messages().unwrap();
+    sent.information_disclosed = crate::referral::disclosed(&content);
+    let erased = Erased { confirmed: vec!["A".into()], open: vec!["B".into()] };
+    let page = html(&Copy {
+        id: "3f9a0000000000000000000000000000",
+        sender: "A",
+        receiver: "B",
+        sent: &sent,
+        sent_at: DAY,
+        state: "consent withdrawn",
+        content: None,
+        notes: &[],
+        consent: None,
+        onward: &[],
+        kept_until: DAY,
+        erased: Some(&erased),
+        made_at: DAY,
+    });
+    for said in [
+        "It was erased",
+        "Confirmed by <bdi>A</bdi>",
+        "Not confirmed yet by <bdi>B</bdi>",
+        "not kept any more",
+        "<bdi>Name</bdi>",
+    ] {
+        assert!(page.contains(said), "{said:?} is not in:\n{page}");
+    }
+    assert!(!page.contains("Jose"));
+}
