@@ -85,17 +85,30 @@ pub(crate) fn store(sizes: &Sizes) -> Vec<Row> {
 pub(crate) async fn engine(sizes: &Sizes) -> Vec<Row> {
     let mut rows = Vec::new();
     for writers in [1, 64] {
-        let what = "an information share (not sealed)";
-        rows.push(engine_row(sizes, what, publish, writers).await);
+        let (ours, raw) = written(sizes, publish, writers).await;
+        let target = Target::AtLeast(if writers == 1 { 0.6 } else { 0.5 });
+        let what = "engine: an information share (not sealed)";
+        rows.push(row(what, writers, &ours, (RAW, &raw), target));
     }
+    let (what, one) = sealing(sizes).await;
     for writers in [1, 64] {
-        rows.push(engine_row(sizes, "a referral (sealed)", send, writers).await);
+        let (ours, _) = written(sizes, send, writers).await;
+        let sealing = one.times(writers as f64);
+        let limit = ("sealing them alone, on one core", &sealing);
+        rows.push(row("engine: a referral (sealed)", writers, &ours, limit, Target::None));
     }
-    rows.push(sealing(sizes).await);
+    rows.push(Row::alone(what, Unit::Seconds, &one, Target::None));
     rows
 }
 
-async fn engine_row(sizes: &Sizes, what: &str, write: fn(u64) -> Write, writers: u64) -> Row {
+fn row(what: &str, writers: u64, ours: &Samples, limit: (&str, &Samples), target: Target) -> Row {
+    let unit = Unit::Rate("writes", writers as f64);
+    let writers = if writers == 1 { "1 caller".into() } else { format!("{writers} callers") };
+    Row::speed(format!("{what}, {writers}"), unit, ours, limit, target)
+}
+
+/// What each round of one write a caller took, and the same bytes appended raw.
+async fn written(sizes: &Sizes, write: fn(u64) -> Write, writers: u64) -> (Samples, Samples) {
     let federation = Federation::found(&["sg", "ph"]);
     let dir = folder();
     let node = Node::start(&federation, "sg", &dir.path().join("data"), None);
@@ -133,17 +146,11 @@ async fn engine_row(sizes: &Sizes, what: &str, write: fn(u64) -> Write, writers:
         }
     }
     node.stop().await;
-    let target = Target::AtLeast(if writers == 1 { 0.6 } else { 0.5 });
-    let unit = match writers {
-        1 => Unit::Seconds,
-        _ => Unit::Rate("writes", writers as f64),
-    };
-    let writers = if writers == 1 { "1 writer".into() } else { format!("{writers} writers") };
-    Row::speed(format!("engine: {what}, {writers}"), unit, &ours, (RAW, &limit), target)
+    (ours, limit)
 }
 
 /// What sealing alone takes, of bodies of the same sizes to as many recipients.
-async fn sealing(sizes: &Sizes) -> Row {
+async fn sealing(sizes: &Sizes) -> (String, Samples) {
     let federation = Federation::found(&["sg", "ph"]);
     let dir = folder();
     let node = Node::start(&federation, "sg", dir.path(), None);
@@ -174,5 +181,5 @@ async fn sealing(sizes: &Sizes) -> Row {
         header.record.size,
         header.content.map_or(0, |content| content.size)
     );
-    Row::alone(what, Unit::Seconds, &samples, Target::None)
+    (what, samples)
 }

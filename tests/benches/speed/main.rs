@@ -5,6 +5,7 @@
 //! cargo bench -p tutti-tests -- --write         all, into docs/performance.md
 //! cargo bench -p tutti-tests -- --smoke         all, small: whether they run, within a minute
 //! cargo bench -p tutti-tests -- catch-up audit  these alone
+//! cargo bench -p tutti-tests -- load            ten minutes under load; never among all
 //! ```
 //!
 //! Each row sets ours beside its physical limit, measured in turns in the same run.
@@ -16,12 +17,16 @@ mod audit;
 mod bare;
 mod catch_up;
 mod fixture;
+mod load;
 mod measure;
 mod memory;
 mod nodes;
 mod opening;
 mod propagation;
+mod referrals;
 mod report;
+
+use std::time::Instant;
 
 use measure::Row;
 
@@ -46,6 +51,10 @@ pub(crate) struct Sizes {
     pub(crate) records: u64,
     /// Seconds under load.
     pub(crate) load_s: u64,
+    /// Referrals in the worklist.
+    pub(crate) worklist: u64,
+    /// Minutes of the long load.
+    pub(crate) minutes: u64,
 }
 
 const FULL: Sizes = Sizes {
@@ -58,6 +67,8 @@ const FULL: Sizes = Sizes {
     opened: 1_000_000,
     records: 1024,
     load_s: 10,
+    worklist: 10_000,
+    minutes: 10,
 };
 
 const SMOKE: Sizes = Sizes {
@@ -70,9 +81,11 @@ const SMOKE: Sizes = Sizes {
     opened: 50_000,
     records: 64,
     load_s: 1,
+    worklist: 500,
+    minutes: 1,
 };
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 11] = [
     "store",
     "engine",
     "catch-up",
@@ -82,7 +95,12 @@ const ALL: [&str; 9] = [
     "starting",
     "memory",
     "propagation",
+    "on-their-node",
+    "worklist",
 ];
+
+/// Takes as long as it says, so it is run by its name alone.
+const LOAD: &str = "load";
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -92,18 +110,20 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let given = |option: &str| arguments.iter().any(|argument| argument == option);
     let sizes = if given("--smoke") { SMOKE } else { FULL };
-    let chosen: Vec<&str> = ALL.iter().copied().filter(|name| given(name)).collect();
+    let chosen: Vec<&str> = ALL.into_iter().chain([LOAD]).filter(|name| given(name)).collect();
     let names = if chosen.is_empty() { ALL.to_vec() } else { chosen };
     let known = |argument: &String| {
-        ["--smoke", "--write"].contains(&argument.as_str()) || ALL.contains(&argument.as_str())
+        ["--smoke", "--write", LOAD].contains(&argument.as_str())
+            || ALL.contains(&argument.as_str())
     };
     if let Some(unknown) = arguments.iter().find(|argument| !known(argument)) {
-        eprintln!("{unknown} is none of --smoke, --write, {}", ALL.join(", "));
+        eprintln!("{unknown} is none of --smoke, --write, {LOAD}, {}", ALL.join(", "));
         std::process::exit(2);
     }
-    let mut rows = Vec::new();
+    let (mut rows, begun) = (Vec::new(), Instant::now());
     println!("{}", measure::HEADING);
     for name in names {
+        eprintln!("{:>4} s: {name}", begun.elapsed().as_secs());
         let done: Vec<Row> = runtime.block_on(run(name, &sizes));
         done.iter().for_each(|row| println!("{}", row.line()));
         rows.extend(done);
@@ -127,6 +147,9 @@ async fn run(name: &str, sizes: &Sizes) -> Vec<Row> {
         }
         "starting" => opening::records(sizes),
         "memory" => memory::rows(sizes).await,
-        _ => propagation::rows(sizes).await,
+        "propagation" => propagation::rows(sizes).await,
+        "on-their-node" => referrals::on_their_node(sizes).await,
+        "worklist" => referrals::worklist(sizes).await,
+        _ => load::rows(sizes).await,
     }
 }

@@ -22,6 +22,11 @@ impl Samples {
         done
     }
 
+    /// Each of them, so many times.
+    pub(crate) fn times(&self, many: f64) -> Self {
+        Self(self.0.iter().map(|value| value * many).collect())
+    }
+
     pub(crate) fn took(&mut self, time: Duration) {
         self.add(time.as_secs_f64());
     }

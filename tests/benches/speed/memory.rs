@@ -31,10 +31,10 @@ pub(crate) async fn be_a_node(dir: &Path) {
 }
 
 /// A node in a process of its own.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    async fn start(dir: &Path) -> Self {
+    pub(crate) async fn start(dir: &Path) -> Self {
         let program = std::env::current_exe().expect("this program");
         let mut command = Command::new(program);
         command.env(SERVE, dir).stdin(Stdio::null()).stdout(Stdio::null());
@@ -46,7 +46,7 @@ impl Process {
     }
 
     /// Resident bytes now, and the most there ever were.
-    fn memory(&self) -> (f64, f64) {
+    pub(crate) fn memory(&self) -> (f64, f64) {
         let path = format!("/proc/{}/status", self.0.id());
         let text = std::fs::read_to_string(path).expect("a process");
         let field = |name: &str| {

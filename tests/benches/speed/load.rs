@@ -1,0 +1,108 @@
+//! Ten minutes of ten times the load of a federation of 191: one write a second, and a hundred at
+//! once every minute. Half are sealed to the node that is watched, half are for all members.
+//!
+//! `cargo bench -p tutti-tests -- load`: not part of the table, for it takes as long as it says.
+
+use std::time::{Duration, Instant};
+
+use tutti_node::{
+    client::{Target as At, connect},
+    engine::Order,
+};
+use tutti_proto::node::v1::{StatusRequest, node_client::NodeClient};
+
+use crate::{
+    Sizes,
+    fixture::{Federation, folder, origin, publish, send},
+    measure::{Row, Samples, Target, Unit},
+    memory::Process,
+    nodes::Node,
+};
+
+const BURST: u64 = 100;
+const BURST_EVERY_S: u64 = 60;
+
+pub(crate) async fn rows(sizes: &Sizes) -> Vec<Row> {
+    let mut federation = Federation::found(&["sg", "ph", "qa"]);
+    let (home, dir) = (federation.home("ph"), folder());
+    let listener = federation.listener("sg");
+    federation.release();
+    let watched = Process::start(&home).await;
+    let _third = Process::start(&federation.home("qa")).await;
+    let author = Node::start(&federation, "sg", dir.path(), Some(listener));
+    let channel = connect(&At::Dir(home)).await.expect("connected");
+    let mut client = NodeClient::new(channel);
+    let (mut written, mut early, mut last) = (0u64, None, 0.0);
+    let mut asking = Samples::default();
+    let begun = Instant::now();
+    let mut clock = tokio::time::interval(Duration::from_secs(1));
+    for second in 0..sizes.minutes * 60 {
+        clock.tick().await;
+        let burst = second % BURST_EVERY_S == BURST_EVERY_S / 2;
+        let many = if burst { BURST } else { 1 };
+        let tasks: Vec<_> = (written..written + many)
+            .map(|n| {
+                let engine = author.engine.clone();
+                let write = if n % 2 == 0 { send(n) } else { publish(n) };
+                tokio::spawn(async move {
+                    let asked = Instant::now();
+                    engine.write(Order::by_node(write)).await.expect("written");
+                    asked.elapsed()
+                })
+            })
+            .collect();
+        for task in tasks {
+            asking.took(task.await.expect("a writer"));
+        }
+        written += many;
+        if second % 10 == 9 {
+            last = watched.memory().0;
+            if begun.elapsed() >= Duration::from_secs(60) {
+                early.get_or_insert((last, written));
+            }
+            eprintln!("{} s: {written} written, {:.1} MiB", second + 1, last / 1_048_576.0);
+        }
+    }
+    let log = origin("sg").to_string();
+    let behind = Instant::now();
+    loop {
+        let status = client.status(StatusRequest {}).await.expect("a status").into_inner();
+        let whole = status.logs.iter().any(|held| held.origin == log && held.size == written);
+        let shown: u64 = status.referrals.values().sum();
+        if whole && shown == written.div_ceil(2) {
+            break;
+        }
+        assert!(behind.elapsed() < Duration::from_secs(60), "the watched node did not follow");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    author.stop().await;
+    let (early, early_written) = early.unwrap_or((last, written));
+    let one = |value: f64| {
+        let mut samples = Samples::default();
+        samples.add(value);
+        samples
+    };
+    let more = (written - early_written).max(1) as f64;
+    vec![
+        Row::cost(
+            format!("memory at the end of {} minutes, {written} writes", sizes.minutes),
+            Unit::Bytes,
+            &one(last),
+            ("after one minute", &one(early)),
+            Target::AtMost(1.25),
+        ),
+        Row::alone(
+            "of that, for each write",
+            Unit::Bytes,
+            &one((last - early) / more),
+            Target::None,
+        ),
+        Row::alone("write to answer, p50", Unit::Seconds, &one(asking.quantile(0.5)), Target::None),
+        Row::alone(
+            "write to answer, p99",
+            Unit::Seconds,
+            &one(asking.quantile(0.99)),
+            Target::None,
+        ),
+    ]
+}
