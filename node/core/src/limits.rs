@@ -70,7 +70,10 @@ pub const BATCH_ENTRIES_MAX: usize = 4096;
 /// Bytes of heads in one frame.
 pub const HEADS_BYTES_MAX: usize = 128 * 1024;
 
-/// Wants for entries that may be open on one link. Times a batch, this is what an answer may
+/// Entry bytes in the batches of one answer to a want.
+pub const ANSWER_BYTES_MAX: usize = 4 * BATCH_BYTES_MAX;
+
+/// Wants for entries that may be open on one link. Times an answer, this is what answers may
 /// put into the peer's outbox at once.
 pub const WANTS_PER_LINK: usize = 4;
 

@@ -4,11 +4,12 @@
 //! and each begins where the one before ends, they are what the peer could as well have sent as
 //! one: the entries under the last head. The heads in between follow as heads, so that one that
 //! contradicts the log is still found. Nothing else changes its order with entries or heads of the
-//! same link, and every limit on a frame holds for what was joined.
+//! same link; what was joined has no more entries than a frame may have, and no more bytes than an
+//! answer.
 
 use std::collections::BTreeMap;
 
-use tutti_core::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, HEADS_BYTES_MAX, HEADS_MAX};
+use tutti_core::limits::{ANSWER_BYTES_MAX, BATCH_ENTRIES_MAX, HEADS_BYTES_MAX, HEADS_MAX};
 use tutti_proto::v1::{self, frame::Frame as FrameKind};
 
 use crate::peers::PeerEvent;
@@ -92,7 +93,7 @@ impl Growing {
     fn take(&mut self, into: &mut v1::Batch, batch: &mut v1::Batch, bytes: usize) -> bool {
         let end = into.start.checked_add(into.entries.len() as u64);
         let fits = into.entries.len() + batch.entries.len() <= BATCH_ENTRIES_MAX
-            && self.bytes + bytes <= BATCH_BYTES_MAX
+            && self.bytes + bytes <= ANSWER_BYTES_MAX
             && self.passed.len() < HEADS_MAX
             && self.passed_bytes + into.checkpoint.len() <= HEADS_BYTES_MAX;
         let continues = into.origin == batch.origin
@@ -103,11 +104,14 @@ impl Growing {
             return false;
         }
         self.bytes += bytes;
-        self.passed_bytes += into.checkpoint.len();
-        self.passed.push(std::mem::take(&mut into.checkpoint));
+        if into.checkpoint != batch.checkpoint {
+            self.passed_bytes += into.checkpoint.len();
+            self.passed.push(std::mem::take(&mut into.checkpoint));
+        }
         into.entries.append(&mut batch.entries);
         into.checkpoint = std::mem::take(&mut batch.checkpoint);
         into.consistency = std::mem::take(&mut batch.consistency);
+        into.more = batch.more;
         true
     }
 }
@@ -123,6 +127,7 @@ mod tests {
             entries: vec![vec![7; 100]; entries],
             checkpoint: format!("head {}", start.wrapping_add(entries as u64)).into_bytes(),
             consistency: Vec::new(),
+            more: false,
         };
         PeerEvent::Frame { link, frame: v1::Frame { frame: Some(FrameKind::Batch(batch)) } }
     }
@@ -174,8 +179,8 @@ mod tests {
         let heads = other(1, FrameKind::Heads(v1::Heads::default()));
         let between = vec![batch(1, "a", 0, 2), heads, batch(1, "a", 2, 1)];
         assert_eq!(told(between).len(), 3, "the order of heads and entries stays");
-        let many = vec![batch(1, "a", 0, 1000), batch(1, "a", 1000, 400)];
-        assert_eq!(told(many).len(), 2, "no more bytes than a frame may hold");
+        let many = vec![batch(1, "a", 0, 4000), batch(1, "a", 4000, 97)];
+        assert_eq!(told(many).len(), 2, "no more entries than a frame may have");
         let wrap = vec![batch(1, "a", u64::MAX, 1), batch(1, "a", 0, 1)];
         assert_eq!(told(wrap).len(), 2);
     }

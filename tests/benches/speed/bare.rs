@@ -54,6 +54,7 @@ pub(crate) fn frames(store: &impl Reader, origin: &Origin) -> Vec<v1::Frame> {
             entries: entries.iter().map(|entry| entry.as_slice().to_vec()).collect(),
             checkpoint: head.to_bytes(),
             consistency: proof.iter().map(|hash| hash.0.to_vec()).collect(),
+            more: false,
         };
         frames.push(v1::Frame { frame: Some(v1::frame::Frame::Batch(batch)) });
         start = end;

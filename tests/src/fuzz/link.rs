@@ -199,6 +199,7 @@ fn true_frames(federation: &Federation) -> Vec<Vec<u8>> {
             entries: entries.iter().map(|entry| entry.as_slice().to_vec()).collect(),
             checkpoint: federation.head.to_bytes(),
             consistency: proof.iter().map(|hash| hash.0.to_vec()).collect(),
+            more: false,
         })
     };
     let (origin, part) = (log.clone(), 1);

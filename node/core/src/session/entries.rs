@@ -17,7 +17,7 @@ use crate::{
     batch::{BatchError, VerifiedBatch},
     entry::EntryBytes,
     head::HeadKeys as _,
-    limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, LOG_SIZE_MAX, WANTS_PER_LINK},
+    limits::{ANSWER_BYTES_MAX, BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, LOG_SIZE_MAX, WANTS_PER_LINK},
     society::Origin,
     store::Reader,
     tree::hashes,
@@ -25,6 +25,9 @@ use crate::{
 
 /// How long an answer to a want may take, milliseconds.
 pub(super) const WANT_MS: u64 = 5_000;
+
+/// After an answer that came as fast, several batches are asked for at once.
+const FAST_MS: u64 = 500;
 
 /// How long a peer that had to ask is pushed to, milliseconds.
 const GRAFTED_MS: u64 = 300_000;
@@ -64,7 +67,7 @@ impl Exchange {
         let any = usize::try_from(at).ok().and_then(|at| holders.get(at).copied());
         let Some(link) = chosen.or(any) else { return };
         self.log(step, origin).graft_at_ms = None;
-        self.send_want(step, origin, link, size, false);
+        self.send_want(step, origin, link, size, BATCH_BYTES_MAX, false);
     }
 
     fn send_want<S: Reader, R: CryptoRngCore>(
@@ -73,17 +76,19 @@ impl Exchange {
         origin: &Origin,
         link: LinkId,
         start: u64,
+        max_bytes: usize,
         early: bool,
     ) {
         let (at_ms, due_ms) = (step.now_ms, step.now_ms.saturating_add(WANT_MS));
-        self.log(step, origin).asked = Some(Asked { link, at_ms, due_ms, early });
+        let begun = false;
+        self.log(step, origin).asked = Some(Asked { link, at_ms, due_ms, early, begun });
         self.tally.wants += 1;
         step.send(
             link,
             FrameKind::Want(v1::Want {
                 origin: origin.to_string(),
                 start,
-                max_bytes: u32::try_from(BATCH_BYTES_MAX).unwrap_or(u32::MAX),
+                max_bytes: u32::try_from(max_bytes).unwrap_or(u32::MAX),
             }),
         );
     }
@@ -111,28 +116,42 @@ impl Exchange {
         if self.logs.get(&origin).is_some_and(|log| log.frozen.is_some()) {
             self.tell_evidence(step, from.link, &origin);
         }
-        let max_bytes = usize::try_from(want.max_bytes).unwrap_or(usize::MAX);
-        let batch = self.batch_from(step.store, &origin, want.start, max_bytes);
-        if let Some(batch) = batch {
-            self.graft(step, from, &origin);
-            if let Some(link) = self.links.get_mut(&from.link) {
-                let end = batch.start.saturating_add(batch.entries.len() as u64);
-                // It said itself where it stands; then it is given these.
-                link.standing(&origin).holds = end;
-                if let Some(head) = self.logs.get(&origin).and_then(|log| log.whole()) {
-                    link.standing(&origin).saw(head);
-                }
-            }
-            step.send(from.link, FrameKind::Batch(batch));
-        } else {
-            let nothing = v1::Batch {
-                origin: want.origin.clone(),
-                start: want.start,
-                ..v1::Batch::default()
+        let max_bytes = usize::try_from(want.max_bytes).unwrap_or(usize::MAX).min(ANSWER_BYTES_MAX);
+        let mut left = (max_bytes / BATCH_BYTES_MAX).max(1);
+        let mut start = want.start;
+        while left > 0 {
+            left -= 1;
+            let Some(mut batch) = self.batch_from(step.store, &origin, start, max_bytes) else {
+                let origin = want.origin.clone();
+                let nothing = v1::Batch { origin, start, ..v1::Batch::default() };
+                step.send(from.link, FrameKind::Batch(nothing));
+                break;
             };
-            step.send(from.link, FrameKind::Batch(nothing));
+            start = start.saturating_add(batch.entries.len() as u64);
+            // Without a proof it reaches the head.
+            batch.more = left > 0 && !batch.consistency.is_empty();
+            left = if batch.more { left } else { 0 };
+            self.given(step, from, &origin, start);
+            step.send(from.link, FrameKind::Batch(batch));
         }
         Ok(())
+    }
+
+    /// A peer that said itself where it stands is given what lies before `end`.
+    fn given<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &Step<'_, S, R>,
+        from: Sender,
+        origin: &Origin,
+        end: u64,
+    ) {
+        self.graft(step, from, origin);
+        if let Some(link) = self.links.get_mut(&from.link) {
+            link.standing(origin).holds = end;
+            if let Some(head) = self.logs.get(origin).and_then(|log| log.whole()) {
+                link.standing(origin).saw(head);
+            }
+        }
     }
 
     /// A peer had to ask: the tree does not reach it, so it is pushed to for a while.
@@ -178,6 +197,7 @@ impl Exchange {
             entries: entries.iter().map(|entry| entry.as_slice().to_vec()).collect(),
             checkpoint: head.to_bytes(),
             consistency: proof.iter().map(|hash| hash.0.to_vec()).collect(),
+            more: false,
         })
     }
 
@@ -199,6 +219,7 @@ impl Exchange {
         let answered = log.asked.take_if(|asked| asked.link == from.link);
         if let (Some(asked), Some(link)) = (answered, self.links.get_mut(&from.link))
             && !asked.early
+            && !asked.begun
         {
             link.measured(step.now_ms.saturating_sub(asked.at_ms));
         }
@@ -228,10 +249,8 @@ impl Exchange {
                 self.tally.batches += 1;
                 self.tally.entries += verified.entries().len() as u64;
                 self.log(step, &origin).brought_by = Some(from.link);
-                // What comes next travels while this becomes durable. It is a question, and tells
-                // nobody that anything is held.
-                if answered.is_some() && !verified.is_complete() {
-                    self.send_want(step, &origin, from.link, verified.tree().size(), true);
+                if let Some(asked) = answered.filter(|_| !verified.is_complete()) {
+                    self.go_on(step, &origin, asked, batch.more, verified.tree().size());
                 }
                 step.effects.push(Effect::Append(verified));
             }
@@ -257,6 +276,27 @@ impl Exchange {
         }
         self.ask_waiting(step);
         Ok(())
+    }
+
+    /// After a batch that was asked for and does not reach the head: waits for the rest of the
+    /// answer, or asks for what comes next. That travels while this becomes durable. It is a
+    /// question, and tells nobody that anything is held.
+    fn go_on<S: Reader, R: CryptoRngCore>(
+        &mut self,
+        step: &mut Step<'_, S, R>,
+        origin: &Origin,
+        asked: Asked,
+        more: bool,
+        end: u64,
+    ) {
+        if more {
+            let due_ms = step.now_ms.saturating_add(WANT_MS);
+            self.log(step, origin).asked = Some(Asked { due_ms, begun: true, ..asked });
+            return;
+        }
+        let fast = step.now_ms.saturating_sub(asked.at_ms) <= FAST_MS;
+        let max_bytes = if fast { ANSWER_BYTES_MAX } else { BATCH_BYTES_MAX };
+        self.send_want(step, origin, asked.link, end, max_bytes, true);
     }
 
     /// A want was answered: there is room for the next.

@@ -57,6 +57,8 @@ pub(super) struct Asked {
     pub(super) due_ms: u64,
     /// Asked for behind a batch that was not durable yet: the answer says nothing of the link.
     pub(super) early: bool,
+    /// A batch of the answer has come, and said that more follow.
+    pub(super) begun: bool,
 }
 
 impl Log {

@@ -317,6 +317,7 @@ pub(super) fn message(batch: &VerifiedBatch) -> v1::Batch {
         entries: batch.entries().iter().map(|entry| entry.as_slice().to_vec()).collect(),
         checkpoint: batch.head().to_bytes(),
         consistency: batch.consistency().iter().map(|hash| hash.0.to_vec()).collect(),
+        more: false,
     }
 }
 

@@ -62,6 +62,7 @@ fn frames(author: &mut Node<'_>) -> Vec<(&'static str, Kind)> {
                 entries: entries.iter().map(|entry| entry.as_slice().to_vec()).collect(),
                 checkpoint: head.to_bytes(),
                 consistency: proof.iter().map(|hash| hash.0.to_vec()).collect(),
+                more: false,
             }),
         ),
         (
