@@ -17,9 +17,10 @@ use crate::{
 /// New entries of one log, checked against a signed head.
 #[derive(Debug, Clone)]
 pub struct VerifiedBatch {
-    start: u64,
+    held: Tree,
     entries: Vec<EntryBytes>,
     tree: Tree,
+    stored: Vec<Hash>,
     head: SignedHead,
     consistency: Vec<Hash>,
 }
@@ -72,13 +73,7 @@ impl VerifiedBatch {
         let Some(new @ [_, ..]) = new else {
             return Err(BatchError::Nothing);
         };
-        let mut tree = held.clone();
-        for entry in new {
-            let index = tree.size();
-            Entry::parse_at(entry.as_slice(), head.origin(), index)
-                .map_err(|source| BatchError::Entry { index, source })?;
-            tree.push(entry.leaf_hash(), |_| ());
-        }
+        let (tree, stored) = grown(held, head.origin(), new)?;
         if tree.size() > head.size() {
             return Err(BatchError::Head);
         }
@@ -89,7 +84,8 @@ impl VerifiedBatch {
         } else {
             check_consistency(tree.size(), tree.root(), head.size(), head.root(), &consistency)?;
         }
-        Ok(Self { start: held.size(), entries: new.to_vec(), tree, head, consistency })
+        let (held, entries) = (held.clone(), new.to_vec());
+        Ok(Self { held, entries, tree, stored, head, consistency })
     }
 
     /// Signs `entries` as the continuation of one's own log.
@@ -99,19 +95,14 @@ impl VerifiedBatch {
         entries: Vec<EntryBytes>,
         secret: &NoteSecret,
     ) -> Result<Self, AuthorError> {
-        let mut tree = held.clone();
-        for entry in &entries {
-            let index = tree.size();
-            Entry::parse_at(entry.as_slice(), origin, index)
-                .map_err(|source| BatchError::Entry { index, source })?;
-            tree.push(entry.leaf_hash(), |_| ());
-        }
+        let (tree, stored) = grown(held, origin, &entries)?;
         if entries.is_empty() {
             return Err(BatchError::Nothing.into());
         }
         let head = Head { origin: origin.clone(), size: tree.size(), root: tree.root() };
         let head = SignedHead::sign(head, secret)?;
-        Ok(Self { start: held.size(), entries, tree, head, consistency: Vec::new() })
+        let (held, consistency) = (held.clone(), Vec::new());
+        Ok(Self { held, entries, tree, stored, head, consistency })
     }
 
     /// The log.
@@ -121,7 +112,12 @@ impl VerifiedBatch {
 
     /// Index of the first entry; the size that the log must have before.
     pub fn start(&self) -> u64 {
-        self.start
+        self.held.size()
+    }
+
+    /// The tree that the entries continue; what the log must be before.
+    pub fn held(&self) -> &Tree {
+        &self.held
     }
 
     /// The new entries.
@@ -132,6 +128,11 @@ impl VerifiedBatch {
     /// The tree after them.
     pub fn tree(&self) -> &Tree {
         &self.tree
+    }
+
+    /// The hashes of the tree that became final by them, in the order in which they are stored.
+    pub fn stored(&self) -> &[Hash] {
+        &self.stored
     }
 
     /// The head that vouches for them; of this size or larger.
@@ -148,6 +149,22 @@ impl VerifiedBatch {
     pub fn is_complete(&self) -> bool {
         self.tree.size() == self.head.size()
     }
+}
+
+/// The tree with these entries, each valid in its place, and the hashes that became final.
+fn grown(
+    held: &Tree,
+    origin: &Origin,
+    entries: &[EntryBytes],
+) -> Result<(Tree, Vec<Hash>), BatchError> {
+    let (mut tree, mut stored) = (held.clone(), Vec::with_capacity(2 * entries.len() + 64));
+    for entry in entries {
+        let index = tree.size();
+        Entry::parse_at(entry.as_slice(), origin, index)
+            .map_err(|source| BatchError::Entry { index, source })?;
+        tree.push(entry.leaf_hash(), |hash| stored.push(hash));
+    }
+    Ok((tree, stored))
 }
 
 /// Why one's own entries could not be signed.

@@ -33,8 +33,9 @@ const BLOCK: usize = 512;
 /// Where the first record begins: after the block with the salt.
 const START: usize = BLOCK;
 
-/// Bytes of one file: some thousand commits of one entry.
-const CAPACITY: u64 = 1024 * 1024;
+/// Bytes of one file: some thousand commits of one entry. Whoever catches up settles once for so
+/// much. The tests write it thousands of times over.
+const CAPACITY: u64 = if cfg!(test) { 1024 * 1024 } else { 4 * 1024 * 1024 };
 
 /// See the module.
 pub(crate) struct Commits {

@@ -129,10 +129,11 @@ impl Journal {
         self.logs.get(origin)
     }
 
-    /// Refuses a batch that does not begin where its log ends.
+    /// Refuses a batch that does not begin where its log ends, or continues another.
     pub(crate) fn check(&self, batch: &VerifiedBatch) -> Result<(), StoreError> {
-        let held = self.log(batch.origin()).map_or(0, Log::size);
-        if held == batch.start() {
+        let log = self.log(batch.origin());
+        let held = log.map_or(0, Log::size);
+        if log.map_or(held == batch.start(), |log| log.tree == *batch.held()) {
             return Ok(());
         }
         Err(StoreError::Conflict { origin: batch.origin().clone(), held, start: batch.start() })
@@ -144,8 +145,7 @@ impl Journal {
         batch: &VerifiedBatch,
         index: &mut Index,
     ) -> Result<(), StoreError> {
-        let len = record::of_batch(batch, BodiesMark::default()).len();
-        self.make_room_for(len, index)
+        self.make_room_for(record::len_of_batch(batch), index)
     }
 
     fn make_room_for(&mut self, len: usize, index: &mut Index) -> Result<(), StoreError> {
@@ -160,7 +160,7 @@ impl Journal {
     ) -> Result<(), StoreError> {
         self.commits.append(&record::of_batch(batch, bodies))?;
         self.commits.acknowledge(bodies);
-        self.entry(batch.origin()).push(batch.entries(), batch.head(), batch.consistency());
+        self.entry(batch.origin()).take(batch);
         Ok(())
     }
 

@@ -52,12 +52,16 @@ fn put_block(bytes: &mut Vec<u8>, block: &[u8]) {
 /// Entries as a tlog-tiles entry bundle: for each its length in two bytes, then its bytes.
 pub(crate) fn bundle(entries: &[EntryBytes]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(entries.iter().map(|e| 2 + e.as_slice().len()).sum());
+    put_bundle(&mut bytes, entries);
+    bytes
+}
+
+fn put_bundle(bytes: &mut Vec<u8>, entries: &[EntryBytes]) {
     for entry in entries {
         // An entry has at most ENTRY_BYTES_MAX bytes.
         bytes.extend((entry.as_slice().len() as u16).to_be_bytes());
         bytes.extend(entry.as_slice());
     }
-    bytes
 }
 
 /// Splits the first entry off a bundle. `None` where it is not whole, empty or too large.
@@ -69,15 +73,23 @@ pub(crate) fn split_entry(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The record of a batch.
 pub(crate) fn of_batch(batch: &VerifiedBatch, mark: BodiesMark) -> Vec<u8> {
-    let mut bytes = begin(APPEND, mark);
+    let mut bytes = Vec::with_capacity(len_of_batch(batch));
+    bytes.extend(begin(APPEND, mark));
     bytes.extend(batch.start().to_be_bytes());
     bytes.push(batch.consistency().len() as u8);
     for hash in batch.consistency() {
         bytes.extend(hash.0);
     }
     put_block(&mut bytes, &batch.head().to_bytes());
-    bytes.extend(bundle(batch.entries()));
+    put_bundle(&mut bytes, batch.entries());
     bytes
+}
+
+/// How long [`of_batch`] is.
+pub(crate) fn len_of_batch(batch: &VerifiedBatch) -> usize {
+    let entries: usize = batch.entries().iter().map(|entry| 2 + entry.as_slice().len()).sum();
+    let begin = begin(APPEND, BodiesMark::default()).len();
+    begin + 8 + 1 + 32 * batch.consistency().len() + 4 + batch.head().to_bytes().len() + entries
 }
 
 /// The record of a head.

@@ -173,12 +173,21 @@ impl fmt::Debug for PairKey {
 
 /// The token for one `slot` of the entry at `index` in the log `origin`.
 pub fn token(pair: &PairKey, origin: &Origin, index: u64, slot: u8) -> Token {
+    of_slot(before_slot(pair, origin, index), slot)
+}
+
+/// What the tokens of all slots of an entry have in common.
+fn before_slot(pair: &PairKey, origin: &Origin, index: u64) -> Hmac<Sha256> {
     let mut mac =
         <Hmac<Sha256> as Mac>::new_from_slice(&pair.0).expect("HMAC takes a key of any length");
     mac.update(TOKEN_INFO);
     mac.update(origin.as_str().as_bytes());
     mac.update(&[0]);
     mac.update(&index.to_be_bytes());
+    mac
+}
+
+fn of_slot(mut mac: Hmac<Sha256>, slot: u8) -> Token {
     mac.update(&[slot]);
     mac.finalize().into_bytes().into()
 }
@@ -236,8 +245,12 @@ pub fn tags(
 /// The slot that is ours among the `tags` of the entry at `index` in `origin`, and the token to
 /// claim its bodies with. `pair` is the key shared with the author.
 pub fn claim(pair: &PairKey, origin: &Origin, index: u64, tags: &[Tag]) -> Option<(u8, Token)> {
+    if tags.is_empty() {
+        return None;
+    }
+    let mac = before_slot(pair, origin, index);
     (0u8..).zip(tags.iter().take(TAGS_MAX)).find_map(|(slot, carried)| {
-        let token = token(pair, origin, index, slot);
+        let token = of_slot(mac.clone(), slot);
         (tag(&token) == *carried).then_some((slot, token))
     })
 }

@@ -24,6 +24,7 @@ use std::{
 
 use tlog_tiles::Hash;
 use tutti_core::{
+    batch::VerifiedBatch,
     entry::EntryBytes,
     evidence::Evidence,
     head::SignedHead,
@@ -137,12 +138,24 @@ impl Log {
         self.tail_offset = offset;
     }
 
-    /// Takes entries that are durable in the commits.
+    /// Takes a batch that is durable in the commits and continues what is held.
+    pub(crate) fn take(&mut self, batch: &VerifiedBatch) {
+        self.tree = batch.tree().clone();
+        self.tail.extend_from_slice(batch.stored());
+        self.recent.extend_from_slice(batch.entries());
+        self.vouched(batch.head(), batch.consistency());
+    }
+
+    /// Takes entries that were found in the commits.
     pub(crate) fn push(&mut self, entries: &[EntryBytes], head: &SignedHead, proof: &[Hash]) {
         for entry in entries {
             self.tree.push(entry.leaf_hash(), |hash| self.tail.push(hash));
             self.recent.push(entry.clone());
         }
+        self.vouched(head, proof);
+    }
+
+    fn vouched(&mut self, head: &SignedHead, proof: &[Hash]) {
         self.heads.vouch(head);
         self.consistency = proof.to_vec();
         self.dirty = true;
