@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bodies;
+mod catch_up;
 mod fixture;
 mod frames;
 mod rules;
