@@ -51,6 +51,28 @@ pub(crate) fn parse_referral_state(name: &str) -> Option<api::ReferralState> {
 }
 
 /// Whether a body is here.
+/// How far something has come, for a program.
+pub(crate) fn delivery(delivery: api::Delivery) -> Option<&'static str> {
+    match delivery {
+        api::Delivery::Unspecified => None,
+        api::Delivery::Saved => Some("saved"),
+        api::Delivery::WithRelay => Some("with_relay"),
+        api::Delivery::OnTheirNode => Some("on_their_node"),
+        api::Delivery::Seen => Some("seen"),
+    }
+}
+
+/// The same for a caseworker; empty where there is nothing to say.
+pub(crate) fn delivery_words(delivery: api::Delivery) -> &'static str {
+    match delivery {
+        api::Delivery::Unspecified => "",
+        api::Delivery::Saved => "saved here",
+        api::Delivery::WithRelay => "with a relay",
+        api::Delivery::OnTheirNode => "on their node",
+        api::Delivery::Seen => "seen",
+    }
+}
+
 pub(crate) fn body_state(state: api::BodyState) -> &'static str {
     match state {
         api::BodyState::Unspecified => "none",

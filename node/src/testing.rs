@@ -41,13 +41,19 @@ pub(crate) fn society(code: &str) -> Society {
 impl Federation {
     /// Makes a node for each code, all in roster version 1. Those in `silent` have no endpoint.
     pub(crate) fn found(codes: &[&str], silent: &[&str]) -> Self {
+        Self::found_with(codes, silent, &[])
+    }
+
+    /// The same; those in `relays` are relays.
+    pub(crate) fn found_with(codes: &[&str], silent: &[&str], relays: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (mut cards, mut listeners) = (Vec::new(), BTreeMap::new());
         for code in codes {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             listener.set_nonblocking(true).unwrap();
             let listen = (!silent.contains(code)).then(|| listener.local_addr().unwrap());
-            cards.push(create(dir.path().join(code), code, listen));
+            let role = if relays.contains(code) { Role::Relay } else { Role::Member };
+            cards.push(create(dir.path().join(code), code, listen, role));
             listeners.insert(society(code), listener);
         }
         let protection = DataProtection {
@@ -97,7 +103,7 @@ impl Federation {
     }
 }
 
-fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>) -> Card {
+fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>, role: Role) -> Card {
     let society = society(code);
     let config = Config::create(
         &home,
@@ -119,7 +125,7 @@ fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>) -> Card {
         society,
         name: config.name.clone(),
         endpoints: config.endpoints.clone(),
-        role: Role::Member,
+        role,
         status: Status::Active,
         root_key: root.public().clone(),
         log_key: keyring.log.public().clone(),

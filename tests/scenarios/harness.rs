@@ -176,6 +176,21 @@ impl Drop for Node {
     }
 }
 
+/// How a society takes part.
+pub(crate) struct Seat {
+    pub(crate) society: &'static str,
+    pub(crate) role: &'static str,
+    /// Whether others can reach it; else it only dials out.
+    pub(crate) listens: bool,
+}
+
+impl Seat {
+    /// A member that others can reach.
+    pub(crate) fn of(society: &'static str) -> Self {
+        Self { society, role: "member", listens: true }
+    }
+}
+
 /// Societies with real nodes.
 pub(crate) struct Federation {
     nodes: BTreeMap<&'static str, Node>,
@@ -194,15 +209,21 @@ impl Federation {
 
     /// The same, with no node started yet.
     pub(crate) fn founded(societies: &[&'static str]) -> Self {
+        Self::seated(&societies.iter().map(|society| Seat::of(society)).collect::<Vec<_>>())
+    }
+
+    /// The same, each in its own way.
+    pub(crate) fn seated(seats: &[Seat]) -> Self {
         let dir = TempDir::new().expect("temporary directory");
         let mut nodes = BTreeMap::new();
-        for society in societies {
+        for Seat { society, role, listens } in seats {
             let node_dir = dir.path().join(society);
             let listen = format!("127.0.0.1:{}", free_port());
             let link = Link::to(&listen);
             let name = format!("Society of {society}");
             let path = node_dir.to_str().expect("UTF-8 path");
-            let output = tutti(&[
+            let address = link.address();
+            let mut args = vec![
                 "init",
                 "--dir",
                 path,
@@ -212,12 +233,13 @@ impl Federation {
                 &name,
                 "--federation",
                 FEDERATION,
-                "--listen",
-                &listen,
-                "--endpoint",
-                &link.address(),
-            ]);
-            ok(output, "init");
+                "--role",
+                role,
+            ];
+            if *listens {
+                args.extend(["--listen", &listen, "--endpoint", &address]);
+            }
+            ok(tutti(&args), "init");
             nodes.insert(*society, Node { society, dir: node_dir, link, child: None });
         }
         let federation = Self { nodes, dir };
@@ -228,7 +250,7 @@ impl Federation {
             .values()
             .map(|node| node.dir.join("card.note").display().to_string())
             .collect();
-        let threshold = (societies.len() / 2 + 1).to_string();
+        let threshold = (seats.len() / 2 + 1).to_string();
         let mut args = vec!["roster", "found"];
         args.extend(cards.iter().map(String::as_str));
         args.extend(["--threshold", &threshold, "--out", roster]);

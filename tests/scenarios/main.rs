@@ -6,6 +6,7 @@
 mod full_disk;
 mod harness;
 mod kills;
+mod reach;
 mod story;
 mod writer;
 

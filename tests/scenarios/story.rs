@@ -10,11 +10,16 @@ pub(crate) const CANARIES: [&str; 3] =
 
 /// Sends a referral from one society to another; gives its number.
 pub(crate) fn refer(federation: &Federation, from: &str, to: &str) -> String {
+    refer_case(federation, from, to, &format!("{from}-{to}-1"))
+}
+
+/// The same, under a code of the case.
+pub(crate) fn refer_case(federation: &Federation, from: &str, to: &str, code: &str) -> String {
     let example = tutti_core::referral::form::example();
     let mut form: toml::Table = example.parse().expect("the example is TOML");
     let content = form.get_mut("content").and_then(toml::Value::as_table_mut).expect("a case");
     content.insert("reason".into(), CANARIES[1].into());
-    content.insert("case_code".into(), format!("{from}-{to}-1").into());
+    content.insert("case_code".into(), code.into());
     let person = content.get_mut("person").and_then(toml::Value::as_table_mut).expect("a person");
     person.insert("name".into(), CANARIES[0].into());
     person.insert("safe_contact".into(), CANARIES[2].into());

@@ -44,6 +44,7 @@ pub(crate) struct Referral {
     onward: Vec<String>,
     /// The referral that this one passes on.
     onward_of: Option<String>,
+    delivery: Option<&'static str>,
     events: Vec<Event>,
 }
 
@@ -87,6 +88,7 @@ struct Event {
     witnesses: u32,
     content_state: &'static str,
     entries: Vec<String>,
+    delivery: Option<&'static str>,
 }
 
 impl From<&api::Receipt> for Receipt {
@@ -126,6 +128,7 @@ impl From<&api::Referral> for Referral {
             retained_until: rfc3339(referral.retained_until_ms),
             onward: referral.onward.clone(),
             onward_of: referral.sent.as_ref().and_then(|sent| given(&hex::encode(&sent.onward_of))),
+            delivery: names::delivery(referral.delivery()),
             events: referral.events.iter().map(Event::from).collect(),
         }
     }
@@ -146,6 +149,7 @@ impl From<&api::ReferralEventView> for Event {
             witnesses: event.witnesses,
             content_state: names::body_state(event.content_state()),
             entries: event.entries.clone(),
+            delivery: names::delivery(event.delivery()),
         }
     }
 }

@@ -63,8 +63,17 @@ impl List {
             say(if all { "No referral here yet." } else { "No such referral here." });
             return Ok(Exit::Ok);
         }
-        let headings =
-            ["id", "from", "to", "state", "priority", "services", "changed", "answer due"];
+        let headings = [
+            "id",
+            "from",
+            "to",
+            "state",
+            "priority",
+            "services",
+            "changed",
+            "answer due",
+            "our last step",
+        ];
         say(table(&headings, referrals.iter().map(row)));
         let overdue = referrals.iter().filter(|referral| referral.overdue).count() as u64;
         if overdue > 0 {
@@ -91,5 +100,6 @@ fn row(referral: &Referral) -> Vec<String> {
         codes::<ServiceCategory>(&sent.services_requested),
         time::short(referral.changed_at_ms),
         due,
+        names::delivery_words(referral.delivery()).to_owned(),
     ]
 }

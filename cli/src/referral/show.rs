@@ -158,9 +158,11 @@ fn story(referral: &Referral) -> String {
             },
             format!("{} {}", event.society, event.index),
             event.witnesses.to_string(),
+            names::delivery_words(event.delivery()).to_owned(),
         ]
     };
-    table(&["when", "who", "what", "entry", "witnesses"], referral.events.iter().map(row))
+    let headings = ["when", "who", "what", "entry", "witnesses", "delivery"];
+    table(&headings, referral.events.iter().map(row))
 }
 
 /// Who has confirmed that the content is gone, and who has not.

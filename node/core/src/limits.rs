@@ -88,6 +88,24 @@ pub const PULL_BYTES_PER_LINK: u64 = BODY_BYTES_MAX;
 /// thousand small ones a second. With what their bytes allow, fewer frames than an outbox holds.
 pub const PULLS_PER_LINK: usize = 128;
 
+/// Bytes of one author's bodies that a relay keeps for others at one time.
+pub const RELAY_AUTHOR_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of all bodies that a relay keeps for others at one time.
+pub const RELAY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How long a relay keeps a body that nobody comes for, milliseconds: 30 days.
+pub const RELAY_KEEP_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Offers of bodies that go over one link at one time; the next ones follow a second later.
+pub const OFFERS_AT_ONCE: usize = 64;
+
+/// Receipts that are held until their author, or a relay, has taken them. The oldest are left out.
+pub const RECEIPTS_MAX: usize = 4096;
+
+/// One small note of a holder's own, bytes: eight receipts and what belongs to them.
+pub const NOTE_VALUE_BYTES_MAX: usize = 512;
+
 /// Chunks of one body that may be asked for and not yet there.
 pub const CHUNKS_AHEAD: u64 = 4;
 

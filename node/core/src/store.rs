@@ -13,7 +13,8 @@
 //! 4. **A head vouches for all that is shown.** [`Reader::head`] is at least as large as
 //!    [`Reader::tree`], and the two are consistent.
 //! 5. **Bodies** are found by place and digest, and are present, absent or erased. Erased is terminal: the bytes are gone from the
-//!    disk, and bytes that are offered again are refused.
+//!    disk, and bytes that are offered again are refused. A body that was kept for others may be
+//!    dropped: the bytes are gone too, and it is absent again.
 //! 6. **Bounded reads.** No call returns more than it was asked for; an empty answer is an answer.
 //! 7. **One writer.** A second writer on the same place is refused at opening.
 
@@ -130,6 +131,9 @@ pub trait Reader {
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// The small notes of this holder's own, by key.
+    fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>>;
+
     /// The proof that this log was forked, where one was found.
     fn evidence(&self, origin: &Origin) -> Option<Evidence>;
 }
@@ -153,6 +157,14 @@ pub trait Store: Reader {
 
     /// Overwrites and forgets a body; terminal. Erasing an absent one forbids it for ever.
     fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError>;
+
+    /// Overwrites a body that was held for others alone; it is absent then, and may be put again.
+    /// One that is not present stays what it is.
+    fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError>;
+
+    /// Keeps a small note, or forgets it where `value` is empty. A key is at most 255 bytes, a value
+    /// at most [`crate::limits::NOTE_VALUE_BYTES_MAX`].
+    fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
 
     /// Keeps the evidence that a log was forked. The first evidence of a log stays.
     fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError>;

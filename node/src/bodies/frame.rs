@@ -28,6 +28,10 @@ pub(crate) enum State {
     Erasing = 0x33,
     /// They are gone, or never were here.
     Erased = 0x55,
+    /// They were kept for others and are being overwritten.
+    Dropping = 0x69,
+    /// They were kept for others and are gone: the frame says nothing any more.
+    Dropped = 0x5a,
 }
 
 impl State {
@@ -36,7 +40,8 @@ impl State {
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Present, Self::Erasing, Self::Erased].into_iter().find(|s| s.to_byte() == byte)
+        let all = [Self::Present, Self::Erasing, Self::Erased, Self::Dropping, Self::Dropped];
+        all.into_iter().find(|state| state.to_byte() == byte)
     }
 }
 

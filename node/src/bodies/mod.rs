@@ -12,6 +12,7 @@
 //! *Erasing*: the frame is first marked as being erased and synced (the intention is durable), then
 //! the bytes are overwritten with zeros and synced, then the mark says erased. A start that finds
 //! the intention alone finishes the work. Erasing what is not here writes a frame without bytes.
+//! *Dropping* what was kept for others does the same, but the body is absent then, and may come again.
 //! What a disk or file system keeps of overwritten sectors by itself is beyond this; that is why
 //! bodies are sealed.
 //!
@@ -274,11 +275,7 @@ impl Bodies {
         match self.find(key, index)? {
             Some(spot) if spot.state == State::Erased => return Ok(()),
             Some(spot) => {
-                let file = self.segment(spot.segment)?;
-                disk::write_at(file, &[State::Erasing.to_byte()], spot.offset + STATE_AT)
-                    .map_err(disk::failed)?;
-                disk::sync(file).map_err(StoreError::Fatal)?;
-                overwrite(file, spot).map_err(StoreError::Fatal)?;
+                self.wipe(spot, State::Erasing)?;
                 index.put_body(key, Spot { state: State::Erased, ..spot });
             }
             None => {
@@ -290,11 +287,37 @@ impl Bodies {
                 self.count += 1;
             }
         }
+        self.forget_last(key);
+        Ok(())
+    }
+
+    /// Overwrites a body that was kept for others; it is absent then. One that is not present stays
+    /// what it is.
+    pub(crate) fn drop_one(&mut self, key: &BodyKey, index: &mut Index) -> Result<(), StoreError> {
+        let present = self.find(key, index)?.filter(|spot| spot.state == State::Present);
+        if let Some(spot) = present {
+            self.wipe(spot, State::Dropping)?;
+            index.forget_body(key);
+            self.count -= 1;
+            self.forget_last(key);
+        }
+        Ok(())
+    }
+
+    /// Makes the intention durable, then overwrites.
+    fn wipe(&self, spot: Spot, intention: State) -> Result<(), StoreError> {
+        let file = self.segment(spot.segment)?;
+        disk::write_at(file, &[intention.to_byte()], spot.offset + STATE_AT)
+            .map_err(disk::failed)?;
+        disk::sync(file).map_err(StoreError::Fatal)?;
+        overwrite(file, Spot { state: intention, ..spot }).map_err(StoreError::Fatal)
+    }
+
+    fn forget_last(&self, key: &BodyKey) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_some_and(|(held, _)| held == key) {
             *last = None;
         }
-        Ok(())
     }
 }
 
@@ -303,6 +326,7 @@ fn overwrite(file: &File, spot: Spot) -> std::io::Result<()> {
     let from = spot.offset + HEADER as u64;
     disk::write_zeros(file, from, from + u64::from(spot.len))?;
     disk::sync(file)?;
+    let done = if spot.state == State::Dropping { State::Dropped } else { State::Erased };
     // Where this is lost, the next start overwrites zeros with zeros.
-    disk::write_at(file, &[State::Erased.to_byte()], spot.offset + STATE_AT)
+    disk::write_at(file, &[done.to_byte()], spot.offset + STATE_AT)
 }

@@ -49,9 +49,11 @@ pub(super) fn open(
         let mut accept = |frame: Frame, spot: Spot| {
             let whole = durable(spot.offset) || is_whole(file, frame, spot)?;
             if whole {
-                count += 1;
-                index.expect_body(&frame.key, Spot { state: settled(spot.state), ..spot });
-                if spot.state == State::Erasing {
+                if let Some(state) = settled(spot.state) {
+                    count += 1;
+                    index.expect_body(&frame.key, Spot { state, ..spot });
+                }
+                if matches!(spot.state, State::Erasing | State::Dropping) {
                     begun.push(spot);
                 }
             }
@@ -110,8 +112,10 @@ pub(super) fn each(
     for (&number, file) in &bodies.segments {
         let ends = if number == bodies.current { bodies.end } else { u64::MAX };
         let mut accept = |frame: Frame, spot: Spot| {
-            go_on &=
-                spot.offset < ends && visit(frame.key, Spot { state: settled(spot.state), ..spot });
+            go_on &= spot.offset < ends;
+            if let Some(state) = settled(spot.state).filter(|_| go_on) {
+                go_on = visit(frame.key, Spot { state, ..spot });
+            }
             Ok(go_on)
         };
         frames(number, file, &mut accept)
@@ -120,9 +124,14 @@ pub(super) fn each(
     Ok(())
 }
 
-/// An erasure that was begun counts: it is finished before anyone asks.
-fn settled(state: State) -> State {
-    if state == State::Present { State::Present } else { State::Erased }
+/// What counts: an erasure that was begun is finished before anyone asks, and what was dropped is
+/// not here.
+fn settled(state: State) -> Option<State> {
+    match state {
+        State::Present => Some(State::Present),
+        State::Erasing | State::Erased => Some(State::Erased),
+        State::Dropping | State::Dropped => None,
+    }
 }
 
 /// The open files, 1 to the newest without a gap.

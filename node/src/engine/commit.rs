@@ -177,6 +177,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.projector.skip_to(&origin, prepared.receipt.index + 1);
         }
         self.inbox.push_back(Happening::Grew(origin.clone()));
+        for prepared in prepared {
+            self.deliver(&prepared.header, now_ms);
+        }
         self.changed(now_ms, "log", origin.to_string(), "grew");
     }
 }

@@ -150,7 +150,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> bool {
         let mut erased = 0;
         for at in entries {
-            match self.erase_content(at) {
+            match self.erase_content(at, now_ms) {
                 Ok(done) => erased += usize::from(done),
                 Err(StoreError::Fatal(error)) => {
                     self.fatal = Some(format!("erasing failed: {error}"));
@@ -169,18 +169,23 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// Erases the content of one entry; says whether it was here.
-    fn erase_content(&mut self, at: &EventRef) -> Result<bool, StoreError> {
+    fn erase_content(&mut self, at: &EventRef, now_ms: u64) -> Result<bool, StoreError> {
         let Some(header) = self.header_at(at)? else { return Ok(false) };
         let place = header.place(Part::Content);
         let Some(key) = header.body_key(Part::Content) else { return Ok(false) };
         // Nobody is asked for it any more.
         if self.projector.end_waiting(&place).is_some() {
             self.exchange.unwant(&place);
+            // Its author need not wait for it to arrive.
+            self.say_arrived(&header, now_ms);
         }
         if self.store.body_state(&key) != BodyState::Present {
             return Ok(false);
         }
         self.store.erase_body(&key)?;
+        if at.origin == self.identity.origin {
+            self.offer_anew(at.index);
+        }
         Ok(true)
     }
 

@@ -59,6 +59,8 @@ pub(super) enum Happening {
     Closed(u64),
     /// The store did not take something.
     NotKept(Unkept),
+    /// What a delivery makes necessary.
+    Told(Box<Input>),
 }
 
 /// Bodies that came together and are not durable yet: nobody is told of them.
@@ -135,6 +137,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub fn tick(&mut self, now_ms: u64) {
         self.go_on_erasing(now_ms);
         self.tell_overdue(now_ms);
+        self.hand_to_relays(now_ms);
+        self.tend_relay(now_ms);
         self.exchange(Input::Tick, now_ms);
     }
 
@@ -176,6 +180,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 Happening::Want(want) => Input::Want(want),
                 Happening::Closed(link) => Input::Closed { link },
                 Happening::NotKept(unkept) => Input::NotKept(unkept),
+                Happening::Told(input) => *input,
             };
             self.hand_over(input, now_ms);
         }
@@ -247,6 +252,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     self.keep_bodies(now_ms);
                 }
             }
+            Effect::BodyErased { want } if want.lent => {
+                self.lent_body(&want.place(), true, now_ms);
+            }
             Effect::BodyErased { want } => {
                 self.forget_body(&want, now_ms);
                 self.changed(now_ms, "log", want.origin.to_string(), "body_erased");
@@ -263,6 +271,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
             }
             Effect::OwnLogAhead { size } => self.own_log_is_ahead(size),
+            Effect::Met { society } => {
+                self.shows_itself(society);
+                self.met(society);
+            }
+            Effect::Offered { origin, index, waiting } => {
+                self.offered(origin, index, waiting, now_ms);
+            }
+            Effect::Held { relay, index, state, receipts } => {
+                self.relay_says(relay, index, (state, receipts), now_ms);
+            }
+            Effect::Arrived { from, arrival } if arrival.origin == self.identity.origin => {
+                self.receipt_came(from, &arrival, now_ms);
+            }
+            Effect::Arrived { from, arrival } => self.claimed(from, &arrival, now_ms),
         }
     }
 
@@ -302,6 +324,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.set_mode();
         }
         self.project(&origin, now_ms);
+        if what == "grew" {
+            self.shows_itself(origin.society());
+        }
         self.changed(now_ms, "log", origin.to_string(), what);
         self.inbox.push_back(Happening::Grew(origin));
     }

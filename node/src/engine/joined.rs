@@ -75,7 +75,12 @@ fn kind(event: &mut PeerEvent) -> Kind<'_> {
         PeerEvent::Frame { link, frame } => match &mut frame.frame {
             Some(FrameKind::Batch(batch)) => Kind::Batch(*link, batch),
             Some(
-                FrameKind::WantBody(_) | FrameKind::BodyChunk(_) | FrameKind::BodyUnavailable(_),
+                FrameKind::WantBody(_)
+                | FrameKind::BodyChunk(_)
+                | FrameKind::BodyUnavailable(_)
+                | FrameKind::Offer(_)
+                | FrameKind::Held(_)
+                | FrameKind::Received(_),
             ) => Kind::Aside,
             Some(
                 FrameKind::Hello(_)

@@ -9,6 +9,7 @@ mod allowed;
 mod carrying;
 mod commit;
 mod deadlines;
+mod delivery;
 mod erasing;
 mod exchange;
 mod fence;
@@ -16,6 +17,7 @@ mod joined;
 mod project;
 mod query;
 mod refused;
+mod relay;
 pub mod runtime;
 mod watch;
 mod write;
@@ -72,6 +74,8 @@ pub struct Engine<S, R> {
     projector: project::Projector,
     erasing: erasing::Erasing,
     deadlines: deadlines::Deadlines,
+    deliveries: delivery::Deliveries,
+    relay: relay::Relay,
     links: BTreeMap<u64, exchange::Link>,
     peers: BTreeMap<Society, PeerStatus>,
     /// Happenings inside that the exchange is still to be told of.
@@ -128,6 +132,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             incarnation,
         );
         let routing = Routing::new(&identity.keyring, &roster);
+        let notes = store.notes();
         let mut engine = Self {
             exchange: Exchange::new(settings),
             routing,
@@ -136,6 +141,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             projector: project::Projector::default(),
             erasing: erasing::Erasing::default(),
             deadlines: deadlines::Deadlines::default(),
+            deliveries: delivery::Deliveries::read(&notes),
+            relay: relay::Relay::read(&notes),
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             inbox: VecDeque::new(),
@@ -189,7 +196,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// When something is due next, milliseconds since the Unix epoch.
     pub fn next_timer(&self) -> Option<u64> {
-        [self.exchange.next_timer(), self.deadlines.next()].into_iter().flatten().min()
+        let timers =
+            [self.exchange.next_timer(), self.deadlines.next(), self.deliveries.next_look()];
+        timers.into_iter().flatten().min()
     }
 
     /// From now on, tells what changes.

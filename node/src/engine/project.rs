@@ -13,7 +13,7 @@ use tutti_core::{
     body::{Part, Place},
     entry::{Entry, Header, Visibility},
     information::{self, InformationId},
-    limits::BODY_BYTES_MAX,
+    limits::{BODY_BYTES_MAX, RELAY_KEEP_MS},
     record::{self, Unreadable},
     referral::{self, EventRef, ReferralId},
     sealing::routing::{self, Token},
@@ -135,7 +135,11 @@ impl Routing {
     /// The token that claims the bodies of an addressed entry: of another society's entry that is
     /// addressed to us, or of our own that is addressed to anyone. And the societies that it is
     /// addressed to, where it is our own.
-    fn claim(&self, own: &Origin, header: &Header) -> Option<(Token, BTreeSet<Society>)> {
+    pub(super) fn claim(
+        &self,
+        own: &Origin,
+        header: &Header,
+    ) -> Option<(Token, BTreeSet<Society>)> {
         let claim = |pair| {
             let claimed = routing::claim(pair, &header.origin, header.index, &header.tags);
             claimed.map(|(_, token)| token)
@@ -199,7 +203,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Takes a body that has arrived and is durable.
     pub(super) fn project_body(&mut self, place: &Place, now_ms: u64) {
-        if self.projector.end_waiting(place).is_none() {
+        if self.lent_body(place, false, now_ms) || self.projector.end_waiting(place).is_none() {
             return;
         }
         let at = EventRef { origin: place.origin.clone(), index: place.index };
@@ -216,12 +220,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             (_, Ok(None)) => {}
             (_, Err(error)) => self.could_not_read(&at.origin, error),
         }
+        self.say_arrived_at(place, now_ms);
         self.project(&at.origin, now_ms);
     }
 
     /// Forgets that a body is wanted: its author has erased it.
     pub(super) fn forget_body(&mut self, want: &BodyWant, now_ms: u64) {
         self.projector.end_waiting(&want.place());
+        self.say_arrived_at(&want.place(), now_ms);
         self.project(&want.origin, now_ms);
     }
 
@@ -229,8 +235,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let addressed = header.visibility == Visibility::Addressed;
         let claim =
             if addressed { self.routing.claim(&self.identity.origin, header) } else { None };
-        if addressed && header.origin != self.identity.origin && claim.is_none() {
+        let own = header.origin == self.identity.origin;
+        if addressed && !own && claim.is_none() {
+            self.find_kept(header, now_ms);
             return Ok(());
+        }
+        // Where the author was not told before this node ended.
+        let recent = now_ms.saturating_sub(header.recorded_at_ms) < RELAY_KEEP_MS;
+        if addressed && own {
+            self.deliver(header, now_ms);
+        } else if addressed && recent {
+            self.say_arrived(header, now_ms);
         }
         let at = EventRef { origin: header.origin.clone(), index: header.index };
         for part in Part::ALL {
@@ -259,7 +274,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let (token, addressees) = claim.unzip();
             let (origin, index) = (header.origin.clone(), header.index);
             let addressees = addressees.unwrap_or_default();
-            let want = BodyWant { origin, index, part, commitment, token, addressees };
+            let want = BodyWant { origin, index, part, commitment, token, lent: false, addressees };
             self.inbox.push_back(Happening::Want(want));
         }
     }
@@ -276,7 +291,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let claim = self.routing.claim(&self.identity.origin, header);
         if let (Some((token, _)), Some(commitment)) = (claim, header.commitment(part)) {
             let (origin, index, token) = (header.origin.clone(), header.index, Some(token));
-            let want = BodyWant { origin, index, part, commitment, token, addressees };
+            let want = BodyWant { origin, index, part, commitment, token, lent: false, addressees };
             self.inbox.push_back(Happening::Want(want));
         }
     }
@@ -357,7 +372,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         })
     }
 
-    fn id_at(&self, at: &EventRef) -> Option<String> {
+    pub(super) fn id_at(&self, at: &EventRef) -> Option<String> {
         match self.projector.subject(at)? {
             Subject::Referral(id) => Some(id.to_string()),
             Subject::Information(id) => Some(id.to_string()),

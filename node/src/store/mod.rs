@@ -5,6 +5,7 @@
 //! (see [`crate::journal`]). Reading takes positions, no lock and no cursor. One writer: `lock` is
 //! held as long as the store lives. After a failed write or sync nothing is written any more.
 
+mod notes;
 mod open;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub struct DiskStore {
     bodies: Bodies,
     index: Index,
     highwater: Highwater,
+    notes: notes::Notes,
     own: Origin,
     writable: bool,
     failed: Option<String>,
@@ -278,6 +280,10 @@ impl Reader for DiskStore {
         self.bodies.body(key, offset, max_bytes, &self.index)
     }
 
+    fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.notes.all().clone()
+    }
+
     fn evidence(&self, origin: &Origin) -> Option<Evidence> {
         self.journal.log(origin)?.evidence.clone()
     }
@@ -307,6 +313,18 @@ impl Store for DiskStore {
         self.may_write()?;
         let result = self.bodies.erase(key, &mut self.index);
         self.journal.acknowledge(self.bodies.mark());
+        self.noted(result)
+    }
+
+    fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        self.may_write()?;
+        let result = self.bodies.drop_one(key, &mut self.index);
+        self.noted(result)
+    }
+
+    fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.may_write()?;
+        let result = self.notes.put(key, value);
         self.noted(result)
     }
 

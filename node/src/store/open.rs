@@ -6,7 +6,7 @@ use std::{fs::File, path::Path};
 use fs4::fs_std::FileExt;
 use tutti_core::{head::HeadKeys, society::Origin, store::StoreError};
 
-use super::{DiskError, DiskStore, Opened};
+use super::{DiskError, DiskStore, Opened, notes::Notes};
 use crate::{
     bodies::Bodies,
     disk,
@@ -38,6 +38,8 @@ pub(super) fn open(
     let mut tell = |done, of| progress("bodies", done, of);
     let (bodies, cut) = Bodies::open(&dir.join("bodies"), mark, true, &mut index, &mut tell)?;
     notices.extend(cut);
+    let (notes, torn) = Notes::open(dir, true)?;
+    notices.extend(torn);
     settle(dir, &mut journal, &mut index, &mut notices)?;
     let index = check_index(dir, index, &mut journal, &bodies, &mut notices)?;
     journal.acknowledge(bodies.mark());
@@ -47,6 +49,7 @@ pub(super) fn open(
         bodies,
         index,
         highwater,
+        notes,
         own: own.clone(),
         writable: true,
         failed: None,
@@ -75,12 +78,15 @@ pub(super) fn open_read_only(
     notices.extend(odd);
     let (bodies, cut) = Bodies::open(&dir.join("bodies"), mark, false, &mut index, &mut |_, _| ())?;
     notices.extend(cut);
+    let (notes, torn) = Notes::open(dir, false)?;
+    notices.extend(torn);
     let known = highwater.size();
     let store = DiskStore {
         journal,
         bodies,
         index,
         highwater,
+        notes,
         own: own.clone(),
         writable: false,
         failed: None,

@@ -107,6 +107,9 @@ impl Reader for Watched {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.store.body(key, offset, max_bytes)
     }
+    fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.store.notes()
+    }
     fn evidence(&self, origin: &Origin) -> Option<Evidence> {
         self.store.evidence(origin)
     }
@@ -141,6 +144,12 @@ impl Store for Watched {
     }
     fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.store.erase_body(key)
+    }
+    fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        self.store.drop_body(key)
+    }
+    fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.store.put_note(key, value)
     }
     fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
         self.store.put_evidence(evidence)

@@ -31,11 +31,19 @@ def pair_key(secret, own, other):
     return HKDF(hashes.SHA256(), 32, salt=None, info=info).derive(shared)
 
 
+def authenticated(info, pair, origin, index, slot):
+    code = hmac.HMAC(pair, hashes.SHA256())
+    code.update(info + b"\0" + origin.encode() + b"\0" + index.to_bytes(8, "big"))
+    code.update(bytes([slot]))
+    return code.finalize()
+
+
 def token_of(pair, origin, index, slot):
-    token = hmac.HMAC(pair, hashes.SHA256())
-    token.update(b"tutti/v1/routing-token\0" + origin.encode() + b"\0" + index.to_bytes(8, "big"))
-    token.update(bytes([slot]))
-    return token.finalize()
+    return authenticated(b"tutti/v1/routing-token", pair, origin, index, slot)
+
+
+def receipt_of(pair, origin, index, slot):
+    return authenticated(b"tutti/v1/routing-receipt", pair, origin, index, slot)
 
 
 def tag_of(pair, origin, index, slot):

@@ -16,7 +16,7 @@ from heads import read_head
 from bodies import digest_of
 from log import read_entry
 from proof import read_proof
-from records import pair_key, tag_of, token_of
+from records import pair_key, receipt_of, tag_of, token_of
 from roster import Roster, read_card, read_routing_key
 from tree import leaf, root_from_inclusion
 from wire import COSIGNATURE, ED25519, Bad, key_id, read_vkey, require
@@ -115,6 +115,7 @@ def routing(case, _shared):
         pair = pair_key(secret, secret.public_key().public_bytes_raw(), public)
         arguments = pair, case["origin"], int(case["index"]), int(case["slot"])
         result = {"token": token_of(*arguments).hex(), "tag": tag_of(*arguments).hex()}
+        result["receipt"] = receipt_of(*arguments).hex()
         require(all(case[name] == value for name, value in result.items()), "another token or tag")
     return result
 

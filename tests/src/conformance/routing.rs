@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tutti_core::sealing::{
     RoutingKey, RoutingSecret,
-    routing::{admits, claim, tag, token},
+    routing::{admits, claim, receipt, tag, token},
 };
 
 use super::{Expect, Page, expect, frozen, seeds};
@@ -23,6 +23,7 @@ enum Case {
         /// In hex.
         token: String,
         tag: String,
+        receipt: String,
     },
     /// A public key that is taken, or refused.
     Key {
@@ -36,7 +37,8 @@ enum Case {
 
 fn tagged(index: u64, slot: u8) -> Case {
     let (ph, sg) = (seeds::ph(), seeds::sg());
-    let token = token(&ph.routing.pair(&sg.routing.public()), &ph.origin(), index, slot);
+    let pair = ph.routing.pair(&sg.routing.public());
+    let token = token(&pair, &ph.origin(), index, slot);
     Case::Tag {
         author_secret: ph.routing.to_secret_string().to_string(),
         addressee_public: sg.routing.public().to_string(),
@@ -47,6 +49,7 @@ fn tagged(index: u64, slot: u8) -> Case {
         slot,
         token: hex::encode(token),
         tag: hex::encode(tag(&token)),
+        receipt: hex::encode(receipt(&pair, &ph.origin(), index, slot)),
     }
 }
 
@@ -95,7 +98,8 @@ fn cases() -> Vec<Case> {
 #[test]
 fn tags() {
     let page: Page<Case> = Page {
-        about: "docs/protocol.md, \"Routing tags\". Keys in base64, token and tag in hex.".into(),
+        about: "docs/protocol.md, \"Routing tags\". Keys in base64, token, tag and receipt in hex."
+            .into(),
         shared: None,
         cases: cases(),
     };
@@ -111,6 +115,7 @@ fn tags() {
                 slot,
                 token: made,
                 tag: carried,
+                receipt: said,
             } => {
                 let author: RoutingSecret = author_secret.parse().unwrap();
                 let addressee: RoutingSecret = addressee_secret.parse().unwrap();
@@ -121,6 +126,7 @@ fn tags() {
                 let pair = addressee.pair(&author.public());
                 assert_eq!(at_author, token(&pair, &origin, index, slot));
                 assert_eq!((hex::encode(at_author), hex::encode(tag(&at_author))), (made, carried));
+                assert_eq!(hex::encode(receipt(&pair, &origin, index, slot)), said);
                 let mut tags = [[0xee; 16]; 8];
                 tags[usize::from(slot)] = tag(&at_author);
                 assert_eq!(claim(&pair, &origin, index, &tags), Some((slot, at_author)));

@@ -86,6 +86,8 @@ impl Node {
                         self.store.put_bodies(&[body]).unwrap();
                     }
                     Effect::Close { .. } | Effect::BodyErased { .. } => {}
+                    Effect::Met { .. } | Effect::Offered { .. } => {}
+                    Effect::Held { .. } | Effect::Arrived { .. } => {}
                     Effect::Evidence(_) => panic!("nobody has forked"),
                     Effect::OwnLogAhead { .. } => panic!("sg has signed nothing"),
                 }
@@ -163,7 +165,8 @@ fn play(data: &[u8]) -> Node {
                 let commitment = federation.records[index as usize].commitment();
                 let origin = federation.ph.origin();
                 let (part, token, addressees) = (Part::Record, None, BTreeSet::new());
-                let want = BodyWant { origin, index, part, commitment, token, addressees };
+                let want =
+                    BodyWant { origin, index, part, commitment, token, lent: false, addressees };
                 node.input(Input::Want(want));
             }
             5 => {

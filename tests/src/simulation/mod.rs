@@ -565,6 +565,9 @@ fn kind(frame: &v1::Frame) -> &'static str {
         Some(v1::frame::Frame::BodyChunk(_)) => "body_chunk",
         Some(v1::frame::Frame::BodyUnavailable(_)) => "body_unavailable",
         Some(v1::frame::Frame::Evidence(_)) => "evidence",
+        Some(v1::frame::Frame::Offer(_)) => "offer",
+        Some(v1::frame::Frame::Held(_)) => "held",
+        Some(v1::frame::Frame::Received(_)) => "received",
         None => "empty",
     }
 }

@@ -195,6 +195,9 @@ impl<S: Store> Node<S> {
                 let _ = self.store.put_bodies(&[body]);
             }
             Effect::BodyErased { .. } => {}
+            // Nothing is offered here.
+            Effect::Met { .. } | Effect::Offered { .. } => {}
+            Effect::Held { .. } | Effect::Arrived { .. } => {}
             Effect::Evidence(evidence) => {
                 truth.check_evidence(self.society, &evidence);
                 let _ = self.store.put_evidence(&evidence);
@@ -308,6 +311,7 @@ impl<S: Store> Node<S> {
             part: Part::Record,
             commitment: header.record,
             token,
+            lent: false,
             addressees: Default::default(),
         })
     }

@@ -24,10 +24,13 @@ use crate::{limits::TAGS_MAX, society::Origin};
 
 const PAIR_INFO: &[u8] = b"tutti/v1/routing-pair\0";
 const TOKEN_INFO: &[u8] = b"tutti/v1/routing-token\0";
+const RECEIPT_INFO: &[u8] = b"tutti/v1/routing-receipt\0";
 const KEY_BYTES: usize = 32;
 
 /// What an addressee shows to claim a body.
 pub type Token = [u8; 32];
+/// What shows the author that its addressee holds the bodies.
+pub type Receipt = [u8; 32];
 /// What an entry carries for each slot.
 pub type Tag = [u8; 16];
 
@@ -173,14 +176,20 @@ impl fmt::Debug for PairKey {
 
 /// The token for one `slot` of the entry at `index` in the log `origin`.
 pub fn token(pair: &PairKey, origin: &Origin, index: u64, slot: u8) -> Token {
-    of_slot(before_slot(pair, origin, index), slot)
+    of_slot(before_slot(TOKEN_INFO, pair, origin, index), slot)
 }
 
-/// What the tokens of all slots of an entry have in common.
-fn before_slot(pair: &PairKey, origin: &Origin, index: u64) -> Hmac<Sha256> {
+/// What an addressee says once it holds all bodies of an entry. Nobody but the author and that
+/// addressee can make it, so that it may go through others' hands.
+pub fn receipt(pair: &PairKey, origin: &Origin, index: u64, slot: u8) -> Receipt {
+    of_slot(before_slot(RECEIPT_INFO, pair, origin, index), slot)
+}
+
+/// What the tokens, or the receipts, of all slots of an entry have in common.
+fn before_slot(info: &[u8], pair: &PairKey, origin: &Origin, index: u64) -> Hmac<Sha256> {
     let mut mac =
         <Hmac<Sha256> as Mac>::new_from_slice(&pair.0).expect("HMAC takes a key of any length");
-    mac.update(TOKEN_INFO);
+    mac.update(info);
     mac.update(origin.as_str().as_bytes());
     mac.update(&[0]);
     mac.update(&index.to_be_bytes());
@@ -248,7 +257,7 @@ pub fn claim(pair: &PairKey, origin: &Origin, index: u64, tags: &[Tag]) -> Optio
     if tags.is_empty() {
         return None;
     }
-    let mac = before_slot(pair, origin, index);
+    let mac = before_slot(TOKEN_INFO, pair, origin, index);
     (0u8..).zip(tags.iter().take(TAGS_MAX)).find_map(|(slot, carried)| {
         let token = of_slot(mac.clone(), slot);
         (tag(&token) == *carried).then_some((slot, token))

@@ -362,6 +362,9 @@ impl Exchange {
 /// Whether a society may be asked for a body, and shown the token that claims it.
 fn may_have(want: &BodyWant, society: Society, roster: &Roster) -> bool {
     let relays = || roster.member(society).is_some_and(|member| member.role == Role::Relay);
+    if want.lent {
+        return society == want.origin.society();
+    }
     want.token.is_none()
         || society == want.origin.society()
         || want.addressees.contains(&society)

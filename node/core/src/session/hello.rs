@@ -83,6 +83,7 @@ impl Exchange {
         link.measured(step.now_ms.saturating_sub(link.connected_at_ms));
         self.show_frontier(step, from.link);
         self.bodies_may_come(step, from.society);
+        self.greet(step, from);
         Ok(())
     }
 

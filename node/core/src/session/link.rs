@@ -30,6 +30,9 @@ pub(super) struct Link {
     pub(super) hello_due_ms: u64,
     pub(super) connected_at_ms: u64,
     pub(super) frontier_at_ms: u64,
+    /// When what is offered is told again, if anything is, and from which entry on.
+    pub(super) offers_at_ms: Option<u64>,
+    pub(super) offers_from: u64,
     pub(super) round_trip_ms: u64,
     pub(super) standing: BTreeMap<Origin, Standing>,
     /// Logs whose entries from here did not fit ours once already.
@@ -81,6 +84,8 @@ impl Link {
             hello_due_ms,
             connected_at_ms: now_ms,
             frontier_at_ms: u64::MAX,
+            offers_at_ms: None,
+            offers_from: 0,
             round_trip_ms: ROUND_TRIP_MS,
             standing: BTreeMap::new(),
             doubted: BTreeSet::new(),

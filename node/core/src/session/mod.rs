@@ -14,6 +14,7 @@ mod bodies;
 mod clock;
 mod entries;
 mod forks;
+mod handing;
 mod heads;
 mod hello;
 mod link;
@@ -31,8 +32,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, frame::Frame as FrameKind};
 
-use self::{bodies::Bodies, clock::Clock, link::Link, log::Log, logs::Logs, neighbours::Graph};
+use self::{
+    bodies::Bodies, clock::Clock, handing::Handing, link::Link, log::Log, logs::Logs,
+    neighbours::Graph,
+};
 pub use self::{
+    handing::{Arrival, HeldState, Offering},
     link::Greeting,
     misbehaved::Misbehaved,
     neighbours::{MESH_MAX, neighbours},
@@ -46,7 +51,7 @@ use crate::{
     evidence::Evidence,
     head::SignedHead,
     roster::{Roster, Status},
-    sealing::routing::Token,
+    sealing::routing::{Receipt, Token},
     society::{Origin, Society},
     store::Reader,
 };
@@ -95,6 +100,8 @@ pub struct BodyWant {
     pub commitment: Commitment,
     /// Claims it: of a tag that the entry carries; `None` where it is not addressed.
     pub token: Option<Token>,
+    /// Whether it is to be kept for others, on its way: then its author alone is asked, who lends it.
+    pub lent: bool,
     /// Societies that the entry is addressed to, as far as they are known here: they may be asked,
     /// and shown the token, as its author may.
     pub addressees: BTreeSet<Society>,
@@ -143,6 +150,29 @@ pub enum Input {
     Want(BodyWant),
     /// An effect could not be made durable and the process goes on: the disk is full.
     NotKept(Unkept),
+    /// The bodies of an entry of ours have not reached all that it is addressed to: they are offered
+    /// until [`Input::Settled`]. Told again, it takes the place of what was told before.
+    Offer(Offering),
+    /// Nobody waits for the bodies of an entry of ours any more, or they are gone.
+    Settled {
+        /// The entry.
+        index: u64,
+    },
+    /// All bodies of an entry that is addressed to us are durable here.
+    Arrived(Arrival),
+    /// What a society is to be told of the bodies of an entry, where it is linked.
+    Answer {
+        /// Its author, or who sent a receipt.
+        to: Society,
+        /// The log.
+        origin: Origin,
+        /// The entry.
+        index: u64,
+        /// What there is to say.
+        state: HeldState,
+        /// With [`HeldState::Received`], for the author.
+        receipts: Vec<Receipt>,
+    },
     /// A timer may be due.
     Tick,
 }
@@ -199,6 +229,38 @@ pub enum Effect {
     },
     /// Keep the evidence; the log is frozen from now on. Comes once a log, until it is kept.
     Evidence(Box<Evidence>),
+    /// A peer has said hello.
+    Met {
+        /// Who.
+        society: Society,
+    },
+    /// The author offers the bodies of an entry.
+    Offered {
+        /// Its log.
+        origin: Origin,
+        /// The entry.
+        index: u64,
+        /// How many societies they have not reached; 0: they need not be kept any more.
+        waiting: u8,
+    },
+    /// A relay says what it has of an entry of ours that is offered.
+    Held {
+        /// Who.
+        relay: Society,
+        /// The entry.
+        index: u64,
+        /// What it says.
+        state: HeldState,
+        /// Receipts, not checked yet.
+        receipts: Vec<Receipt>,
+    },
+    /// A peer says that the bodies of an entry have reached an addressee. Nothing of it is checked.
+    Arrived {
+        /// Who says so.
+        from: Society,
+        /// What it says.
+        arrival: Arrival,
+    },
     /// A larger signed head of our own log is out there: sign nothing until the log was fetched
     /// back. Comes again where a still larger one shows.
     OwnLogAhead {
@@ -217,6 +279,7 @@ pub struct Exchange {
     links: BTreeMap<LinkId, Link>,
     logs: Logs,
     bodies: Bodies,
+    handing: Handing,
     /// The largest head of our own log that was told of in an [`Effect::OwnLogAhead`].
     own_known: u64,
     tally: Tally,
@@ -260,6 +323,7 @@ impl Exchange {
             links: BTreeMap::new(),
             logs: Logs::default(),
             bodies: Bodies::default(),
+            handing: Handing::default(),
             own_known: 0,
             tally: Tally::default(),
         }
@@ -289,6 +353,12 @@ impl Exchange {
             Input::Grew { origin } => self.grew(&mut step, &origin),
             Input::Want(want) => self.want_body(&mut step, want),
             Input::NotKept(unkept) => self.not_kept(&mut step, unkept),
+            Input::Offer(offering) => self.offer(&mut step, offering),
+            Input::Settled { index } => self.settle(&mut step, index),
+            Input::Arrived(arrival) => self.arrived(&mut step, arrival),
+            Input::Answer { to, origin, index, state, receipts } => {
+                self.answer(&mut step, to, &origin, index, (state, receipts));
+            }
             Input::Tick => self.tick(&mut step),
         }
         self.logs.settle();
@@ -301,7 +371,9 @@ impl Exchange {
             .links
             .values()
             .map(|link| if link.is_ready() { link.frontier_at_ms } else { link.hello_due_ms });
+        let offers = self.links.values().filter_map(|link| link.offers_at_ms);
         links
+            .chain(offers)
             .chain(self.logs.next_timer())
             .chain(self.bodies.next_timer())
             .min()
@@ -371,6 +443,9 @@ impl Exchange {
             FrameKind::BodyChunk(chunk) => self.body_chunk(step, from, &chunk),
             FrameKind::BodyUnavailable(answer) => self.body_unavailable(step, from, &answer),
             FrameKind::Evidence(evidence) => self.evidence(step, from, &evidence),
+            FrameKind::Offer(offer) => self.offered(step, from, &offer),
+            FrameKind::Held(held) => self.held(step, from, &held),
+            FrameKind::Received(received) => self.received(step, from, &received),
         }
     }
 
@@ -384,6 +459,7 @@ impl Exchange {
             self.tick_unkept(step, origin);
         }
         self.tick_heads(step, &due);
+        self.tick_offers(step);
         self.pull_bodies(step);
     }
 

@@ -34,7 +34,9 @@ impl Exchange {
         if !want.offset.is_multiple_of(CHUNK_BYTES_MAX as u64) {
             return Err(from.wrong("offset"));
         }
-        let served = serve(step.store, &origin, index, part, token.as_ref(), want.offset);
+        let lent = origin == self.settings.origin && self.is_lent(step.roster, from.society, index);
+        let shown = Shown { token, lent };
+        let served = serve(step.store, &origin, index, part, &shown, want.offset);
         step.send(
             from.link,
             match served {
@@ -57,13 +59,20 @@ impl Exchange {
     }
 }
 
+/// What an asker has to show for an addressed body.
+struct Shown {
+    token: Option<Token>,
+    /// It is a relay, to which we as the author lend it.
+    lent: bool,
+}
+
 /// One chunk for one who may have it. Whether the body is here or erased is told only to them.
 fn serve(
     store: &impl Reader,
     origin: &Origin,
     index: u64,
     part: Part,
-    token: Option<&Token>,
+    shown: &Shown,
     offset: u64,
 ) -> Result<Vec<u8>, Reason> {
     let entries = store.entries(origin, index, 1, usize::MAX).map_err(|_| Reason::Absent)?;
@@ -72,7 +81,9 @@ fn serve(
     let header = entry.header().ok_or(Reason::Refused)?;
     let admitted = match header.visibility {
         Visibility::Public | Visibility::Federation => true,
-        Visibility::Addressed => token.is_some_and(|token| admits(token, &header.tags)),
+        Visibility::Addressed => {
+            shown.lent || shown.token.is_some_and(|token| admits(&token, &header.tags))
+        }
     };
     let key = header.body_key(part).filter(|_| admitted).ok_or(Reason::Refused)?;
     match store.body_state(&key) {

@@ -40,6 +40,8 @@ pub fn check(make: &mut dyn FnMut(&World) -> Box<dyn Subject>) {
     keeps_heads_and_who_cosigned_them(&world, &mut *make(&world));
     bodies_are_present_absent_or_erased(&world, &mut *make(&world));
     refuses_a_batch_with_an_erased_body_as_a_whole(&world, &mut *make(&world));
+    drops_what_was_kept_for_others(&world, &mut *make(&world));
+    keeps_small_notes(&world, &mut *make(&world));
     keeps_the_first_evidence(&world, &mut *make(&world));
     assert!(make(&world).refuses_second_writer(), "7: one writer");
 }
@@ -393,6 +395,44 @@ fn refuses_a_batch_with_an_erased_body_as_a_whole(world: &World, subject: &mut d
     assert!(matches!(refused, Err(StoreError::Erased)));
     assert!(subject.store().logs().is_empty(), "3: nothing of it");
     assert_eq!(subject.store().body_state(&another.key()), BodyState::Absent, "3: nothing of it");
+}
+
+fn drops_what_was_kept_for_others(world: &World, subject: &mut dyn Subject) {
+    let bodies: Vec<Body> = (1..4u8).map(|n| world.body(n.into(), &[n; 700])).collect();
+    subject.store().put_bodies(&bodies).expect("put");
+    subject.store().erase_body(&bodies[2].key()).expect("erase");
+    for body in &bodies[1..] {
+        subject.store().drop_body(&body.key()).expect("drop");
+    }
+    let states = |subject: &mut dyn Subject| -> Vec<BodyState> {
+        bodies.iter().map(|body| subject.store().body_state(&body.key())).collect()
+    };
+    let erased = BodyState::Erased;
+    assert_eq!(states(subject), [BodyState::Present, BodyState::Absent, erased]);
+    assert_eq!(subject.store().body(&bodies[1].key(), 0, 9).expect("absent"), None);
+    subject.store().drop_body(&bodies[1].key()).expect("again");
+    subject.store().put_bodies(&bodies[1..2]).expect("5: taken again");
+    assert_eq!(states(subject), [BodyState::Present, BodyState::Present, erased]);
+    let whole = subject.store().body(&bodies[1].key(), 0, usize::MAX).expect("body");
+    assert_eq!(whole.as_deref(), Some(bodies[1].bytes()));
+    subject.store().drop_body(&bodies[1].key()).expect("drop");
+    subject.store().erase_body(&bodies[1].key()).expect("erase");
+    assert_eq!(states(subject), [BodyState::Present, erased, erased]);
+}
+
+fn keeps_small_notes(_: &World, subject: &mut dyn Subject) {
+    assert!(subject.store().notes().is_empty());
+    for (key, value) in [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4"), ("b", "")] {
+        subject.store().put_note(key.as_bytes(), value.as_bytes()).expect("note");
+    }
+    let held: Vec<_> = subject.store().notes().into_iter().collect();
+    assert_eq!(held, [(b"a".to_vec(), b"3".to_vec()), (b"c".to_vec(), b"4".to_vec())]);
+    let longest = [7; crate::limits::NOTE_VALUE_BYTES_MAX];
+    for round in 0..300u16 {
+        subject.store().put_note(&round.to_be_bytes(), &longest).expect("note");
+        subject.store().put_note(&round.to_be_bytes(), &[]).expect("forgotten");
+    }
+    assert_eq!(subject.store().notes().len(), 2);
 }
 
 fn keeps_the_first_evidence(world: &World, subject: &mut dyn Subject) {

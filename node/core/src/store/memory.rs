@@ -21,6 +21,7 @@ pub struct MemoryStore {
     logs: BTreeMap<Origin, Log>,
     /// `None`: erased.
     bodies: BTreeMap<BodyKey, Option<Vec<u8>>>,
+    notes: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -128,6 +129,10 @@ impl Reader for MemoryStore {
         Ok(Some(rest.unwrap_or_default().iter().take(max_bytes).copied().collect()))
     }
 
+    fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.notes.clone()
+    }
+
     fn evidence(&self, origin: &Origin) -> Option<Evidence> {
         self.logs.get(origin)?.evidence.clone()
     }
@@ -172,6 +177,21 @@ impl Store for MemoryStore {
 
     fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.bodies.insert(*key, None);
+        Ok(())
+    }
+
+    fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        if self.body_state(key) == BodyState::Present {
+            self.bodies.remove(key);
+        }
+        Ok(())
+    }
+
+    fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        match value {
+            [] => drop(self.notes.remove(key)),
+            value => drop(self.notes.insert(key.to_vec(), value.to_vec())),
+        }
         Ok(())
     }
 

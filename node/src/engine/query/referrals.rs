@@ -17,7 +17,7 @@ use tutti_proto::{
 
 use super::{page::page, state_of_body};
 use crate::{
-    engine::{Engine, Refused, allowed::not_allowed, project::read_body},
+    engine::{Engine, Refused, allowed::not_allowed, delivery::Delivery, project::read_body},
     local::Actor,
 };
 
@@ -134,8 +134,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 self.store.cosigned(o).values().map(|head| head.size()).collect::<Vec<u64>>()
             });
             let witnesses = sizes.iter().filter(|size| **size > outcome.event.at.index).count();
-            events.push(self.event_message(outcome, with_content, witnesses, now_ms)?);
+            let mut event = self.event_message(outcome, with_content, witnesses, now_ms)?;
+            let delivery = self.delivery(&outcome.event.at, &referral.outcomes);
+            event.delivery = delivery.map_or(api::Delivery::Unspecified, delivery_message) as i32;
+            events.push(event);
         }
+        // A receipt for an erasure is no step of a person.
+        let steps = events.iter().rev().filter(|event| event.transition != "erased");
+        let mut own = steps.map(api::ReferralEventView::delivery);
+        let delivery = own.find(|delivery| *delivery != api::Delivery::Unspecified);
         Ok(api::Referral {
             id: referral.id.to_string(),
             sender: referral.sender.to_string(),
@@ -155,6 +162,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             handover_open: referral.case == referral::Case::Proposed,
             retained_until_ms: referral.retained_until_ms(deadlines),
             onward: referral.effective().filter_map(onward_of).collect(),
+            delivery: delivery.unwrap_or_default() as i32,
         })
     }
 
@@ -188,6 +196,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             content_state: self.content_state(event, now_ms)?.unwrap_or(api::BodyState::Unspecified)
                 as i32,
             entries: erased_entries(event),
+            delivery: api::Delivery::Unspecified as i32,
         })
     }
 
@@ -235,6 +244,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 Ok(None)
             }
         }
+    }
+}
+
+fn delivery_message(delivery: Delivery) -> api::Delivery {
+    match delivery {
+        Delivery::Saved => api::Delivery::Saved,
+        Delivery::WithRelay => api::Delivery::WithRelay,
+        Delivery::OnTheirNode => api::Delivery::OnTheirNode,
+        Delivery::Seen => api::Delivery::Seen,
     }
 }
 

@@ -1,3 +1,5 @@
+use tutti_core::society::Society;
+
 use super::*;
 use crate::{
     engine::Mode,
@@ -5,46 +7,69 @@ use crate::{
 };
 
 /// The two ends of one link, with what each node has put in.
-struct Wire {
+pub(super) struct Wire {
     link: u64,
     ends: [Inbox; 2],
 }
 
-fn connect(link: u64, one: &mut Node, other: &mut Node) -> Wire {
-    let end = |node: &mut Node, society| {
+pub(super) fn connect<A: Store, B: Store>(
+    link: u64,
+    one: &mut On<A>,
+    other: &mut On<B>,
+    now_ms: u64,
+) -> Wire {
+    fn end<S: Store>(link: u64, node: &mut On<S>, society: Society, now_ms: u64) -> Inbox {
         let (outbox, inbox) = Outbox::detached();
         let address = "127.0.0.1:1".into();
         let event = PeerEvent::Connected { link, society, outbox, dialled: true, address };
-        node.peer(event, NOW_MS);
+        node.peer(event, now_ms);
         inbox
-    };
+    }
     let (first, second) = (one.identity.society, other.identity.society);
-    Wire { link, ends: [end(one, second), end(other, first)] }
+    Wire { link, ends: [end(link, one, second, now_ms), end(link, other, first, now_ms)] }
 }
 
 /// Carries frames until both are silent.
-async fn carry(wire: &mut Wire, one: &mut Node, other: &mut Node, now_ms: u64) {
+pub(super) async fn carry<A: Store, B: Store>(
+    wire: &mut Wire,
+    one: &mut On<A>,
+    other: &mut On<B>,
+    now_ms: u64,
+) {
     let mut quiet = 0;
     while quiet < 4 {
         quiet += 1;
         one.tick(now_ms);
         other.tick(now_ms);
         let [first, second] = &mut wire.ends;
-        for (inbox, node) in [(first, &mut *other), (second, &mut *one)] {
-            let soon = std::time::Duration::from_millis(1);
-            while let Ok(Ok(frame)) = tokio::time::timeout(soon, inbox.next()).await {
-                node.peer(PeerEvent::Frame { link: wire.link, frame }, now_ms);
-                quiet = 0;
-            }
+        let soon = std::time::Duration::from_millis(1);
+        while let Ok(Ok(frame)) = tokio::time::timeout(soon, first.next()).await {
+            other.peer(PeerEvent::Frame { link: wire.link, frame }, now_ms);
+            quiet = 0;
+        }
+        while let Ok(Ok(frame)) = tokio::time::timeout(soon, second.next()).await {
+            one.peer(PeerEvent::Frame { link: wire.link, frame }, now_ms);
+            quiet = 0;
         }
     }
+}
+
+/// Ends a link at both ends.
+pub(super) fn part<A: Store, B: Store>(
+    wire: Wire,
+    one: &mut On<A>,
+    other: &mut On<B>,
+    now_ms: u64,
+) {
+    one.peer(PeerEvent::Closed { link: wire.link, why: "gone".into() }, now_ms);
+    other.peer(PeerEvent::Closed { link: wire.link, why: "gone".into() }, now_ms);
 }
 
 #[tokio::test]
 async fn a_referral_goes_over_a_link_and_comes_back_acknowledged_and_witnessed() {
     let federation = federation();
     let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
-    let mut wire = connect(1, &mut sg, &mut ph);
+    let mut wire = connect(1, &mut sg, &mut ph, NOW_MS);
     carry(&mut wire, &mut sg, &mut ph, NOW_MS).await;
     let id = id_of(&one(&mut sg, send(1)).unwrap());
     carry(&mut wire, &mut sg, &mut ph, NOW_MS + 10).await;
@@ -69,7 +94,7 @@ async fn a_referral_goes_over_a_link_and_comes_back_acknowledged_and_witnessed()
 async fn a_node_that_lost_its_log_is_fenced_until_a_peer_has_given_it_back() {
     let federation = federation();
     let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
-    let mut wire = connect(1, &mut sg, &mut ph);
+    let mut wire = connect(1, &mut sg, &mut ph, NOW_MS);
     let id = id_of(&one(&mut sg, send(1)).unwrap());
     one(&mut sg, advance(2, id, withdraw(), "")).unwrap();
     carry(&mut wire, &mut sg, &mut ph, NOW_MS).await;
@@ -80,7 +105,7 @@ async fn a_node_that_lost_its_log_is_fenced_until_a_peer_has_given_it_back() {
     assert!(!ph.peer_statuses()[&society("sg")].connected);
 
     let mut again = node(&federation, "sg");
-    let mut wire = connect(2, &mut again, &mut ph);
+    let mut wire = connect(2, &mut again, &mut ph, NOW_MS);
     // Its own head is told first, the entries follow.
     let mut fenced = false;
     for _ in 0..20 {
@@ -102,7 +127,7 @@ async fn a_node_that_lost_its_log_is_fenced_until_a_peer_has_given_it_back() {
 async fn a_peer_that_misbehaves_and_one_that_does_not_read_are_cut_off() {
     let federation = federation();
     let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
-    let mut wire = connect(1, &mut sg, &mut ph);
+    let mut wire = connect(1, &mut sg, &mut ph, NOW_MS);
     carry(&mut wire, &mut sg, &mut ph, NOW_MS).await;
     let heads = v1::Heads { checkpoints: vec![b"no head".to_vec()], frontier: false };
     let frame = v1::Frame { frame: Some(v1::frame::Frame::Heads(heads)) };
@@ -112,7 +137,7 @@ async fn a_peer_that_misbehaves_and_one_that_does_not_read_are_cut_off() {
     // What still comes from there is not looked at.
     sg.peer(PeerEvent::Frame { link: 1, frame }, NOW_MS);
 
-    let _wire = connect(2, &mut sg, &mut ph);
+    let _wire = connect(2, &mut sg, &mut ph, NOW_MS);
     let hello = v1::Hello {
         version: 1,
         federation: FEDERATION.into(),

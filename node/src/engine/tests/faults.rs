@@ -71,6 +71,9 @@ impl Reader for Faulty {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.memory.body(key, offset, max_bytes)
     }
+    fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.memory.notes()
+    }
     fn evidence(&self, origin: &Origin) -> Option<Evidence> {
         self.memory.evidence(origin)
     }
@@ -92,6 +95,12 @@ impl Store for Faulty {
     }
     fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.memory.erase_body(key)
+    }
+    fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        self.memory.drop_body(key)
+    }
+    fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.memory.put_note(key, value)
     }
     fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
         self.memory.put_evidence(evidence)

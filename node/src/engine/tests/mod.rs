@@ -10,6 +10,7 @@ mod hostile;
 mod information;
 mod onward;
 mod referrals;
+mod relays;
 mod unhappy;
 
 use rand_chacha::ChaCha20Rng;
@@ -91,7 +92,8 @@ fn wants<S: Store>(node: &mut On<S>) -> Vec<BodyWant> {
     node.inbox.extend(rest);
     let want = |happening| match happening {
         Happening::Want(want) => Some(want),
-        Happening::Grew(_) | Happening::Closed(_) | Happening::NotKept(_) => None,
+        Happening::Grew(_) | Happening::Closed(_) => None,
+        Happening::NotKept(_) | Happening::Told(_) => None,
     };
     wants.into_iter().filter_map(want).collect()
 }
@@ -145,7 +147,15 @@ fn withdraw() -> Command {
     Command::Withdraw(v1::Withdrawn { code: v1::WithdrawCode::PersonLeft as i32 })
 }
 
+/// The referral, without how far each side's own steps have come, which differs from side to side.
 fn shown<S: Store>(node: &On<S>, id: ReferralId) -> api::Referral {
+    let mut referral = shown_with_delivery(node, id);
+    referral.delivery = 0;
+    referral.events.iter_mut().for_each(|event| event.delivery = 0);
+    referral
+}
+
+fn shown_with_delivery<S: Store>(node: &On<S>, id: ReferralId) -> api::Referral {
     let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
     node.referral(&Actor::node(), &request, NOW_MS).unwrap()
 }

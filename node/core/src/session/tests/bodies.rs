@@ -14,7 +14,7 @@ use tutti_proto::v1::{self, body_unavailable::Reason};
 
 fn want(origin_code: &str, commitment: Commitment, token: Option<[u8; 32]>) -> BodyWant {
     let (origin, part, addressees) = (origin(origin_code), Part::Record, BTreeSet::new());
-    BodyWant { origin, index: 0, part, commitment, token, addressees }
+    BodyWant { origin, index: 0, part, commitment, token, lent: false, addressees }
 }
 
 #[test]

@@ -186,7 +186,12 @@ impl Node<'_> {
                     self.store.put_bodies(std::slice::from_ref(&body)).unwrap();
                     self.others.push(Effect::Body { want, body });
                 }
-                other @ (Effect::BodyErased { .. } | Effect::OwnLogAhead { .. }) => {
+                Effect::Met { .. } => {}
+                other @ (Effect::BodyErased { .. }
+                | Effect::OwnLogAhead { .. }
+                | Effect::Offered { .. }
+                | Effect::Held { .. }
+                | Effect::Arrived { .. }) => {
                     self.others.push(other);
                 }
             }
@@ -292,6 +297,10 @@ fn unkept(effect: &Effect) -> Option<Unkept> {
         Effect::Send { .. }
         | Effect::Close { .. }
         | Effect::BodyErased { .. }
+        | Effect::Met { .. }
+        | Effect::Offered { .. }
+        | Effect::Held { .. }
+        | Effect::Arrived { .. }
         | Effect::OwnLogAhead { .. } => None,
     }
 }

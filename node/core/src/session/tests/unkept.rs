@@ -88,6 +88,7 @@ fn a_body_that_found_no_room_is_asked_for_again() {
         part: Part::Record,
         commitment,
         token: None,
+        lent: false,
         addressees: Default::default(),
     };
     let key = want.key();

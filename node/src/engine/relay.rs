@@ -1,0 +1,338 @@
+//! A relay: sealed bodies of others, kept for those who can show a token, and for no longer.
+//!
+//! Where the roster makes this society a relay, it takes the bodies of addressed entries that their
+//! authors offer, within a quota for each author, and drops them on the receipts of those who were
+//! waited for, at the author's word, or when their time is over. It can read none of them and is not
+//! told for whom they are. What it keeps stands in the store's notes, so that a restart changes
+//! nothing. Invariant: a body that is addressed to this society itself is none of its relaying.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    body::{Part, Place},
+    entry::{Header, Visibility},
+    limits::{RELAY_AUTHOR_BYTES_MAX, RELAY_BYTES_MAX, RELAY_KEEP_MS, TAGS_MAX},
+    referral::EventRef,
+    roster::Role,
+    sealing::routing::{Receipt, admits},
+    session::{Arrival, BodyWant, HeldState, Input},
+    society::{Origin, Society},
+    store::{BodyState, Store, StoreError},
+};
+
+use super::Engine;
+
+/// How often it is looked whether the time of something is over, milliseconds.
+const LOOK_MS: u64 = 60_000;
+
+/// Lines that are told to an author when it comes.
+const TOLD_MAX: usize = 1_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Its author is asked for it.
+    Asked,
+    /// It is durable here.
+    Here,
+    /// It was received and dropped; the receipts wait for the author.
+    Received,
+}
+
+/// The bodies of one entry.
+#[derive(Debug)]
+struct Kept {
+    state: State,
+    since_ms: u64,
+    bytes: u64,
+    /// How many receipts end it.
+    waiting: u8,
+    receipts: Vec<Receipt>,
+    /// What its author has erased meanwhile.
+    gone: BTreeSet<Part>,
+}
+
+type At = (Origin, u64);
+
+/// All that is kept for others.
+#[derive(Debug, Default)]
+pub(super) struct Relay {
+    kept: BTreeMap<At, Kept>,
+    look_at_ms: u64,
+}
+
+impl Relay {
+    /// What the notes say.
+    pub(super) fn read(notes: &BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
+        let kept = notes.iter().filter_map(|(key, value)| Some((read_key(key)?, read(value)?)));
+        Self { kept: kept.collect(), look_at_ms: 0 }
+    }
+
+    /// Bytes that are kept for others, of one author or of all.
+    pub(super) fn bytes(&self, author: Option<Society>) -> u64 {
+        let of = |at: &At| author.is_none_or(|author| at.0.society() == author);
+        let kept = self.kept.iter().filter(|(at, kept)| of(at) && kept.state != State::Received);
+        kept.fold(0, |sum, (_, kept)| sum.saturating_add(kept.bytes))
+    }
+}
+
+fn key(at: &At) -> Vec<u8> {
+    [b"k", at.0.as_str().as_bytes(), &[0], &at.1.to_be_bytes()].concat()
+}
+
+fn read_key(key: &[u8]) -> Option<At> {
+    let (origin, index) = key.strip_prefix(b"k")?.split_last_chunk::<8>()?;
+    let origin = std::str::from_utf8(origin.strip_suffix(&[0])?).ok()?.parse().ok()?;
+    Some((origin, u64::from_be_bytes(*index)))
+}
+
+fn write(kept: &Kept) -> Vec<u8> {
+    let mut bytes = vec![u8::from(kept.state == State::Received), kept.waiting];
+    bytes.extend(kept.since_ms.to_be_bytes());
+    bytes.extend(kept.bytes.to_be_bytes());
+    bytes.extend(kept.receipts.iter().take(TAGS_MAX).flatten());
+    bytes
+}
+
+fn read(value: &[u8]) -> Option<Kept> {
+    let ([received, waiting], rest) = value.split_first_chunk::<2>()?;
+    let (since_ms, rest) = rest.split_first_chunk::<8>()?;
+    let (bytes, rest) = rest.split_first_chunk::<8>()?;
+    let receipts = rest.chunks(32).map(|receipt| receipt.try_into().ok());
+    Some(Kept {
+        state: if *received == 1 { State::Received } else { State::Here },
+        since_ms: u64::from_be_bytes(*since_ms),
+        bytes: u64::from_be_bytes(*bytes),
+        waiting: *waiting,
+        receipts: receipts.collect::<Option<_>>()?,
+        gone: BTreeSet::new(),
+    })
+}
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    fn is_relay(&self) -> bool {
+        let own = self.roster.member(self.identity.society);
+        own.is_some_and(|own| own.role == Role::Relay)
+    }
+
+    /// The author of an entry offers its bodies: to us as an addressee, or as a relay.
+    pub(super) fn offered(&mut self, origin: Origin, index: u64, waiting: u8, now_ms: u64) {
+        let event = EventRef { origin: origin.clone(), index };
+        let Ok(Some(header)) = self.header_at(&event) else { return };
+        if header.visibility != Visibility::Addressed || origin == self.identity.origin {
+            return;
+        }
+        if self.routing.claim(&self.identity.origin, &header).is_some() {
+            return self.say_arrived(&header, now_ms);
+        }
+        let at = (origin, index);
+        if waiting == 0 {
+            return self.let_go(&at);
+        }
+        if let Some(kept) = self.relay.kept.get_mut(&at) {
+            kept.waiting = waiting;
+            return self.tell_author(&at);
+        }
+        if !self.is_relay() {
+            return;
+        }
+        let bytes = Part::ALL.into_iter().filter_map(|part| header.commitment(part));
+        let bytes = bytes.fold(0u64, |sum, body| sum.saturating_add(body.size));
+        let author = at.0.society();
+        if self.relay.bytes(Some(author)).saturating_add(bytes) > RELAY_AUTHOR_BYTES_MAX
+            || self.relay.bytes(None).saturating_add(bytes) > RELAY_BYTES_MAX
+        {
+            return self.answer_author(&at, HeldState::NoRoom, Vec::new());
+        }
+        let (state, gone) = (State::Asked, BTreeSet::new());
+        let kept = Kept { state, since_ms: now_ms, bytes, waiting, receipts: Vec::new(), gone };
+        self.relay.kept.insert(at.clone(), kept);
+        for part in Part::ALL {
+            let Some(commitment) = header.commitment(part) else { continue };
+            let (origin, addressees) = (at.0.clone(), BTreeSet::new());
+            let (token, lent) = (None, true);
+            self.tell(Input::Want(BodyWant {
+                origin,
+                index,
+                part,
+                commitment,
+                token,
+                lent,
+                addressees,
+            }));
+        }
+        self.lent_came(&header, now_ms);
+    }
+
+    /// A body that was lent has come, or its author has erased it. Says whether it was lent.
+    pub(super) fn lent_body(&mut self, place: &Place, erased: bool, now_ms: u64) -> bool {
+        let at = (place.origin.clone(), place.index);
+        let Some(kept) = self.relay.kept.get_mut(&at) else { return false };
+        if erased {
+            kept.gone.insert(place.part);
+        }
+        let event = EventRef { origin: at.0, index: at.1 };
+        if let Ok(Some(header)) = self.header_at(&event) {
+            self.lent_came(&header, now_ms);
+        }
+        true
+    }
+
+    /// Says that all of an entry is here, once it is.
+    fn lent_came(&mut self, header: &Header, now_ms: u64) {
+        let at = (header.origin.clone(), header.index);
+        let Some(kept) = self.relay.kept.get_mut(&at) else { return };
+        let mut here = 0;
+        let whole = Part::ALL.into_iter().all(|part| {
+            let present =
+                header.body_key(part).map(|key| self.store.body_state(&key) == BodyState::Present);
+            here += usize::from(present == Some(true));
+            present.unwrap_or(true) || kept.gone.contains(&part)
+        });
+        if !whole || kept.state != State::Asked {
+            return;
+        }
+        if here == 0 {
+            return self.let_go(&at);
+        }
+        (kept.state, kept.since_ms) = (State::Here, now_ms);
+        self.note_kept(&at);
+        self.tell_author(&at);
+    }
+
+    /// Bodies of others that are here without a note, after a crash in between.
+    pub(super) fn find_kept(&mut self, header: &Header, now_ms: u64) {
+        let at = (header.origin.clone(), header.index);
+        if !self.is_relay() || self.relay.kept.contains_key(&at) {
+            return;
+        }
+        let here: Vec<u64> = Part::ALL
+            .into_iter()
+            .filter_map(|part| Some((header.body_key(part)?, header.commitment(part)?)))
+            .filter(|(key, _)| self.store.body_state(key) == BodyState::Present)
+            .map(|(_, commitment)| commitment.size)
+            .collect();
+        if !here.is_empty() {
+            let kept = Kept {
+                state: State::Here,
+                since_ms: header.recorded_at_ms.min(now_ms),
+                bytes: here.iter().sum(),
+                waiting: 1,
+                receipts: Vec::new(),
+                gone: BTreeSet::new(),
+            };
+            self.relay.kept.insert(at.clone(), kept);
+            self.note_kept(&at);
+        }
+    }
+
+    /// Somebody who can claim the bodies of another's entry has them.
+    pub(super) fn claimed(&mut self, from: Society, arrival: &Arrival, now_ms: u64) {
+        let event = EventRef { origin: arrival.origin.clone(), index: arrival.index };
+        let Ok(Some(header)) = self.header_at(&event) else { return };
+        let at = (arrival.origin.clone(), arrival.index);
+        let Some(kept) = self.relay.kept.get_mut(&at) else { return };
+        if !admits(&arrival.token, &header.tags) {
+            return;
+        }
+        if !kept.receipts.contains(&arrival.receipt) && kept.receipts.len() < TAGS_MAX {
+            kept.receipts.push(arrival.receipt);
+        }
+        if kept.state != State::Received && kept.receipts.len() >= usize::from(kept.waiting) {
+            (kept.state, kept.since_ms) = (State::Received, now_ms);
+            self.drop_bytes(&at);
+            self.tell_author(&at);
+        }
+        self.note_kept(&at);
+        let (origin, index) = at;
+        let (state, receipts) = (HeldState::Received, Vec::new());
+        self.tell(Input::Answer { to: from, origin, index, state, receipts });
+    }
+
+    /// An author is here: it is told what is kept of it.
+    pub(super) fn met(&mut self, society: Society) {
+        let of = self.relay.kept.keys().filter(|at| at.0.society() == society);
+        let of: Vec<At> = of.take(TOLD_MAX).cloned().collect();
+        for at in of {
+            self.tell_author(&at);
+        }
+    }
+
+    /// What nobody has come for goes when its time is over.
+    pub(super) fn tend_relay(&mut self, now_ms: u64) {
+        if now_ms < self.relay.look_at_ms || self.relay.kept.is_empty() {
+            return;
+        }
+        self.relay.look_at_ms = now_ms.saturating_add(LOOK_MS);
+        let over = |kept: &Kept| now_ms >= kept.since_ms.saturating_add(RELAY_KEEP_MS);
+        let over: Vec<At> = self
+            .relay
+            .kept
+            .iter()
+            .filter(|(_, kept)| over(kept))
+            .map(|(at, _)| at.clone())
+            .collect();
+        for at in over {
+            let dropped = self.relay.kept.get(&at).is_some_and(|kept| kept.state == State::Here);
+            self.let_go(&at);
+            if dropped {
+                self.answer_author(&at, HeldState::Over, Vec::new());
+            }
+        }
+    }
+
+    fn tell_author(&mut self, at: &At) {
+        let Some(kept) = self.relay.kept.get(at) else { return };
+        match kept.state {
+            State::Asked => {}
+            State::Here => self.answer_author(at, HeldState::Kept, Vec::new()),
+            State::Received => {
+                let receipts = kept.receipts.clone();
+                self.answer_author(at, HeldState::Received, receipts);
+            }
+        }
+    }
+
+    fn answer_author(&mut self, at: &At, state: HeldState, receipts: Vec<Receipt>) {
+        let (origin, index) = at.clone();
+        self.tell(Input::Answer { to: origin.society(), origin, index, state, receipts });
+    }
+
+    /// Drops all that is kept of an entry, the note too.
+    fn let_go(&mut self, at: &At) {
+        if self.relay.kept.remove(at).is_some() {
+            self.drop_bytes(at);
+            let forgotten = self.store.put_note(&key(at), &[]);
+            forgotten.unwrap_or_else(|error| self.could_not_note(error));
+        }
+    }
+
+    fn drop_bytes(&mut self, (origin, index): &At) {
+        let event = EventRef { origin: origin.clone(), index: *index };
+        let Ok(Some(header)) = self.header_at(&event) else { return };
+        for part in Part::ALL {
+            self.exchange.unwant(&header.place(part));
+            let Some(key) = header.body_key(part) else { continue };
+            if let Err(error) = self.store.drop_body(&key) {
+                self.could_not_note(error);
+            }
+        }
+    }
+
+    fn note_kept(&mut self, at: &At) {
+        let value = self.relay.kept.get(at).filter(|kept| kept.state != State::Asked).map(write);
+        if let Some(value) = value {
+            let noted = self.store.put_note(&key(at), &value);
+            noted.unwrap_or_else(|error| self.could_not_note(error));
+        }
+    }
+
+    pub(super) fn could_not_note(&mut self, error: StoreError) {
+        match error {
+            StoreError::Fatal(error) => {
+                self.fatal = Some(format!("writing a note failed: {error}"))
+            }
+            error => tracing::warn!(%error, "a note on a delivery was not kept"),
+        }
+    }
+}
