@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use tutti_core::{
     entry::{Entry, Visibility},
     limits::NOTE_BYTES_MAX,
-    proof::{PROOF_BYTES_MAX, Proof as TlogProof},
+    opened::{OPENED_BYTES_MAX, OPENED_LINE, Opened},
+    proof::Proof as TlogProof,
     roster::Chain,
 };
 use tutti_node::rosters;
@@ -15,7 +16,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     files, json,
     screen::{Style, fields, paint, say},
-    time,
+    text, time,
 };
 
 /// Check evidence that somebody handed over.
@@ -28,7 +29,8 @@ pub(crate) enum Proof {
 ///
 /// The file is a C2SP tlog-proof, made by `tutti log prove`. It holds the entry, its place, the
 /// hashes that lead to the head, and the head with its signatures. It is checked against the keys
-/// of the roster; nothing is asked of any node.
+/// of the roster; nothing is asked of any node. Where the file was made --with-record, it is shown
+/// what the record says, which is checked to be the one that the entry commits to.
 #[derive(Args)]
 pub(crate) struct Verify {
     /// The proof.
@@ -51,16 +53,24 @@ impl Proof {
         let unreadable = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::Usage, format!("{} is no proof: {error}", verify.file.display()))
         };
-        let proof = TlogProof::parse(&files::read(&verify.file, PROOF_BYTES_MAX)?)
-            .map_err(|error| unreadable(&error))?;
-        let (entry, head) = proof.verify(&keys, None).map_err(|error| {
+        let refused = |error: &dyn std::fmt::Display| {
             let what = format!("{} proves nothing: {error}", verify.file.display());
             Failure::new(Exit::Refused, what)
                 .todo("ask for the proof again, and for the roster that goes with it")
-        })?;
+        };
+        let bytes = files::read(&verify.file, OPENED_BYTES_MAX)?;
+        let (proof, record) = match bytes.starts_with(OPENED_LINE.as_bytes()) {
+            false => (TlogProof::parse(&bytes).map_err(|error| unreadable(&error))?, None),
+            true => {
+                let opened = Opened::parse(&bytes).map_err(|error| unreadable(&error))?;
+                let proven = opened.verify(&keys).map_err(|error| refused(&error))?;
+                (opened.proof, Some(proven.record))
+            }
+        };
+        let (entry, head) = proof.verify(&keys, None).map_err(|error| refused(&error))?;
         let parsed = Entry::parse(entry.as_slice()).map_err(|error| unreadable(&error))?;
         if verify.json {
-            json::print(&json::Proven::new(proof.index, &parsed, &head));
+            json::print(&json::Proven::new(proof.index, &parsed, &head, record.as_ref()));
             return Ok(Exit::Ok);
         }
         let witnesses: Vec<String> = head
@@ -95,6 +105,11 @@ impl Proof {
             }
         }
         say(format!("{}\n\n{}", paint(Style::Good, "Proven."), fields(lines)));
+        if let Some(record) = record {
+            // The names are those of record.proto; control codes are shown, not obeyed.
+            let said = text::block(&format!("{record:#?}"), "  ");
+            say(format!("\nAnd its record, which is the one that it commits to, says:\n{said}"));
+        }
         Ok(Exit::Ok)
     }
 }

@@ -1,11 +1,12 @@
 //! Entries of a log, and what a proof proves.
 
+use prost::Message as _;
 use serde::Serialize;
 use tutti_core::{
     entry::{Commitment, Entry, Header, Visibility},
     head::SignedHead,
 };
-use tutti_proto::node::v1 as api;
+use tutti_proto::{node::v1 as api, v1};
 
 use super::given;
 use crate::{names, time::rfc3339};
@@ -43,6 +44,7 @@ pub(crate) struct Proven {
     visibility: Option<&'static str>,
     record_digest: Option<String>,
     content_digest: Option<String>,
+    record: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -78,8 +80,13 @@ impl From<&api::LogEntry> for LogEntry {
 }
 
 impl Proven {
-    /// What was proven of `entry` at `index` under `head`.
-    pub(crate) fn new(index: u64, entry: &Entry, head: &SignedHead) -> Self {
+    /// What was proven of `entry` at `index` under `head`, and of its record, where that is there.
+    pub(crate) fn new(
+        index: u64,
+        entry: &Entry,
+        head: &SignedHead,
+        record: Option<&v1::Record>,
+    ) -> Self {
         let header = entry.header();
         let content = header.and_then(|header| header.content.as_ref());
         Self {
@@ -98,6 +105,7 @@ impl Proven {
             visibility: header.map(visibility),
             record_digest: header.map(|header| hex::encode(header.record.digest)),
             content_digest: content.map(|content| hex::encode(content.digest)),
+            record: record.map(|record| hex::encode(record.encode_to_vec())),
         }
     }
 }

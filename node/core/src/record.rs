@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::{
     entry::{Header, Visibility},
     limits::LIST_MAX,
-    sealing::{self, Identity, OpenError},
+    sealing::{self, Identity, OpenError, RevealedKey},
     society::Society,
 };
 
@@ -54,7 +54,24 @@ pub fn open(
     body: &[u8],
     identities: &[&Identity],
 ) -> Result<v1::Record, Unreadable> {
-    let record: v1::Record = decode(header, body, identities)?;
+    believe(header, decode(header, body, identities)?)
+}
+
+/// The same with the key of a sealed record that was given away.
+///
+/// # Errors
+/// [`Unreadable`]; the entry counts as one that says nothing.
+pub fn open_revealed(
+    header: &Header,
+    body: &[u8],
+    key: &RevealedKey,
+) -> Result<v1::Record, Unreadable> {
+    let message = sealing::open_revealed(body, key)?;
+    believe(header, read(&message)?)
+}
+
+/// The rules that a record must keep in its entry.
+fn believe(header: &Header, record: v1::Record) -> Result<v1::Record, Unreadable> {
     if lists(&record).into_iter().any(|items| items > LIST_MAX) {
         return Err(Unreadable::TooMuch);
     }
@@ -173,6 +190,11 @@ fn decode<M: prost::Message + Default>(
             opened.as_slice()
         }
     };
+    read(message)
+}
+
+/// A message through the round-trip gate.
+fn read<M: prost::Message + Default>(message: &[u8]) -> Result<M, Unreadable> {
     let decoded = M::decode(message).map_err(|_| Unreadable::Decode)?;
     let again = Zeroizing::new(decoded.encode_to_vec());
     if *again == message { Ok(decoded) } else { Err(Unreadable::NotCanonical) }

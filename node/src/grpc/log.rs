@@ -61,8 +61,9 @@ impl Log for Service {
         let actor = self.0.actor(&request)?;
         let request = request.into_inner();
         let origin = self.0.origin(&request.origin)?;
-        let index = request.index;
-        let ask = self.0.engine.ask(move |engine, _| engine.prove(&actor, &origin, index));
+        let (index, with_record) = (request.index, request.with_record);
+        let ask =
+            self.0.engine.ask(move |engine, _| engine.prove(&actor, &origin, index, with_record));
         let proof = ask.await??;
         Ok(Response::new(proof))
     }

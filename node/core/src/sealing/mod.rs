@@ -11,6 +11,7 @@
 
 pub mod hybrid;
 pub mod padding;
+mod revealed;
 pub mod routing;
 
 use std::{
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 
 pub use hybrid::{Identity, Recipient, SealingKeyError};
 pub use padding::PaddingError;
+pub use revealed::{RevealedKey, open_revealed, reveal};
 pub use routing::{PairKey, RoutingError, RoutingKey, RoutingSecret};
 
 use crate::limits::BODY_BYTES_MAX;
@@ -110,13 +112,21 @@ pub fn seal(message: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>, SealErr
 /// # Errors
 /// [`OpenError`], apart for what is somebody else's, what is broken, and what was badly padded.
 pub fn open(sealed: &[u8], identities: &[&Identity]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let identities: Vec<&dyn age::Identity> =
+        identities.iter().map(|identity| *identity as &dyn age::Identity).collect();
+    open_by(sealed, &identities)
+}
+
+fn open_by(
+    sealed: &[u8],
+    identities: &[&dyn age::Identity],
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     if sealed.len() as u64 > BODY_BYTES_MAX {
         return Err(OpenError::Malformed("larger than a body may be"));
     }
     check_header(sealed)?;
-    let identities = identities.iter().map(|identity| *identity as &dyn age::Identity);
     let mut reader = age::Decryptor::new_buffered(sealed)
-        .and_then(|decryptor| decryptor.decrypt(identities))
+        .and_then(|decryptor| decryptor.decrypt(identities.iter().copied()))
         .map_err(|refused| match refused {
             age::DecryptError::NoMatchingKeys => OpenError::NotForUs,
             age::DecryptError::InvalidMac => OpenError::Malformed("the header was altered"),

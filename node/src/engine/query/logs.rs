@@ -6,6 +6,7 @@ use tutti_core::{
     entry::{Entry, EntryBytes, Header, Visibility},
     export::Export,
     head::SignedHead,
+    limits::BODY_BYTES_MAX,
     people::Action,
     proof::Proof,
     referral::EventRef,
@@ -169,12 +170,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         Ok(Export::new(&self.store, origin, rosters, with_bodies))
     }
 
-    /// The entry and its C2SP tlog-proof under the newest signed head whose entries are all held.
+    /// The entry and its C2SP tlog-proof under the newest signed head whose entries are all held;
+    /// where wanted, with its record's body as it is stored.
     pub fn prove(
         &self,
         actor: &Actor,
         origin: &Origin,
         index: u64,
+        with_record: bool,
     ) -> Result<api::ProveResponse, Refused> {
         self.check(actor, Action::ReadLog)?;
         let held = self.store.tree(origin).size();
@@ -193,8 +196,27 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Refused::NotFound(format!("entry {index} of {origin} is not held here"))
         })?;
         let bytes = entry.as_slice().to_vec();
+        let record = if with_record { self.stored_record(origin, index, &entry)? } else { vec![] };
         let proof = Proof::new(index, entry, inclusion, &head).to_bytes();
-        Ok(api::ProveResponse { proof, entry: bytes })
+        Ok(api::ProveResponse { proof, entry: bytes, record })
+    }
+
+    fn stored_record(
+        &self,
+        origin: &Origin,
+        index: u64,
+        entry: &EntryBytes,
+    ) -> Result<Vec<u8>, Refused> {
+        let parsed = Entry::parse_at(entry.as_slice(), origin, index).ok();
+        let key = parsed.as_ref().and_then(Entry::header).and_then(|h| h.body_key(Part::Record));
+        let limit = usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX);
+        let body = key.map(|key| self.store.body(&key, 0, limit)).transpose()?.flatten();
+        body.ok_or_else(|| {
+            Refused::NotFound(format!(
+                "the record of entry {index} of {origin} is not held here; its proof without the \
+                 record is to be had"
+            ))
+        })
     }
 
     /// How many bodies are for this node and not here yet.
