@@ -141,9 +141,27 @@ pub struct Tiler {
 
 impl Tiler {
     /// Takes the hash of the next leaf and gives `tile` those that it completed.
-    pub fn push(&mut self, leaf: Hash, mut tile: impl FnMut(Place, Vec<u8>)) {
-        let mut hash = leaf;
-        for level in 0..64u8 {
+    pub fn push(&mut self, leaf: Hash, tile: impl FnMut(Place, Vec<u8>)) {
+        self.push_at(0, leaf, tile);
+    }
+
+    /// Takes a full tile of leaves by the root over it, which is then not derived again; `tile` is
+    /// given those above it. `false`, and nothing is changed, where the tile that grows has begun.
+    pub fn push_full(&mut self, root: Hash, tile: impl FnMut(Place, Vec<u8>)) -> bool {
+        if self.levels.is_empty() {
+            self.levels.push((0, Vec::new()));
+        }
+        let Some((index, [])) = self.levels.first_mut().map(|(i, h)| (i, h.as_slice())) else {
+            return false;
+        };
+        *index += 1;
+        self.push_at(1, root, tile);
+        true
+    }
+
+    fn push_at(&mut self, from: u8, hash: Hash, mut tile: impl FnMut(Place, Vec<u8>)) {
+        let mut hash = hash;
+        for level in from..64 {
             if self.levels.len() == usize::from(level) {
                 self.levels.push((0, Vec::new()));
             }
@@ -177,7 +195,7 @@ fn tile_bytes(hashes: &[Hash]) -> Vec<u8> {
 }
 
 /// The root over a full tile.
-fn root_of(mut hashes: Vec<Hash>) -> Hash {
+pub(crate) fn root_of(mut hashes: Vec<Hash>) -> Hash {
     while hashes.len() > 1 {
         hashes = hashes
             .chunks(2)
@@ -332,6 +350,28 @@ mod tests {
                 .collect();
             assert_eq!(ours, theirs, "at size {}", n + 1);
         }
+    }
+
+    #[test]
+    fn a_full_tile_by_its_root_gives_what_its_leaves_give() {
+        let leaf = |n: u64| tlog_tiles::record_hash(&n.to_be_bytes());
+        let (mut by_leaves, mut by_roots) = (Tiler::default(), Tiler::default());
+        let (mut all, mut above) = (Vec::new(), Vec::new());
+        for tile in 0..257u64 {
+            let leaves: Vec<Hash> = (tile * 256..tile * 256 + 256).map(leaf).collect();
+            leaves.iter().for_each(|leaf| {
+                by_leaves.push(*leaf, |place, bytes| all.push((place, bytes)));
+            });
+            let root = root_of(leaves);
+            assert!(by_roots.push_full(root, |place, bytes| above.push((place, bytes))));
+        }
+        all.retain(|(place, _)| place.layer() != Layer::Hashes(0));
+        assert_eq!(all, above);
+        assert_eq!(by_leaves.partial(), by_roots.partial());
+        by_roots.push(leaf(0), |_, _| ());
+        let before = by_roots.partial();
+        assert!(!by_roots.push_full(leaf(0), |_, _| ()));
+        assert_eq!(by_roots.partial(), before);
     }
 
     #[test]

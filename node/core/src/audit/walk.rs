@@ -22,7 +22,7 @@ use crate::{
     sealing::Identity,
     society::Society,
     tiles::{
-        BUNDLE_BYTES_MAX, Layer, Place, TILE_BYTES_MAX, TILE_WIDTH, Tiler, parse_bundle,
+        BUNDLE_BYTES_MAX, Layer, Place, TILE_BYTES_MAX, TILE_WIDTH, Tiler, parse_bundle, root_of,
         tile_hashes,
     },
     tree::Tree,
@@ -137,7 +137,14 @@ impl<F: Files> Walk<'_, F> {
         let hashes = self.read_tile(tile)?;
         let nothing = entries.is_none() && hashes.is_none();
         self.gone = if nothing { self.gone + 1 } else { 0 };
-        let leaf = |at: usize| entries.as_ref()?.get(at).map(EntryBytes::leaf_hash);
+        let leaves: Option<Vec<Hash>> =
+            entries.as_ref().map(|entries| entries.iter().map(EntryBytes::leaf_hash).collect());
+        if let Some(leaves) = leaves.as_ref().filter(|leaves| hashes.as_ref() == Some(leaves))
+            && self.take_full(place, leaves)?
+        {
+            return self.check_entries(number, place, entries.as_deref());
+        }
+        let leaf = |at: usize| leaves.as_ref()?.get(at).copied();
         for (at, index) in (place.start()..).take(usize::from(place.width())).enumerate() {
             let given = hashes.as_ref().and_then(|hashes| hashes.get(at).copied());
             let derived = leaf(at);
@@ -161,6 +168,32 @@ impl<F: Files> Walk<'_, F> {
             self.compare_witnesses(index + 1);
         }
         self.check_entries(number, place, entries.as_deref())
+    }
+
+    /// Takes a full bundle that its tile agrees with, and derives the tree over it once. `false`,
+    /// and nothing is taken, where it must be looked at leaf by leaf.
+    fn take_full(&mut self, place: Place, leaves: &[Hash]) -> Result<bool, Unreadable> {
+        let (start, end) = (place.start(), place.start() + u64::from(TILE_WIDTH));
+        let (Growing(Some(tree)), None, Some(tiler)) =
+            (&mut self.by_entries, &self.by_tiles, &mut self.tiler)
+        else {
+            return Ok(false);
+        };
+        let full = leaves.len() == usize::from(TILE_WIDTH) && tree.size() == start;
+        if !full || self.wanted.range(start + 1..end).next().is_some() {
+            return Ok(false);
+        }
+        let root = root_of(leaves.to_vec());
+        let mut above = Vec::new();
+        if !tiler.push_full(root, |place, bytes| above.push((place, bytes)))
+            || !tree.push_subtree(TILE_WIDTH.trailing_zeros(), root, |_| ())
+        {
+            self.tiler = None;
+            return Ok(false);
+        }
+        above.into_iter().try_for_each(|(place, bytes)| self.compare_tile(place, &bytes))?;
+        self.compare_witnesses(end);
+        Ok(true)
     }
 
     /// Ends the walk after the place of this number.
