@@ -236,3 +236,75 @@ fn lists_come_in_pages_and_say_what_is_overdue() {
     assert_eq!(sg.overdue(&Actor::node(), NOW_MS), 0);
     assert_eq!(sg.status(&Actor::node(), NOW_MS).unwrap().referrals["sent"], 7);
 }
+
+#[test]
+fn of_two_that_send_the_same_case_at_once_one_is_refused_and_told_of_the_other() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let answers = sg.write(vec![send(1), send(2), send(1)], NOW_MS);
+    let first = id_of(answers[0].as_ref().unwrap());
+    match &answers[1] {
+        Err(Refused::State(why)) => assert!(why.contains(&first.to_string()), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(answers[2].as_ref().unwrap(), answers[0].as_ref().unwrap(), "the same key again");
+    assert!(matches!(one(&mut sg, send(3)), Err(Refused::State(_))));
+    assert_eq!(sg.store.tree(&origin("sg")).size(), 1, "nothing was signed");
+    // Taken back in the same group, it may be sent again; another service may go beside it.
+    let again = sg.write(vec![advance(4, first, withdraw(), ""), send(5)], NOW_MS);
+    assert!(again.iter().all(Result::is_ok), "{again:?}");
+    let Write::Send { key, mut sent, content } = send(6) else { panic!() };
+    sent.services_requested = vec![v1::ServiceCategory::LegalAssistance as i32];
+    one(&mut sg, Write::Send { key, sent, content }).unwrap();
+}
+
+#[test]
+fn what_is_put_right_or_erased_breaks_nothing_that_refers_to_it() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    pass(&sg, &mut ph);
+    let asked = Command::RequestInformation(v1::InformationRequested::default());
+    one(&mut ph, advance(2, id, asked, "Which ward?")).unwrap();
+    pass(&ph, &mut sg);
+    // The sender puts its first entry right, tells the case anew, and answers what was asked.
+    let own = |index| Some(v1::Seen { origin: String::new(), index });
+    let Write::Send { content: mut case, .. } = send(3) else { panic!() };
+    case.reason = "Put right.".into();
+    let corrected = v1::Corrected { event: own(0), ..Default::default() };
+    one(&mut sg, advance(3, id, Command::Correct(corrected.clone(), Some(case)), "")).unwrap();
+    one(&mut sg, advance(4, id, Command::Correct(corrected, None), "A word more.")).unwrap();
+    let given = Command::ProvideInformation(v1::InformationProvided::default());
+    one(&mut sg, advance(5, id, given, "Ward twelve.")).unwrap();
+    pass(&sg, &mut ph);
+    one(&mut ph, advance(6, id, Command::Accept, "")).unwrap();
+    pass(&ph, &mut sg);
+    let referral = shown(&ph, id);
+    assert_eq!(referral.content.as_ref().unwrap().reason, "Put right.");
+    assert_eq!(referral.state(), api::ReferralState::Accepted);
+    let outcomes = |node: &Node| -> Vec<(String, bool)> {
+        let events = shown(node, id).events.into_iter();
+        events.map(|event| (event.transition, event.effective)).collect()
+    };
+    let before = outcomes(&ph);
+    assert!(before.iter().all(|(_, effective)| *effective), "{before:?}");
+    // Every content is erased, those of what others refer to among them: what happened stays told,
+    // in the same order, on both, and after a start from nothing but the logs.
+    let requested = v1::ErasureRequested { ground: 1, ..Default::default() };
+    one(&mut ph, advance(7, id, Command::RequestErasure(requested), "")).unwrap();
+    for hour in 1..4 {
+        for node in [&mut sg, &mut ph] {
+            node.tick(NOW_MS + hour * 3_600_000);
+        }
+        pass(&ph, &mut sg);
+        pass(&sg, &mut ph);
+    }
+    for node in [&sg, &ph, &restarted(&federation, &sg, "sg"), &restarted(&federation, &ph, "ph")] {
+        let after = outcomes(node);
+        assert_eq!(after[..before.len()], before);
+        assert!(after.iter().all(|(_, effective)| *effective), "{after:?}");
+        let referral = shown(node, id);
+        assert!(referral.content.is_none() && referral.events.iter().all(|e| e.note.is_empty()));
+        assert!(referral.erasure.unwrap().confirmations.iter().all(|side| side.confirmed));
+    }
+}
