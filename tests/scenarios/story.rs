@@ -124,3 +124,53 @@ fn the_demo_checks_every_step_of_itself() {
     assert!(shown.contains("Philippine Red Cross"), "{shown}");
     assert!(path.join("ph").is_dir(), "the directory is kept when it was given");
 }
+
+/// A case goes on to a third society as far as the person agreed, and the person's word follows it.
+#[test]
+fn a_case_is_passed_on_and_a_withdrawal_follows_it_through_three_nodes() {
+    let federation = Federation::found(&["ph", "qa", "sg"]);
+    let id = refer(&federation, "sg", "ph");
+    eventually("ph has it", || state(&federation, "ph", &id) == "sent");
+    let ph = federation.at("ph");
+    ph.ok(&["referral", "acknowledge", &id]);
+    let refused = ph.run(&["referral", "onward", &id, "--to", "qa"]);
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && why.contains("does not name that society"), "{why}");
+    // The person agrees that qa has it, too.
+    let mut form: toml::Table = tutti_core::referral::form::example().parse().expect("TOML");
+    let consent = form.get_mut("consent").and_then(toml::Value::as_table_mut).expect("consent");
+    consent.insert("recipients".into(), vec!["ph", "qa"].into());
+    form.remove("content");
+    let file = federation.path("agreed.toml");
+    fs::write(&file, form.to_string()).expect("form");
+    ph.ok(&["referral", "renew-consent", &id, "--file", file.to_str().expect("UTF-8 path")]);
+    let hide = ["--withhold", "person.safe_contact"];
+    let onward = ["referral", "onward", &id, "--to", "qa", hide[0], hide[1]];
+    let onward = ph.json(&onward)["id"].as_str().expect("id").to_string();
+    eventually("qa has it", || state(&federation, "qa", &onward) == "sent");
+    let shown = || federation.at("qa").json(&["referral", "show", &onward, "--content"]);
+    eventually("qa reads it", || shown()["content_state"] == "present");
+    let person = shown()["form"]["content"]["person"].clone();
+    assert_eq!((&person["name"], &person["safe_contact"]), (&CANARIES[0].into(), &"".into()));
+    let copy = federation.path("copy.html");
+    federation.at("sg").ok(&[
+        "referral",
+        "print",
+        &id,
+        "--out",
+        copy.to_str().expect("UTF-8 path"),
+    ]);
+    let page = fs::read_to_string(&copy).expect("the page");
+    assert!(page.contains(CANARIES[0]) && page.contains("and from there to"), "{page}");
+    federation.at("sg").ok(&["referral", "withdraw-consent", &id]);
+    eventually("qa has stopped", || state(&federation, "qa", &onward) == "consent_withdrawn");
+    assert!(shown()["form"].get("content").is_none());
+    eventually("sg sees that all have confirmed", || {
+        let shown = federation.at("sg").json(&["referral", "show", &id]);
+        let sides = shown["erasure"]["confirmations"].as_array().cloned().unwrap_or_default();
+        let onward = sides.iter().find_map(|side| side["onward"].get(0)).cloned();
+        sides.len() == 2
+            && sides.iter().all(|side| side["confirmed"] == true)
+            && onward.is_some_and(|onward| onward["society"] == "qa" && onward["confirmed"] == true)
+    });
+}

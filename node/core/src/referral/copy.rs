@@ -128,7 +128,8 @@ fn to_whom(page: &mut Page, copy: &Copy) {
         page.raw(", and from there to ");
         page.list(copy.onward);
     }
-    page.raw(". Nobody else can read it.</p>\n");
+    page.raw(". Others may carry it, sealed, and cannot read it. Auditors of these societies can read what \
+         is noted below without your name, to see that all was done rightly.</p>\n",);
     if !copy.sent.restrictions.is_empty() {
         page.raw("<p>It must never reach ");
         let never = copy.sent.restrictions.iter().map(|code| {
