@@ -29,6 +29,18 @@ pub(crate) struct List {
     /// Only by this society.
     #[arg(long, value_name = "CODE")]
     society: Option<String>,
+    /// Only of this stage of the journey; what names no stage is of every one.
+    #[arg(long, value_name = "STAGE", value_parser = code::<v1::JourneyStage>())]
+    stage: Option<v1::JourneyStage>,
+    /// Only with a text in this language, by its three letters (ISO 639-3).
+    #[arg(long, value_name = "LANGUAGE")]
+    language: Option<String>,
+    /// Only where each of these words stands in the texts or the legal reference.
+    #[arg(long, value_name = "WORDS")]
+    search: Option<String>,
+    /// Only what is in force today, or on this day.
+    #[arg(long, value_name = "YYYY-MM-DD", num_args = 0..=1, default_missing_value = "today")]
+    in_force: Option<String>,
     /// Also what was retracted.
     #[arg(long)]
     with_retracted: bool,
@@ -47,6 +59,13 @@ impl List {
             country: self.country.unwrap_or_default().to_ascii_lowercase(),
             society: self.society.unwrap_or_default(),
             with_retracted: self.with_retracted,
+            stage: self.stage.map_or(0, v1::JourneyStage::number),
+            language: self.language.unwrap_or_default().to_ascii_lowercase(),
+            search: self.search.unwrap_or_default(),
+            in_force_on: match self.in_force.as_deref() {
+                Some("today") => time::day(time::now_ms() / 1000),
+                day => day.unwrap_or_default().to_owned(),
+            },
             ..ListInformationRequest::default()
         };
         let mut shares = all(&node, request).await?;

@@ -9,11 +9,13 @@
 mod book;
 mod decide;
 mod event;
+mod filter;
 pub mod form;
 
 pub use book::{Book, Share};
 pub use decide::{Command, Context, Refusal, decide};
 pub use event::{Event, InformationId, Kind, Outcome, State, Why, transition};
+pub use filter::Filter;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use rand_core::CryptoRngCore;
 use tutti_core::{
     entry::Visibility,
-    information::{self, InformationId, Share},
+    information::{self, Filter, InformationId, Share},
     people::Action,
     society::Society,
     store::Store,
@@ -47,10 +47,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 Some(code.parse().map_err(|error| Refused::Invalid(format!("society: {error}")))?)
             }
         };
+        let filter = Filter {
+            kind: request.kind,
+            country: &request.country,
+            stage: request.stage,
+            language: &request.language,
+            search: &request.search,
+            in_force_on: &request.in_force_on,
+        };
+        let fits = filter.compile().map_err(Refused::Invalid)?;
         let wanted = |share: &&Share| {
-            (request.kind == 0 || share.version.kind == request.kind)
-                && (request.country.is_empty()
-                    || share.version.countries.contains(&request.country))
+            fits(&share.version)
                 && society.is_none_or(|society| share.society == society)
                 && (request.with_retracted || share.state != information::State::Retracted)
         };
