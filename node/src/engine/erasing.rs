@@ -70,10 +70,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// As time passes: contents whose time is over, and receipts that are owed.
     pub(super) fn go_on_erasing(&mut self, now_ms: u64) {
         self.carry_stops(now_ms);
-        if now_ms >= self.erasing.look_at_ms {
+        // A clock that was set back does not put off for years what is due within a minute.
+        let due = |at_ms: u64| now_ms >= at_ms || at_ms - now_ms > LOOK_MS;
+        if due(self.erasing.look_at_ms) {
             self.look_for_erasures(false, now_ms);
         }
-        if !self.erasing.owed.is_empty() && now_ms >= self.erasing.retry_at_ms {
+        if !self.erasing.owed.is_empty() && due(self.erasing.retry_at_ms) {
             self.confirm_erasures(now_ms);
         }
     }
