@@ -23,6 +23,7 @@ pub struct VerifiedBatch {
     stored: Vec<Hash>,
     head: SignedHead,
     consistency: Vec<Hash>,
+    signed_here: bool,
 }
 
 /// Why entries were not taken. All but `Gap` and `Nothing` are the sender's or the author's fault.
@@ -85,7 +86,7 @@ impl VerifiedBatch {
             check_consistency(tree.size(), tree.root(), head.size(), head.root(), &consistency)?;
         }
         let (held, entries) = (held.clone(), new.to_vec());
-        Ok(Self { held, entries, tree, stored, head, consistency })
+        Ok(Self { held, entries, tree, stored, head, consistency, signed_here: false })
     }
 
     /// Signs `entries` as the continuation of one's own log.
@@ -102,7 +103,12 @@ impl VerifiedBatch {
         let head = Head { origin: origin.clone(), size: tree.size(), root: tree.root() };
         let head = SignedHead::sign(head, secret)?;
         let (held, consistency) = (held.clone(), Vec::new());
-        Ok(Self { held, entries, tree, stored, head, consistency })
+        Ok(Self { held, entries, tree, stored, head, consistency, signed_here: true })
+    }
+
+    /// Whether its head was signed here, and not by whoever else has the key, or long ago.
+    pub fn is_signed_here(&self) -> bool {
+        self.signed_here
     }
 
     /// The log.

@@ -122,7 +122,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             PeerEvent::Frame { link, frame } => {
                 if let Some(Link { society, .. }) = self.links.get(&link) {
                     self.peers.entry(*society).or_default().last_heard_ms = now_ms;
-                    self.look_for_own_head(&frame);
+                    self.look_for_own_head(&frame, now_ms);
                     self.exchange(Input::Frame { link, frame }, now_ms);
                 }
             }
@@ -135,6 +135,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Does what is due.
     pub fn tick(&mut self, now_ms: u64) {
+        self.listen(now_ms);
         self.go_on_erasing(now_ms);
         self.tell_overdue(now_ms);
         self.hand_to_relays(now_ms);

@@ -2,15 +2,33 @@
 //!
 //! Most forks are restores from a backup: the node signs anew what it has signed before. So it
 //! signs nothing while a larger head of its own log is known than what it holds, nor where the
-//! high-water mark is missing beside a log that is not empty (a restored backup: the mark is kept
-//! out of backups), until a peer has told a head of that log. A brand-new node is not fenced, and
-//! no society waits for another in any other case.
+//! high-water mark is missing (a restored backup: the mark is kept out of backups), until a peer has
+//! told a head of that log. That peer may itself have been away: so others have a while to tell a
+//! larger one before anything is signed. A brand-new node has its mark and is not fenced, and no
+//! society waits for another in any other case.
 
 use rand_core::CryptoRngCore;
 use tutti_core::{head::SignedHead, store::Store};
 use tutti_proto::v1;
 
 use super::{Engine, Refused};
+
+/// After a peer has told, how long others have to tell more, milliseconds: longer than it takes to
+/// get a link to every peer in reach, and its hello.
+const HEAR_MS: u64 = 15_000;
+
+/// What passes at most between two looks at the clock: one that was set forward counts for no more.
+const LOOK_MS: u64 = 1_000;
+
+/// Where it is not known how far the own log was signed.
+#[derive(Debug, Default)]
+pub(super) struct Unsure {
+    /// A peer has told a head of it that is not smaller than what is held.
+    told: bool,
+    /// Since then, and the clock at the last look.
+    heard_ms: u64,
+    looked_ms: u64,
+}
 
 /// Whether new entries are signed, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +38,8 @@ pub enum Mode {
     /// This may be an old copy of our log. It signs nothing until peers have told of it and it has
     /// fetched back what it lacks.
     Fenced {
-        /// How many entries the log is known to have; `None` where no peer has told yet.
+        /// How many entries the log is known to have; `None` where peers have not told, or others
+        /// may still tell more.
         known: Option<u64>,
     },
     /// Two of our own heads contradict each other.
@@ -59,7 +78,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Mode::Forked
         } else if known > held {
             Mode::Fenced { known: Some(known) }
-        } else if self.highwater.is_none() && held > 0 && !self.own_head_told {
+        } else if self.unsure.is_some() {
             Mode::Fenced { known: None }
         } else {
             Mode::Writing
@@ -72,13 +91,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.set_mode();
     }
 
-    /// Looks whether a frame tells a head of our own log, which lifts the fence of a node that
-    /// does not know how far it had signed. To be called with each frame before the exchange.
+    /// Looks whether a frame tells a head of our own log, which in a while lifts the fence of a node
+    /// that does not know how far it had signed. To be called with each frame before the exchange.
     ///
     /// A smaller head than what is held says nothing: the peer was away. Nor does one outside a
-    /// frontier: it may be an echo of the very head that was told from here a moment ago.
-    pub(super) fn look_for_own_head(&mut self, frame: &v1::Frame) {
-        if !matches!(self.mode, Mode::Fenced { known: None }) {
+    /// frontier: it may be an echo of the very head that was told from here a moment ago. Where
+    /// nothing is held, a frontier without our log says that nothing was signed.
+    pub(super) fn look_for_own_head(&mut self, frame: &v1::Frame, now_ms: u64) {
+        if self.unsure.is_none() {
             return;
         }
         let Some(v1::frame::Frame::Heads(heads)) = &frame.frame else {
@@ -94,13 +114,34 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .iter()
             .take(tutti_core::limits::HEADS_MAX)
             .filter_map(|bytes| SignedHead::open(bytes, &self.roster).ok())
-            .filter(|head| *head.origin() == self.identity.origin && head.size() >= held.max(1))
+            .filter(|head| *head.origin() == self.identity.origin)
             .map(|head| head.size())
-            .max();
-        if let Some(size) = largest {
-            self.own_head_told = true;
-            self.own_log_is_ahead(size);
+            .max()
+            .unwrap_or_default();
+        if let Some(unsure) = self.unsure.as_mut().filter(|_| largest >= held) {
+            if !std::mem::replace(&mut unsure.told, true) {
+                unsure.looked_ms = now_ms;
+            }
+            self.own_log_is_ahead(largest);
         }
+    }
+
+    /// Lifts the fence once others have had their time to tell.
+    pub(super) fn listen(&mut self, now_ms: u64) {
+        let Some(unsure) = self.unsure.as_mut().filter(|unsure| unsure.told) else { return };
+        let passed_ms = now_ms.saturating_sub(unsure.looked_ms).min(LOOK_MS);
+        unsure.looked_ms = now_ms;
+        unsure.heard_ms += passed_ms;
+        if unsure.heard_ms >= HEAR_MS {
+            self.unsure = None;
+            self.set_mode();
+        }
+    }
+
+    /// When to look again, milliseconds since the Unix epoch.
+    pub(super) fn next_listening(&self) -> Option<u64> {
+        let unsure = self.unsure.as_ref().filter(|unsure| unsure.told)?;
+        Some(unsure.looked_ms.saturating_add(LOOK_MS))
     }
 
     /// Refuses where nothing may be signed now, and says what to do.
@@ -117,8 +158,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Mode::Fenced { known: None } => Err(Refused::NotWriting(format!(
                 "this node holds {held} entries of its own log and does not know whether that is \
                  all it has ever signed, as after a restore from a backup; it signs nothing until \
-                 a peer has told. Nothing was written. See `tutti peers`, and try again when one \
-                 is connected"
+                 peers have told, which takes some 15 seconds from when the first is connected. \
+                 Nothing was written. See `tutti peers`, and try again then"
             ))),
             Mode::Forked => Err(Refused::NotWriting(
                 "this society's log was forked: two of its signed heads contradict each other. \

@@ -87,8 +87,8 @@ pub struct Engine<S, R> {
     mode: Mode,
     /// The highest size at which our own log was ever signed, as a file outside backups tells.
     highwater: Option<u64>,
-    /// Whether a peer has told a head of our own log in this run.
-    own_head_told: bool,
+    /// Set where that is not known, until peers have told.
+    unsure: Option<fence::Unsure>,
     /// Set where the store said that nothing it wrote last can be believed.
     fatal: Option<String>,
 }
@@ -113,7 +113,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Takes the store as it is on the disk and brings every projection up to it.
     ///
     /// `highwater` is the highest size at which the own log was ever signed; `None` where that is
-    /// not known: then a log that is not empty is fenced until a peer has told of it.
+    /// not known: then nothing is signed until peers have told of it.
     pub fn new(
         identity: Identity,
         roster: Roster,
@@ -151,7 +151,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             watch: watch::Hub::default(),
             mode: Mode::Writing,
             highwater,
-            own_head_told: false,
+            unsure: highwater.is_none().then(fence::Unsure::default),
             fatal: None,
             identity,
             roster,
@@ -196,8 +196,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// When something is due next, milliseconds since the Unix epoch.
     pub fn next_timer(&self) -> Option<u64> {
-        let timers =
-            [self.exchange.next_timer(), self.deadlines.next(), self.deliveries.next_look()];
+        let timers = [
+            self.exchange.next_timer(),
+            self.deadlines.next(),
+            self.deliveries.next_look(),
+            self.next_listening(),
+        ];
         timers.into_iter().flatten().min()
     }
 

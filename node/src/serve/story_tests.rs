@@ -69,7 +69,8 @@ async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited for {what}");
+        // A fence alone is kept for 15 s.
+        assert!(begun.elapsed() < Duration::from_secs(40), "waited for {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

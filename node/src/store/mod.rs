@@ -154,8 +154,10 @@ impl DiskStore {
 
     fn try_append(&mut self, batch: &VerifiedBatch, bodies: &[Body]) -> Result<(), StoreError> {
         self.journal.check(batch)?;
-        let is_own = batch.origin() == &self.own;
-        if is_own {
+        // Fetched back beside a mark that is missing, it says nothing of what was signed: signing does.
+        let marks = batch.is_signed_here() || self.highwater.size().is_some();
+        let marks = marks && batch.origin() == &self.own;
+        if marks {
             self.highwater.make_room(batch.start()).map_err(disk::failed)?;
         }
         self.journal.make_room(batch, &mut self.index)?;
@@ -166,7 +168,7 @@ impl DiskStore {
             }
             return Err(error);
         }
-        if is_own {
+        if marks {
             self.highwater.raise(batch.tree().size()).map_err(StoreError::Fatal)?;
         }
         Ok(())

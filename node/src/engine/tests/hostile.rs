@@ -128,6 +128,7 @@ fn a_fence_is_not_lifted_by_a_peer_that_knows_less_and_a_fenced_node_vouches_for
     // Restored from a backup, without the high-water mark.
     let mut sg = restarted(&federation, &sg, "sg");
     sg.highwater = None;
+    sg.unsure = Some(Default::default());
     sg.set_mode();
     let heads = |head: &SignedHead, frontier| v1::Frame {
         frame: Some(v1::frame::Frame::Heads(v1::Heads {
@@ -136,7 +137,8 @@ fn a_fence_is_not_lifted_by_a_peer_that_knows_less_and_a_fenced_node_vouches_for
         })),
     };
     for frame in [heads(&old, true), heads(&newest, false)] {
-        sg.look_for_own_head(&frame);
+        sg.look_for_own_head(&frame, NOW_MS);
+        sg.tick(NOW_MS + 100_000);
         assert_eq!(*sg.mode(), Mode::Fenced { known: None });
     }
     let head = {
@@ -149,7 +151,14 @@ fn a_fence_is_not_lifted_by_a_peer_that_knows_less_and_a_fenced_node_vouches_for
     };
     sg.run(Effect::Cosign(head.clone()), NOW_MS);
     assert!(sg.store.cosigned(&origin("qa")).is_empty(), "it may have cosigned more before");
-    sg.look_for_own_head(&heads(&newest, true));
+    // A clock that is set forward shortens nothing, and one that is set back ends nothing.
+    sg.look_for_own_head(&heads(&newest, true), NOW_MS);
+    for second in 0..15 {
+        let clock_ms = NOW_MS + second % 2 * 86_400_000 + second * 1_000;
+        sg.tick(clock_ms);
+        assert_eq!(*sg.mode(), Mode::Fenced { known: None });
+    }
+    (16..=40).for_each(|second| sg.tick(NOW_MS + second * 1_000));
     assert_eq!(*sg.mode(), Mode::Writing);
     sg.run(Effect::Cosign(head), NOW_MS);
     assert!(sg.store.cosigned(&origin("qa")).contains_key(&society("sg")));
