@@ -60,7 +60,9 @@ pub(super) fn open(
             Ok(whole)
         };
         let end = frames(number, file, &mut accept).map_err(io)?;
-        if durable(end) {
+        // Of a segment that was left for the next it is not known where it ended, and what follows
+        // its last frame must be zeros.
+        if number == mark.segment && durable(end) {
             return Err(damaged(
                 &path,
                 end,

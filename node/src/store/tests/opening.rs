@@ -121,3 +121,33 @@ fn the_folders_are_in_public_formats() {
     assert!(fs::read(log.join("entries")).unwrap() == bundle);
     assert_eq!(fs::read(log.join("checkpoint")).unwrap(), world.head(&origin, 75).to_bytes());
 }
+
+/// More than one segment holds: what a society has after some thousand cases.
+#[test]
+fn bodies_of_several_segments_are_found_again() {
+    let world = World::new();
+    let dir = folder();
+    let mut store = open(dir.path(), &world).unwrap().store;
+    let bodies = |group: u8| -> Vec<Body> {
+        (0..35).map(|n| world.body(u64::from(n), &vec![100 * group + n; 1_000_000])).collect()
+    };
+    for group in 0..2 {
+        Step::Bodies(bodies(group)).run(&world, &mut store).unwrap();
+    }
+    assert!(dir.path().join("bodies/00000002").is_file());
+    drop(store);
+    let all = [bodies(0), bodies(1)].concat();
+    for _ in 0..2 {
+        let opened = open(dir.path(), &world).unwrap();
+        assert!(opened.notices.is_empty(), "{:?}", opened.notices);
+        let held = |body: &Body| opened.store.body_state(&body.key()) == BodyState::Present;
+        assert!(all.iter().all(held));
+    }
+    assert!(open_read_only(dir.path(), &world).is_ok());
+    // What lost its frame in the middle of the first is missed as ever.
+    let path = dir.path().join("bodies/00000001");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5_000_000..8_000_000].fill(0);
+    fs::write(&path, bytes).unwrap();
+    assert!(matches!(open(dir.path(), &world), Err(DiskError::Damaged { .. })));
+}
