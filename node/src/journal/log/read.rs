@@ -137,12 +137,16 @@ impl Log {
         self.recent.clear();
         (self.chunks, self.tail_offset, self.settled, self.settled_bytes) = (0, 0, 0, 0);
         self.tail.clear();
+        let mut ahead = None;
         while self.settled < count {
-            let bytes = match &self.file {
-                Some(file) => disk::read_at(file, SCAN_BYTES, self.settled_bytes)
-                    .map_err(|error| DiskError::io(&self.path("entries"), error))?,
-                None => Vec::new(),
+            let read = |at| match &self.file {
+                Some(file) => disk::read_at(file, SCAN_BYTES, at),
+                None => Ok(Vec::new()),
             };
+            let bytes = ahead
+                .take()
+                .unwrap_or_else(|| read(self.settled_bytes))
+                .map_err(|error| DiskError::io(&self.path("entries"), error))?;
             let left = usize::try_from(count - self.settled).unwrap_or(usize::MAX);
             let frames = frames(&bytes, left);
             // Whole chunks, and the rest only where it is the end.
@@ -157,7 +161,10 @@ impl Log {
                 return Err(self.damaged("entries", Some(self.settled_bytes), problem));
             }
             let (complete, rest) = frames.split_at(chunks * CHUNK as usize);
-            for (entries, root) in complete.chunks(CHUNK as usize).zip(subtrees(complete)) {
+            let next = self.settled_bytes + bytes_of(frames.get(..whole).unwrap_or_default());
+            let (roots, begun) = subtrees(complete, || (whole < left).then(|| read(next)));
+            ahead = begun;
+            for (entries, root) in complete.chunks(CHUNK as usize).zip(roots) {
                 let mut above = Vec::new();
                 self.tree.push_subtree(CHUNK_HEIGHT, root, |hash| above.push(hash));
                 index.expect_chunk(&self.origin, self.chunks, self.settled_bytes, &above);
@@ -314,8 +321,8 @@ fn bytes_of(frames: &[&[u8]]) -> u64 {
     frames.iter().map(|entry| 2 + entry.len() as u64).sum()
 }
 
-/// The roots over each chunk of entries, derived by all processors.
-fn subtrees(entries: &[&[u8]]) -> Vec<Hash> {
+/// The roots over each chunk of entries, derived by all processors, and what is done meanwhile.
+fn subtrees<T>(entries: &[&[u8]], meanwhile: impl FnOnce() -> T) -> (Vec<Hash>, T) {
     let roots = |entries: &[&[u8]]| -> Vec<Hash> {
         let root = |chunk: &[&[u8]]| {
             let mut subtree = Tree::default();
@@ -327,19 +334,20 @@ fn subtrees(entries: &[&[u8]]) -> Vec<Hash> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let chunks = (entries.len() / CHUNK as usize).div_ceil(processors).max(1);
     if entries.len() < PARALLEL_ENTRIES_MIN {
-        return roots(entries);
+        return (roots(entries), meanwhile());
     }
     thread::scope(|scope| {
         let parts: Vec<_> = entries
             .chunks(chunks * CHUNK as usize)
             .map(|part| (part, thread::Builder::new().spawn_scoped(scope, move || roots(part))))
             .collect();
+        let done = meanwhile();
         // Where there is no thread to be had, it is done here.
         let part = |(part, thread): (&[&[u8]], std::io::Result<thread::ScopedJoinHandle<_>>)| {
-            let done = thread.ok().and_then(|thread| thread.join().ok());
-            done.unwrap_or_else(|| roots(part))
+            let hashed = thread.ok().and_then(|thread| thread.join().ok());
+            hashed.unwrap_or_else(|| roots(part))
         };
-        parts.into_iter().flat_map(part).collect()
+        (parts.into_iter().flat_map(part).collect(), done)
     })
 }
 
