@@ -1,0 +1,210 @@
+//! What people at the societies do: refer, answer, take back, close, and share information.
+
+use tutti_core::{
+    information::{InformationId, form as information},
+    referral::{Command, Kind, ReferralId, Side, State, form as referral},
+};
+use tutti_node::engine::{Receipt, Write};
+use tutti_proto::v1;
+
+use super::{Conduct, Simulation, truth::Parties, writing::Job};
+
+/// A referral that somebody works on.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// The referral.
+    pub id: ReferralId,
+    /// The number of the sending node.
+    pub sender: usize,
+    /// Of the receiving one.
+    pub receiver: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Load {
+    sent: v1::Sent,
+    content: v1::ReferralContent,
+    version: v1::InformationVersion,
+    written: u64,
+    /// Referrals that are not closed yet, as far as is known.
+    pub cases: Vec<Case>,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        let form: referral::ReferralForm =
+            toml::from_str(referral::example()).expect("the template is sound");
+        let (mut sent, content) = form.to_messages().expect("the template is sound");
+        // A day of consent depends on the clock, and these are off by years.
+        sent.legal_basis = v1::LegalBasis::VitalInterest as i32;
+        sent.consent = None;
+        let form: information::InformationForm =
+            toml::from_str(information::template()).expect("the template is sound");
+        let (_, version) = form.to_messages().expect("the template is sound");
+        Self { sent, content, version, written: 0, cases: Vec::new() }
+    }
+}
+
+impl Load {
+    fn key(&mut self) -> [u8; 16] {
+        self.written += 1;
+        u128::from(self.written).to_be_bytes()
+    }
+
+    /// One society refers a person to another.
+    pub fn send(&mut self, simulation: &mut Simulation, sender: usize, receiver: usize) {
+        let key = self.key();
+        let parties = [sender, receiver].map(|node| simulation.nodes[node].society);
+        let sent = v1::Sent { receiver: parties[1].to_string(), ..self.sent.clone() };
+        let mut content = self.content.clone();
+        content.case_code = format!("{} {}", parties[0], self.written);
+        let write = Write::Send { key, sent: Box::new(sent), content: Box::new(content) };
+        let job = Job { write, parties: Parties::Named(parties) };
+        let origin = super::origin(parties[0]);
+        let id = ReferralId::of(&origin, &key);
+        simulation.write(sender, vec![job]);
+        self.cases.push(Case { id, sender, receiver });
+    }
+
+    /// Somebody at one side takes a step that seems right from there. Says what, where one was.
+    pub fn step(&mut self, simulation: &mut Simulation, case: Case, side: Side) -> Option<Kind> {
+        let node = match side {
+            Side::Sender => case.sender,
+            Side::Receiver => case.receiver,
+        };
+        let book = simulation.nodes[node].engine()?.referral_book();
+        let state = book.get(&case.id)?.state;
+        let command = command(state, side, simulation.choose(100))?;
+        let kind = command.kind();
+        let key = self.key();
+        // What would be erased at once is not written down.
+        let note = match kind.ends() {
+            true => String::new(),
+            false => format!("Step {} of this case, in a few words.", self.written),
+        };
+        let write = Write::Advance { key, id: case.id, command, note };
+        let parties = [case.sender, case.receiver].map(|node| simulation.nodes[node].society);
+        simulation.write_from(node, write, parties);
+        Some(kind)
+    }
+
+    /// A society tells all others something, so many times at once.
+    pub fn publish(
+        &mut self,
+        simulation: &mut Simulation,
+        node: usize,
+        count: usize,
+    ) -> Vec<Option<Receipt>> {
+        let jobs = (0..count).map(|_| {
+            let write = Write::Publish {
+                key: self.key(),
+                visibility: tutti_core::entry::Visibility::Federation,
+                version: Box::new(self.version.clone()),
+            };
+            Job { write, parties: Parties::All }
+        });
+        let jobs = jobs.collect();
+        simulation.write(node, jobs)
+    }
+
+    /// A society puts a new version in the place of what it has told.
+    pub fn revise(&mut self, simulation: &mut Simulation, node: usize) {
+        let society = simulation.nodes[node].society;
+        let Some(engine) = simulation.nodes[node].engine() else { return };
+        let own = engine.information_book().iter().filter(|share| share.society == society);
+        let Some(id) = own.last().map(|share| share.id) else { return };
+        let write = self.revision(id);
+        simulation.write(node, vec![Job { write, parties: Parties::All }]);
+    }
+
+    fn revision(&mut self, id: InformationId) -> Write {
+        Write::Revise { key: self.key(), id, version: Box::new(self.version.clone()) }
+    }
+
+    /// Anyone does anything.
+    pub fn anything(&mut self, simulation: &mut Simulation) {
+        let count = simulation.nodes.len();
+        let (node, other) = (simulation.choose(count), simulation.choose(count));
+        let honest = |node: usize| simulation.nodes[node].conduct == Conduct::Honest;
+        let pair = honest(node) && honest(other) && node != other;
+        match simulation.choose(10) {
+            0 | 1 if pair => self.send(simulation, node, other),
+            2 => {
+                let times = 1 + simulation.choose(3);
+                self.publish(simulation, node, times);
+            }
+            3 => self.revise(simulation, node),
+            _ if self.cases.is_empty() => {}
+            _ => {
+                let at = simulation.choose(self.cases.len());
+                let side = [Side::Sender, Side::Receiver][simulation.choose(2)];
+                self.step(simulation, self.cases[at], side);
+            }
+        }
+    }
+
+    /// So many times, so far apart.
+    pub fn many(&mut self, simulation: &mut Simulation, times: usize, apart_ms: u64) {
+        for _ in 0..times {
+            self.anything(simulation);
+            simulation.run(apart_ms);
+        }
+    }
+}
+
+impl Simulation {
+    /// A write of one party, for the other.
+    fn write_from(&mut self, node: usize, write: Write, mut parties: [super::Society; 2]) {
+        if parties[0] != self.nodes[node].society {
+            parties.reverse();
+        }
+        self.write(node, vec![Job { write, parties: Parties::Named(parties) }]);
+    }
+}
+
+/// What one side does in a state, as `chance` of a hundred has it.
+fn command(state: State, side: Side, chance: usize) -> Option<Command> {
+    let decline = || Command::Decline(v1::Declined { code: v1::DeclineCode::NoCapacity as i32 });
+    let withdraw =
+        || Command::Withdraw(v1::Withdrawn { code: v1::WithdrawCode::PersonLeft as i32 });
+    // The person's word, at either side and at any time: nothing goes on, and all is erased.
+    if chance < 3 && !state.is_stopped() {
+        return Some(Command::RequestErasure(v1::ErasureRequested {
+            ground: v1::ErasureGround::Person as i32,
+            ..Default::default()
+        }));
+    }
+    Some(match (side, state) {
+        (Side::Receiver, State::Sent) if chance < 70 => Command::Acknowledge,
+        (Side::Receiver, State::Sent | State::Acknowledged) => match chance % 10 {
+            0..=5 => Command::Accept,
+            6 | 7 => decline(),
+            _ => Command::RequestInformation(v1::InformationRequested::default()),
+        },
+        (Side::Receiver, State::InformationRequested) if chance < 10 => decline(),
+        (Side::Receiver, State::Accepted) if chance < 50 => Command::Start,
+        (Side::Receiver, State::InProgress) if chance < 20 => {
+            Command::Pause(v1::Paused { code: v1::PauseCode::NoCapacity as i32 })
+        }
+        (Side::Receiver, State::OnHold) => Command::Resume,
+        (Side::Receiver, State::Accepted | State::InProgress) => {
+            Command::Deliver(v1::ServiceDelivered {
+                result: v1::DeliveryResult::Fully as i32,
+                services_delivered: vec![v1::ServiceCategory::FamilyContact as i32],
+            })
+        }
+        (Side::Sender, State::Sent | State::Acknowledged) if chance < 20 => withdraw(),
+        (Side::Sender, State::InformationRequested) => match chance {
+            0..=79 => Command::ProvideInformation(v1::InformationProvided::default()),
+            _ => withdraw(),
+        },
+        (Side::Sender, State::Completed | State::Declined | State::Withdrawn) => {
+            Command::Close(v1::Closed {
+                outcome: v1::Outcome::NeedMet as i32,
+                feedback: v1::Feedback::Satisfied as i32,
+            })
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,62 @@
+//! Time to all nodes, bytes and redundancy, for thirty nodes and for one in each country.
+//!
+//! Plumtree, measured at these sizes with the same links and random senders: at most 443 ms, and a
+//! third of all messages redundant.
+
+use super::{Load, Plan, Simulation, Traffic, scenarios::number};
+
+/// Random societies write one entry each, all links being up, 10 to 50 ms long.
+fn measured(members: usize, entries: usize, seed: u64) -> Simulation {
+    let mut simulation = Simulation::new(&Plan::new(members, seed));
+    let mut load = Load::default();
+    simulation.run(5_000);
+    simulation.truth().forget_delays();
+    let (before, batches) = (simulation.traffic().clone(), counts(&simulation));
+    for _ in 0..entries {
+        let node = simulation.choose(members);
+        load.publish(&mut simulation, node, 1);
+        simulation.run(5_000);
+    }
+    let mut delays = simulation.truth().delays_ms().to_vec();
+    delays.sort_unstable();
+    assert_eq!(delays.len(), entries * (members - 1), "each entry reached each other node");
+    let at = |share: usize| delays[(delays.len() - 1) * share / 1000];
+    println!("{members} nodes: p50 {} ms, p99 {} ms, max {} ms", at(500), at(990), at(1000));
+    let (got, redundant) = counts(&simulation);
+    let (got, redundant) = (got - batches.0, redundant - batches.1);
+    let share = redundant as f64 / (got + redundant) as f64;
+    println!(
+        "{:.2} redundant batches an entry, {share:.3} of all",
+        redundant as f64 / entries as f64
+    );
+    shown(&simulation.traffic().since(&before), entries);
+    assert!(at(1000) < 443 && share < 0.33, "Plumtree does better");
+    simulation
+}
+
+fn counts(simulation: &Simulation) -> (u64, u64) {
+    simulation.nodes().iter().map(|node| node.tally()).fold((0, 0), |(got, redundant), tally| {
+        (got + tally.batches, redundant + tally.batches_redundant)
+    })
+}
+
+fn shown(traffic: &Traffic, entries: usize) {
+    for (kind, frames, bytes) in traffic.by_kind() {
+        let (frames, bytes) = (frames as f64, bytes as f64);
+        let entries = entries as f64;
+        println!("  {kind}: {:.1} frames, {:.0} bytes an entry", frames / entries, bytes / entries);
+    }
+    println!("  {} bytes an entry in all", traffic.bytes() / entries as u64);
+}
+
+#[test]
+fn thirty_nodes_beat_plumtree() {
+    measured(30, 5, 1).settle(120_000);
+}
+
+/// `cargo test --release -p tutti-tests --lib measured -- --ignored --nocapture`
+#[test]
+#[ignore = "the cosignatures of 190 witnesses take minutes to check"]
+fn a_node_in_each_country_beats_plumtree() {
+    measured(191, number("TUTTI_ENTRIES").unwrap_or(20) as usize, 1);
+}

@@ -1,0 +1,233 @@
+//! A year of thirty societies: working days in their own time zones, referrals that take days,
+//! nights, weekends, outages, full disks, power cuts, and everything whole again every week.
+
+use std::collections::BTreeMap;
+
+use tutti_core::referral::{Side, State};
+
+use super::{Case, Load, Network, Odds, Plan, Simulation, scenarios::number};
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// Steps that are tried on one case before people give up.
+const TRIES: u32 = 16;
+
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Send,
+    Step {
+        case: Case,
+        side: Side,
+        tries: u32,
+    },
+    Publish,
+    Revise,
+    /// A society's power or line is out.
+    Outage,
+    /// A region is cut off.
+    Partition,
+    Rejoin,
+    Full,
+    Room {
+        node: usize,
+    },
+    /// Somebody sets a clock.
+    Clock,
+    /// All are on and reach each other, and are compared.
+    Whole,
+}
+
+struct Year {
+    simulation: Simulation,
+    load: Load,
+    agenda: BTreeMap<(u64, u64), Act>,
+    sequence: u64,
+    odds: Odds,
+    start_ms: u64,
+}
+
+impl Year {
+    fn new(members: usize, seed: u64) -> Self {
+        let network = Network { latency_ms: (10, 300), jitter_ms: 20, ..Network::default() };
+        let odds = Odds { crash_in: 20_000, full_in: 5_000 };
+        let plan = Plan { network, odds, ..Plan::new(members, seed) };
+        let simulation = Simulation::new(&plan);
+        let start_ms = simulation.now_ms();
+        let (load, agenda) = (Load::default(), BTreeMap::new());
+        Self { simulation, load, agenda, sequence: 0, odds, start_ms }
+    }
+
+    fn plan(&mut self, at_ms: u64, act: Act) {
+        self.sequence += 1;
+        self.agenda.insert((at_ms, self.sequence), act);
+    }
+
+    fn random(&mut self, bound: u64) -> u64 {
+        self.simulation.choose(bound as usize) as u64
+    }
+
+    fn node(&mut self) -> usize {
+        let count = self.simulation.nodes().len();
+        self.simulation.choose(count)
+    }
+
+    /// The next moment after `from_ms` at which somebody works there: 8 to 17, Monday to Friday.
+    fn at_work(&mut self, node: usize, from_ms: u64) -> u64 {
+        let mut at_ms = from_ms + self.random(HOUR_MS);
+        loop {
+            let local_ms = at_ms + node as u64 % 24 * HOUR_MS;
+            let (day, hour) = (local_ms / DAY_MS, local_ms % DAY_MS / HOUR_MS);
+            // The first of January 1970 was a Thursday.
+            if (8..17).contains(&hour) && !matches!((day + 4) % 7, 0 | 6) {
+                return at_ms;
+            }
+            at_ms += HOUR_MS;
+        }
+    }
+
+    fn run(&mut self, days: u64, referrals: u64) {
+        let start_ms = self.start_ms;
+        for (count, act) in [
+            (referrals, Act::Send),
+            (referrals / 8, Act::Publish),
+            (referrals / 16, Act::Revise),
+            (days / 3, Act::Outage),
+            (days / 14, Act::Partition),
+            (days / 7, Act::Full),
+            (days / 7, Act::Clock),
+        ] {
+            for _ in 0..count {
+                let at_ms = start_ms + self.random(days * DAY_MS);
+                self.plan(at_ms, act);
+            }
+        }
+        for day in (7..=days).step_by(7) {
+            self.plan(start_ms + day * DAY_MS, Act::Whole);
+        }
+        while let Some(((at_ms, _), act)) = self.agenda.pop_first() {
+            if at_ms > start_ms + days * DAY_MS {
+                break;
+            }
+            self.simulation.run_until(at_ms);
+            if self.random(3) == 0 {
+                self.simulation.cut_one();
+            }
+            self.act(act);
+        }
+        self.whole();
+    }
+
+    fn act(&mut self, act: Act) {
+        let now_ms = self.simulation.now_ms();
+        let (node, other) = (self.node(), self.node());
+        match act {
+            Act::Send if node == other => {}
+            Act::Send => {
+                self.load.send(&mut self.simulation, node, other);
+                let case = *self.load.cases.last().expect("just sent");
+                self.both_sides(case, 0);
+            }
+            Act::Step { case, side, tries } => self.step(case, side, tries),
+            Act::Publish => drop(self.load.publish(&mut self.simulation, node, 1)),
+            Act::Revise => self.load.revise(&mut self.simulation, node),
+            Act::Outage => {
+                let away_ms = 60_000 + self.random(4 * DAY_MS);
+                self.simulation.stop(node, away_ms);
+            }
+            Act::Partition => {
+                self.simulation.partition(|node| if node % 5 == 0 { 1 } else { 2 });
+                let away_ms = HOUR_MS + self.random(2 * DAY_MS);
+                self.plan(now_ms + away_ms, Act::Rejoin);
+            }
+            Act::Rejoin => self.simulation.rejoin(),
+            Act::Full => {
+                self.simulation.set_full(node, true);
+                let full_ms = HOUR_MS + self.random(DAY_MS);
+                self.plan(now_ms + full_ms, Act::Room { node });
+            }
+            Act::Room { node } => self.simulation.set_full(node, false),
+            Act::Clock => {
+                let skew_ms = self.random(2 * super::TEN_YEARS_MS) as i64;
+                self.simulation.set_clock(node, skew_ms - super::TEN_YEARS_MS as i64);
+            }
+            Act::Whole => self.whole(),
+        }
+    }
+
+    fn step(&mut self, case: Case, side: Side, tries: u32) {
+        let node = match side {
+            Side::Sender => case.sender,
+            Side::Receiver => case.receiver,
+        };
+        let engine = self.simulation.nodes()[node].engine();
+        let state = engine.and_then(|engine| Some(engine.referral_book().get(&case.id)?.state));
+        if state == Some(State::Closed) {
+            return;
+        }
+        match self.load.step(&mut self.simulation, case, side) {
+            Some(_) => self.both_sides(case, tries + 1),
+            None => self.plan_step(case, side, tries + 1),
+        }
+    }
+
+    fn both_sides(&mut self, case: Case, tries: u32) {
+        self.plan_step(case, Side::Receiver, tries);
+        self.plan_step(case, Side::Sender, tries + 4);
+    }
+
+    fn plan_step(&mut self, case: Case, side: Side, tries: u32) {
+        if tries < TRIES {
+            let node = if side == Side::Sender { case.sender } else { case.receiver };
+            let from_ms = self.simulation.now_ms() + self.random(3 * DAY_MS);
+            let at_ms = self.at_work(node, from_ms);
+            self.plan(at_ms, Act::Step { case, side, tries });
+        }
+    }
+
+    fn whole(&mut self) {
+        self.simulation.calm();
+        let took_ms = self.simulation.settle(900_000);
+        self.simulation.set_odds(self.odds);
+        println!(
+            "day {}: whole within {took_ms} ms",
+            (self.simulation.now_ms() - self.start_ms) / DAY_MS
+        );
+    }
+
+    fn tell(&self, began: std::time::Instant) {
+        let (crashes, refusals) = self.simulation.faults();
+        let truth = self.simulation.truth();
+        println!(
+            "{} entries, {} cosignatures, {} referrals, {crashes} power cuts, {refusals} writes \
+             without room, {} bytes sent, {} s",
+            truth.entries(),
+            truth.cosignatures(),
+            self.load.cases.len(),
+            self.simulation.traffic().bytes(),
+            began.elapsed().as_secs()
+        );
+        assert!(self.simulation.closed().is_empty(), "{:?}", self.simulation.closed());
+    }
+}
+
+/// The short form: three weeks of ten societies.
+#[test]
+fn three_weeks_of_ten_societies() {
+    let began = std::time::Instant::now();
+    let mut year = Year::new(10, number("TUTTI_SEED").unwrap_or(1));
+    year.run(21, 20);
+    year.tell(began);
+}
+
+/// `cargo test --release -p tutti-tests --lib year -- --ignored --nocapture`
+///
+/// `TUTTI_SEED` chooses another year, `TUTTI_REFERRALS` how many referrals there are in it.
+#[test]
+#[ignore = "minutes"]
+fn a_year_of_thirty_societies() {
+    let began = std::time::Instant::now();
+    let mut year = Year::new(30, number("TUTTI_SEED").unwrap_or(1));
+    year.run(365, number("TUTTI_REFERRALS").unwrap_or(600));
+    year.tell(began);
+}
