@@ -84,7 +84,10 @@ impl Simulation {
                 let end = usize::from(link % 2 == 1);
                 let (node, from) = (wire.ends[end], wire.ends[1 - end]);
                 let kind = kind(&frame);
-                if !matches!(kind, "frontier" | "want_body" | "body_unavailable") {
+                // Nor is it news where a full disk asks again for what it cannot keep.
+                let full = |node: usize| self.nodes[node].disk.platter().full;
+                let again = matches!(kind, "want" | "batch") && (full(node) || full(from));
+                if !again && !matches!(kind, "frontier" | "want_body" | "body_unavailable") {
                     self.busy_ms = now_ms;
                 }
                 if let Some(recording) = &mut self.recording {

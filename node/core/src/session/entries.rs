@@ -51,6 +51,10 @@ impl Exchange {
         if log.frozen.is_some() || log.asked.is_some() || log.ahead.is_none() {
             return;
         }
+        // Every peer's frontier would have it asked for anew; the timer is set.
+        if log.no_room_until_ms > step.now_ms {
+            return;
+        }
         let size = log.size;
         let open = self.open_wants();
         let holders: Vec<LinkId> = self

@@ -224,6 +224,10 @@ impl Exchange {
             return;
         }
         let grew = log.size > size_before;
+        if grew {
+            log.no_room = 0;
+            log.no_room_until_ms = 0;
+        }
         let cosigned = log.whole().map_or(0, |head| head.cosignatures().len());
         let behind = log.ahead.is_some();
         if grew && !behind {

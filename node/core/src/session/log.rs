@@ -41,6 +41,9 @@ pub(super) struct Log {
     pub(super) announce_at_ms: Option<u64>,
     /// When to pass new cosignatures along the tree.
     pub(super) relay_at_ms: Option<u64>,
+    /// How often in a row the store had no room for entries, and until when they are not asked for.
+    pub(super) no_room: u32,
+    pub(super) no_room_until_ms: u64,
     /// A head that the store could not take, and when to offer it again.
     pub(super) unkept: Option<SignedHead>,
     pub(super) unkept_at_ms: Option<u64>,

@@ -11,17 +11,25 @@ use crate::{head::SignedHead, society::Origin, store::Reader};
 /// Before it is tried again, milliseconds: this, and up to half as much again.
 pub(super) const UNKEPT_MS: u64 = 20_000;
 
+/// For entries, which are large, twice as long each time, this often.
+const DOUBLED_MAX: u32 = 4;
+
 impl Exchange {
     pub(super) fn not_kept<S: Reader, R: CryptoRngCore>(
         &mut self,
         step: &mut Step<'_, S, R>,
         unkept: Unkept,
     ) {
-        let at_ms = step.after(UNKEPT_MS, UNKEPT_MS / 2);
+        let mut at_ms = step.after(UNKEPT_MS, UNKEPT_MS / 2);
         match unkept {
             Unkept::Entries(origin) => {
+                let now_ms = step.now_ms;
                 let log = self.log(step, &origin);
                 log.brought_by = None;
+                at_ms = now_ms.saturating_add((at_ms - now_ms) << log.no_room.min(DOUBLED_MAX));
+                log.no_room = log.no_room.saturating_add(1);
+                log.no_room_until_ms = at_ms;
+                log.graft_at_ms = None;
                 no_later(&mut log.graft_at_ms, at_ms);
             }
             Unkept::Cosignature(origin) => {
