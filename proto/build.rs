@@ -11,7 +11,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         "tutti/v1/entry.proto",
         "tutti/v1/record.proto",
         "tutti/v1/federation.proto",
+        "tutti/v1/local.proto",
         "tutti/node/v1/node.proto",
+        "tutti/node/v1/people.proto",
     ];
     println!("cargo:rerun-if-changed={}", root.display());
     let descriptors = protox::compile(files.map(|file| root.join(file)), [&root])?;

@@ -6,8 +6,8 @@ use clap::{
 };
 
 use crate::{
-    audit, card, completions, demo, failure::Outcome, information, init, log, peers, proof,
-    referral, roster, serve, status, watch,
+    access, audit, card, completions, demo, failure::Outcome, information, init, log, login, peers,
+    proof, referral, roster, serve, status, token, user, watch,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -33,6 +33,7 @@ const AFTER_HELP: &str = "\
 Environment:
   TUTTI_DIR              the node's directory, as --dir
   TUTTI_PASSPHRASE_FILE  a file whose first line opens the keys
+  TUTTI_TOKEN            as whom to act, in place of --token-file
   NO_COLOR               no colours
 
 Exit codes: 0 done; 1 refused, or an audit has findings; 2 wrong use or unreadable input; 3 the \
@@ -59,6 +60,16 @@ enum Verb {
     #[command(subcommand)]
     Proof(proof::Proof),
     Watch(watch::Watch),
+    Login(login::Login),
+    Logout(login::Logout),
+    #[command(name = "whoami")]
+    WhoAmI(login::WhoAmI),
+    #[command(subcommand)]
+    User(user::User),
+    #[command(subcommand)]
+    Token(token::Token),
+    #[command(subcommand)]
+    Access(access::Access),
     Completions(completions::Completions),
 }
 
@@ -79,6 +90,12 @@ impl Cli {
             Verb::Audit(audit) => audit.run(),
             Verb::Proof(proof) => proof.run(),
             Verb::Watch(watch) => watch.run(),
+            Verb::Login(login) => login.run(),
+            Verb::Logout(logout) => logout.run(),
+            Verb::WhoAmI(me) => me.run(),
+            Verb::User(user) => user.run(),
+            Verb::Token(token) => token.run(),
+            Verb::Access(access) => access.run(),
             Verb::Completions(completions) => completions.run(),
         }
     }

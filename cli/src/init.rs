@@ -12,6 +12,7 @@ use tutti_core::{
 use tutti_node::{
     config::{Config, ConfigError, NewNode},
     keyring::{self, Keyring},
+    local,
 };
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     files, passphrase,
     screen::{Style, paint, say},
-    text,
+    text, time,
 };
 
 /// Make the keys, the configuration and the membership card of a new node.
@@ -47,6 +48,10 @@ pub(crate) struct Init {
     /// What others dial, if it is not the address that the node listens on. May be repeated.
     #[arg(long = "endpoint", value_name = "HOST:PORT")]
     pub(crate) endpoints: Vec<String>,
+    /// The first account: runs the node and works on cases, until there are others. If not given,
+    /// this machine's user.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) admin: Option<String>,
     /// What the society takes part in.
     #[arg(long, default_value = "member", value_parser = ["member", "observer", "relay"])]
     pub(crate) role: String,
@@ -71,6 +76,7 @@ impl Init {
         for (file, what) in [
             ("tutti.toml", "the configuration, with comments"),
             ("keys/", "the keys, for this user's eyes only"),
+            ("tokens/operator", "the first account's token; commands on this directory use it"),
             ("keys/root.key", "the root key: take it offline when the roster is signed"),
             ("card.note", "the membership card: send it to the others"),
         ] {
@@ -97,7 +103,9 @@ impl Init {
             for part in ["tutti.toml", "card.note"] {
                 let _ = fs::remove_file(self.dir.join(part));
             }
-            let _ = fs::remove_dir_all(self.dir.join("keys"));
+            for folder in ["keys", "local", "tokens"] {
+                let _ = fs::remove_dir_all(self.dir.join(folder));
+            }
             if made {
                 let _ = fs::remove_dir(&self.dir);
             }
@@ -118,6 +126,13 @@ impl Init {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(Failure::io(&self.dir, &error)),
         }
+    }
+
+    /// The name of the first account.
+    fn administrator(&self) -> String {
+        let user = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        let name = self.admin.clone().or_else(user).unwrap_or_default();
+        if name.is_empty() { "operator".into() } else { name }
     }
 
     fn endpoints(&self) -> Result<Vec<String>, Failure> {
@@ -180,6 +195,15 @@ impl Init {
         let bytes = Card::sign(&self.federation, member, &root).map_err(|error| {
             Failure::new(Exit::Usage, format!("no card can be made of this: {error}"))
         })?;
+        local::found(
+            &self.dir,
+            &keyring.local,
+            &config.origin,
+            &self.administrator(),
+            time::now_ms(),
+            &mut OsRng,
+        )
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         files::write_new(&config.card(), &bytes)?;
         // Read back as the others will read it.
         card::open(&config.card())

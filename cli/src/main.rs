@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod audit;
 mod card;
 mod cli;
@@ -19,6 +20,7 @@ mod init;
 mod json;
 mod key;
 mod log;
+mod login;
 mod names;
 mod node;
 mod passphrase;
@@ -32,6 +34,8 @@ mod serve;
 mod status;
 mod text;
 mod time;
+mod token;
+mod user;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Reaching the node: which one is meant, and its four clients.
+//! Reaching the node: which one is meant, as whom, and its clients.
 
 use std::{
     future::Future,
@@ -7,12 +7,15 @@ use std::{
 };
 
 use clap::Args;
+use sha2::{Digest as _, Sha256};
 use tonic::Status;
 use tutti_node::client::{self, ConnectError, Connection, Target};
 use tutti_proto::node::v1::{
-    information_client::InformationClient, log_client::LogClient, node_client::NodeClient,
-    referrals_client::ReferralsClient,
+    access_client::AccessClient, drafts_client::DraftsClient,
+    information_client::InformationClient, log_client::LogClient, login_client::LoginClient,
+    node_client::NodeClient, people_client::PeopleClient, referrals_client::ReferralsClient,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     card,
@@ -40,10 +43,11 @@ pub(crate) struct NodeArgs {
     #[arg(long, help_heading = NODE, value_name = "DIR", conflicts_with = "url")]
     dir: Option<PathBuf>,
     /// A node elsewhere.
-    #[arg(long, help_heading = NODE, value_name = "HOST:PORT", requires_all = ["token_file", "card"])]
+    #[arg(long, help_heading = NODE, value_name = "HOST:PORT", requires = "card")]
     url: Option<String>,
-    /// A file with the token that the node elsewhere has let in.
-    #[arg(long, help_heading = NODE, value_name = "FILE", requires = "url")]
+    /// A file with the token to act by; if not given, TUTTI_TOKEN, else your login, else the token
+    /// in the node's directory.
+    #[arg(long, help_heading = NODE, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// That node's card.note, by whose TLS key it is known.
     #[arg(long, help_heading = NODE, value_name = "FILE", requires = "url")]
@@ -59,39 +63,88 @@ impl NodeArgs {
     /// The arguments that name the same node in another command.
     pub(crate) fn again(&self) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
-        match (&self.dir, &self.url, &self.token_file, &self.card) {
-            (_, Some(url), Some(token), Some(card)) => vec![
-                "--url".into(),
-                url.clone(),
-                "--token-file".into(),
-                path(token),
-                "--card".into(),
-                path(card),
-            ],
-            (Some(dir), ..) => vec!["--dir".into(), path(dir)],
-            _ => Vec::new(),
+        let mut words = Vec::new();
+        match (&self.dir, &self.url, &self.card) {
+            (_, Some(url), Some(card)) => {
+                words.extend(["--url".into(), url.clone(), "--card".into(), path(card)]);
+            }
+            (Some(dir), ..) => words.extend(["--dir".into(), path(dir)]),
+            _ => {}
+        }
+        if let Some(token) = &self.token_file {
+            words.extend(["--token-file".into(), path(token)]);
+        }
+        words
+    }
+
+    /// By which token: the one that was named, the environment's, the login's. `None`: by that of
+    /// the directory.
+    fn token(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        let read = |file: &Path| -> Result<Zeroizing<String>, Failure> {
+            Ok(files::read_text(file, TOKEN_BYTES_MAX)?.trim().to_owned().into())
+        };
+        if let Some(file) = &self.token_file {
+            return read(file).map(Some);
+        }
+        if let Ok(token) = std::env::var("TUTTI_TOKEN")
+            && !token.trim().is_empty()
+        {
+            return Ok(Some(token.trim().to_owned().into()));
+        }
+        let login = self.login_file();
+        if login.exists() { read(&login).map(Some) } else { Ok(None) }
+    }
+
+    /// Where the token of a login to this node lies.
+    pub(crate) fn login_file(&self) -> PathBuf {
+        let target = match (&self.url, self.dir()) {
+            (Some(url), _) => url.clone(),
+            (None, dir) => {
+                let dir = dir.unwrap_or_default();
+                std::fs::canonicalize(&dir).unwrap_or(dir).display().to_string()
+            }
+        };
+        let name = hex::encode(Sha256::digest(target).get(..8).unwrap_or_default());
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let state = match (set("XDG_STATE_HOME"), set("HOME")) {
+            (Some(state), _) => PathBuf::from(state),
+            (None, Some(home)) => PathBuf::from(home).join(".local/state"),
+            // A user without a home has none of its own.
+            (None, None) => PathBuf::from("/var/lib/tutti/state"),
+        };
+        state.join("tutti/logins").join(name)
+    }
+
+    fn target(&self, token: Option<Zeroizing<String>>) -> Result<Target, Failure> {
+        match (&self.url, &self.card) {
+            (Some(address), Some(card)) => Ok(Target::Remote {
+                address: address.clone(),
+                token: token.unwrap_or_default(),
+                tls_key: card::open(card)?.member.tls_key,
+            }),
+            _ => {
+                let dir = self.dir.clone().unwrap_or_else(default_dir);
+                Ok(match token {
+                    Some(token) => Target::DirAs { dir, token },
+                    None => Target::Dir(dir),
+                })
+            }
         }
     }
 
-    fn target(&self) -> Result<Target, Failure> {
-        match (&self.url, &self.token_file, &self.card) {
-            (Some(address), Some(token), Some(card)) => Ok(Target::Remote {
-                address: address.clone(),
-                token: files::read_text(token, TOKEN_BYTES_MAX)?.trim().to_owned().into(),
-                tls_key: card::open(card)?.member.tls_key,
-            }),
-            _ => Ok(Target::Dir(self.dir.clone().unwrap_or_else(default_dir))),
-        }
+    /// Reaches the node without any token: for logging in.
+    pub(crate) async fn connect_as_nobody(&self) -> Result<Node, Failure> {
+        Ok(Node(client::connect(&self.target(Some(Zeroizing::default()))?).await?))
     }
 
     /// Reaches the node.
     pub(crate) async fn connect(&self) -> Result<Node, Failure> {
-        Ok(Node(client::connect(&self.target()?).await?))
+        Ok(Node(client::connect(&self.target(self.token()?)?).await?))
     }
 
     /// Reaches the node; `None` where none runs in the directory.
     pub(crate) async fn connect_if_up(&self) -> Result<Option<Node>, Failure> {
-        match client::connect(&self.target()?).await {
+        match client::connect(&self.target(self.token()?)?).await {
             Ok(connection) => Ok(Some(Node(connection))),
             Err(ConnectError::NotRunning(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -136,6 +189,22 @@ impl Node {
 
     pub(crate) fn log(&self) -> LogClient<Connection> {
         LogClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    pub(crate) fn people(&self) -> PeopleClient<Connection> {
+        PeopleClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    pub(crate) fn login(&self) -> LoginClient<Connection> {
+        LoginClient::new(self.0.clone())
+    }
+
+    pub(crate) fn access(&self) -> AccessClient<Connection> {
+        AccessClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    pub(crate) fn drafts(&self) -> DraftsClient<Connection> {
+        DraftsClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     pub(crate) fn node(&self) -> NodeClient<Connection> {

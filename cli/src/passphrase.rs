@@ -59,7 +59,8 @@ pub(crate) fn new() -> Result<SecretString, Failure> {
     Ok(first)
 }
 
-fn ask(prompt: &str) -> Result<SecretString, Failure> {
+/// What is typed, without showing it.
+pub(crate) fn ask(prompt: &str) -> Result<SecretString, Failure> {
     rpassword::prompt_password(prompt)
         .map(SecretString::from)
         .map_err(|error| Failure::io(&PathBuf::from("the terminal"), &error))

@@ -70,19 +70,23 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
         waiting.extend(below.into_iter().map(|verb| [path.clone(), vec![verb]].concat()));
     }
     seen.sort();
-    let all = "audit, card show, completions, demo, information list, information publish, \
-               information retract, information revise, information show, information template, \
-               init, log export, log prove, log show, peers, proof verify, referral accept, \
-               referral acknowledge, referral cancel, referral close, referral correct, \
-               referral decline, referral deliver, referral entered-in-error, referral expire, \
-               referral follow-up, referral handover accept, referral handover decline, \
-               referral handover propose, referral list, referral missed, referral onward, \
-               referral pause, referral print, \
-               referral provide-information, referral renew-consent, referral reopen, referral \
-               request-erasure, referral request-information, referral resume, referral \
-               schedule, referral send, referral show, referral start, referral template, \
-               referral withdraw, referral withdraw-consent, roster found, roster install, \
-               roster show, roster sign, serve, status, watch";
+    let all = "access alerts, access export, access log, access verify, audit, card show, \
+               completions, demo, information list, information publish, information retract, \
+               information revise, information show, information template, init, log export, \
+               log prove, log show, login, logout, peers, proof verify, referral accept, \
+               referral acknowledge, referral assign, referral cancel, referral close, referral \
+               correct, referral decline, referral deliver, referral draft delete, referral \
+               draft edit, referral draft list, referral draft new, referral draft send, \
+               referral draft show, referral entered-in-error, referral expire, referral \
+               follow-up, referral handover accept, referral handover decline, referral \
+               handover propose, referral list, referral missed, referral onward, referral \
+               pause, referral print, referral provide-information, referral renew-consent, \
+               referral reopen, referral request-erasure, referral request-information, \
+               referral resume, referral schedule, referral send, referral show, referral \
+               start, referral template, referral withdraw, referral withdraw-consent, roster \
+               found, roster install, roster show, roster sign, serve, status, token list, \
+               token new, token revoke, user add, user list, user off, user on, user reset, \
+               user resolve, user roles, user start-code, watch, whoami";
     assert_eq!(seen.join(", "), all);
 }
 

@@ -27,13 +27,20 @@ pub type Connection = InterceptedService<Channel, Bearer>;
 
 /// Where the node is.
 pub enum Target {
-    /// On this machine: its directory.
+    /// On this machine: its directory, with the token of its operator that lies in it.
     Dir(PathBuf),
+    /// On this machine, as somebody else.
+    DirAs {
+        /// The node's directory.
+        dir: PathBuf,
+        /// The secret.
+        token: Zeroizing<String>,
+    },
     /// Elsewhere.
     Remote {
         /// `host:port`, or `https://host:port`.
         address: String,
-        /// The secret whose hash the node has in its tokens file.
+        /// The secret; empty for what needs none, such as logging in.
         token: Zeroizing<String>,
         /// The node's TLS key, as its membership card and the roster name it.
         tls_key: TlsSpki,
@@ -68,14 +75,26 @@ pub enum ConnectError {
 /// Reaches a node.
 pub async fn connect(target: &Target) -> Result<Connection, ConnectError> {
     match target {
-        Target::Dir(dir) => connect_dir(dir).await,
+        Target::Dir(dir) => {
+            let token = operator_token(dir);
+            connect_dir(dir, token.as_deref().map_or("", String::as_str)).await
+        }
+        Target::DirAs { dir, token } => connect_dir(dir, token).await,
         Target::Remote { address, token, tls_key } => {
             remote::connect(address, token, tls_key).await
         }
     }
 }
 
-async fn connect_dir(dir: &Path) -> Result<Connection, ConnectError> {
+/// The token that `tutti init` or `tutti user reset` has left in the directory; `None` where this
+/// user may not read it, or it was taken away.
+pub fn operator_token(dir: &Path) -> Option<Zeroizing<String>> {
+    let text = std::fs::read_to_string(dir.join(crate::local::OPERATOR_TOKEN)).ok()?;
+    Some(Zeroizing::new(text.trim().to_owned()))
+}
+
+async fn connect_dir(dir: &Path, token: &str) -> Result<Connection, ConnectError> {
+    let bearer = Bearer::of(token)?;
     let socket = crate::config::socket(dir);
     // Once by hand, for an error that says what is the matter.
     UnixStream::connect(&socket).await.map_err(|error| match error.kind() {
@@ -94,7 +113,7 @@ async fn connect_dir(dir: &Path) -> Result<Connection, ConnectError> {
         }))
         .await
         .map_err(|error| unreachable(&socket.display(), &error))?;
-    Ok(InterceptedService::new(channel, Bearer::none()))
+    Ok(InterceptedService::new(channel, bearer))
 }
 
 fn unreachable(target: &impl std::fmt::Display, error: &dyn std::error::Error) -> ConnectError {

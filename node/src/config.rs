@@ -75,15 +75,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Remote access to the client API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Api {
-    /// Where.
-    pub listen: SocketAddr,
-    /// Holds the SHA-256 of each token that is let in, in hexadecimal, one a line.
-    pub tokens: PathBuf,
-}
-
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -102,7 +93,7 @@ pub struct Config {
     /// What others dial, `host:port`; written on the membership card.
     pub endpoints: Vec<String>,
     /// Remote access to the client API; `None`: the local socket alone.
-    pub api: Option<Api>,
+    pub api: Option<SocketAddr>,
     /// Where Prometheus reads metrics, on loopback; `None`: off.
     pub metrics: Option<SocketAddr>,
     /// How log lines look.

@@ -4,6 +4,8 @@
 //! Stopping goes from the outside in: no new requests, no peers, then the engine commits what is
 //! queued and closes the store.
 
+#[cfg(test)]
+mod people_tests;
 mod start;
 mod stopped;
 #[cfg(test)]
@@ -22,7 +24,7 @@ use std::{
 use age::secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use crate::grpc::{SocketError, TokensError};
+pub use crate::grpc::SocketError;
 pub use stopped::Stopped;
 
 /// How long requests that are under way may take to end when the node stops.

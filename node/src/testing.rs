@@ -135,6 +135,7 @@ fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>, role: Role) -> 
         audit_key: keyring.audit.recipient(),
         routing_key: keyring.routing.public(),
     };
+    crate::local::found(&home, &keyring.local, &config.origin, "operator", 1, &mut OsRng).unwrap();
     let card = Card::sign(FEDERATION, member, &root).unwrap();
     fs::write(config.card(), &card).unwrap();
     Card::open(&card).unwrap()

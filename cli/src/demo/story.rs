@@ -110,7 +110,11 @@ struct Story<'a> {
 
 impl Story<'_> {
     async fn get(&self, society: &str, with_content: bool) -> Result<Referral, Failure> {
-        let request = GetReferralRequest { id: self.id.clone(), with_content };
+        let request = GetReferralRequest {
+            id: self.id.clone(),
+            with_content,
+            ..GetReferralRequest::default()
+        };
         node::ask(self.nodes.of(society)?.referrals().get(request)).await
     }
 

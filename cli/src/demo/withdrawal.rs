@@ -91,7 +91,11 @@ async fn confirmed(account: &Account, nodes: &Nodes, id: &str) -> Result<(), Fai
         let mut done = true;
         let mut seen = String::new();
         for society in ["sg", "ph"] {
-            let request = GetReferralRequest { id: id.into(), with_content: true };
+            let request = GetReferralRequest {
+                id: id.into(),
+                with_content: true,
+                ..GetReferralRequest::default()
+            };
             let referral = node::ask(nodes.of(society)?.referrals().get(request)).await?;
             done &= is_gone(&referral);
             seen += &format!("{society}: {:?}\n", referral.erasure);

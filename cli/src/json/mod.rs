@@ -7,6 +7,7 @@
 mod information;
 mod log;
 mod node;
+mod people;
 mod referral;
 mod trust;
 
@@ -15,6 +16,9 @@ use serde::Serialize;
 pub(crate) use information::{Share, Shares};
 pub(crate) use log::{LogEntry, Proven};
 pub(crate) use node::{Change, Peers, Status};
+pub(crate) use people::{
+    AccessLog, AccessReport, AccountAnswer, Accounts, Draft, Drafts, Me, NewToken, Token, Tokens,
+};
 pub(crate) use referral::{Receipt, Referral, Referrals};
 pub(crate) use trust::{Card, Roster};
 

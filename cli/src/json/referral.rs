@@ -45,6 +45,7 @@ pub(crate) struct Referral {
     /// The referral that this one passes on.
     onward_of: Option<String>,
     delivery: Option<&'static str>,
+    assigned_to: Option<String>,
     events: Vec<Event>,
 }
 
@@ -89,6 +90,7 @@ struct Event {
     content_state: &'static str,
     entries: Vec<String>,
     delivery: Option<&'static str>,
+    by: Option<String>,
 }
 
 impl From<&api::Receipt> for Receipt {
@@ -129,6 +131,7 @@ impl From<&api::Referral> for Referral {
             onward: referral.onward.clone(),
             onward_of: referral.sent.as_ref().and_then(|sent| given(&hex::encode(&sent.onward_of))),
             delivery: names::delivery(referral.delivery()),
+            assigned_to: given(&referral.assigned_to),
             events: referral.events.iter().map(Event::from).collect(),
         }
     }
@@ -150,6 +153,7 @@ impl From<&api::ReferralEventView> for Event {
             content_state: names::body_state(event.content_state()),
             entries: event.entries.clone(),
             delivery: names::delivery(event.delivery()),
+            by: given(&event.by),
         }
     }
 }

@@ -145,7 +145,7 @@ fn stored(error: &StoreError) -> Failure {
 }
 
 /// A directory that is filled beside its place and put there when it is whole.
-struct Folder {
+pub(crate) struct Folder {
     place: PathBuf,
     filling: tempfile::TempDir,
     files: u64,
@@ -153,7 +153,7 @@ struct Folder {
 }
 
 impl Folder {
-    fn new(place: &Path) -> Result<Self, Failure> {
+    pub(crate) fn new(place: &Path) -> Result<Self, Failure> {
         if place.exists() {
             let what = format!("{} exists already", place.display());
             return Err(Failure::new(Exit::Usage, what)
@@ -172,7 +172,7 @@ impl Folder {
     }
 
     /// Writes one file; a path that leads outside is refused, whoever gave it.
-    fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Failure> {
         let relative = Path::new(path);
         let inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
         if !inside || path.is_empty() {
@@ -190,7 +190,7 @@ impl Folder {
         Ok(())
     }
 
-    fn finish(self) -> Result<(), Failure> {
+    pub(crate) fn finish(self) -> Result<(), Failure> {
         if self.files == 0 {
             return Err(Failure::new(
                 Exit::Refused,

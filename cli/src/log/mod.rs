@@ -7,7 +7,7 @@ mod show;
 use clap::Subcommand;
 use tutti_proto::node::v1::{ListLogsRequest, ListLogsResponse, LogStatus};
 
-pub(crate) use export::Export;
+pub(crate) use export::{Export, Folder};
 
 use crate::{
     failure::{Exit, Failure, Outcome},

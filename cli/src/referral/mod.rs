@@ -1,6 +1,8 @@
 //! `tutti referral`: people referred from one society to another.
 
 mod advance;
+mod assign;
+mod draft;
 mod list;
 mod onward;
 mod print;
@@ -33,6 +35,9 @@ pub(crate) enum Referral {
     List(list::List),
     Show(show::Show),
     Print(print::Print),
+    Assign(assign::Assign),
+    #[command(subcommand)]
+    Draft(draft::Draft),
     Acknowledge(advance::Acknowledge),
     RequestInformation(advance::RequestInformation),
     ProvideInformation(advance::ProvideInformation),
@@ -70,6 +75,8 @@ impl Referral {
             Self::List(list) => node::block_on(list.run()),
             Self::Show(show) => node::block_on(show.run()),
             Self::Print(print) => node::block_on(print.run()),
+            Self::Assign(assign) => node::block_on(assign.run()),
+            Self::Draft(draft) => node::block_on(draft.run()),
             Self::Acknowledge(step) => step.run(),
             Self::RequestInformation(step) => step.run(),
             Self::ProvideInformation(step) => step.run(),

@@ -36,7 +36,12 @@ impl Print {
     pub(super) async fn run(self) -> Outcome {
         let node = self.node.connect().await?;
         let id = self.id.resolve(&node).await?;
-        let request = GetReferralRequest { id, with_content: true };
+        let request = GetReferralRequest {
+            id,
+            with_content: true,
+            purpose: "print".into(),
+            ..GetReferralRequest::default()
+        };
         let referral = node::ask(node.referrals().get(request)).await?;
         // Who may not see how the node does is shown the societies' codes.
         let status = node::ask(node.node().status(StatusRequest {})).await.ok();

@@ -18,7 +18,8 @@ use crate::{
 
 /// Tell one referral's story; with --content also the person's case.
 ///
-/// The node writes into its own log that a case was opened, but not yet by whom.
+/// Who opens a case is recorded before it is shown. A case that is not yours opens with
+/// --break-glass alone, where the person is in need: the data-protection focal point is told.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
@@ -26,6 +27,9 @@ pub(crate) struct Show {
     /// Also open the person's case and the notes.
     #[arg(long)]
     content: bool,
+    /// Open a case that is not yours, and say why; give its whole id.
+    #[arg(long, value_name = "REASON")]
+    break_glass: Option<String>,
     #[command(flatten)]
     node: NodeArgs,
     /// As JSON (docs/json.md).
@@ -36,12 +40,15 @@ pub(crate) struct Show {
 impl Show {
     pub(super) async fn run(self) -> Outcome {
         let node = self.node.connect().await?;
+        // Of a case that is not one's own, no list tells the whole id.
         let id = self.id.resolve(&node).await?;
-        let request = GetReferralRequest { id, with_content: self.content };
+        let with_content = self.content || self.break_glass.is_some();
+        let break_glass = self.break_glass.unwrap_or_default();
+        let request = GetReferralRequest { id, with_content, break_glass, ..Default::default() };
         let referral = node::ask(node.referrals().get(request)).await?;
         match self.json {
             true => json::print(&json::Referral::from(&referral)),
-            false => say(describe(&referral, self.content)),
+            false => say(describe(&referral, with_content)),
         }
         Ok(Exit::Ok)
     }
@@ -68,8 +75,12 @@ fn heading(referral: &Referral) -> String {
         (at, true) => paint(Style::Bad, format!(", OVERDUE since {}", time::local(at))),
         (at, false) => format!(", answer due by {}", time::local(at)),
     };
+    let whose = match text::line(&referral.assigned_to) {
+        name if name.is_empty() => String::new(),
+        name => format!("\nwith {name}"),
+    };
     format!(
-        "{}\n{} → {}: {}{due}",
+        "{}\n{} → {}: {}{due}{whose}",
         paint(Style::Bold, format!("Referral {}", text::line(&referral.id))),
         text::line(&referral.sender),
         text::line(&referral.receiver),

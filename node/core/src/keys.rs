@@ -171,6 +171,11 @@ impl NoteSecret {
         Self::new(name, kind, SigningKey::generate(rng))
     }
 
+    /// The key that 32 secret bytes make.
+    pub fn from_seed(name: &str, kind: KeyKind, seed: &[u8; 32]) -> Result<Self, KeyError> {
+        Self::new(name, kind, SigningKey::from_bytes(seed))
+    }
+
     fn new(name: &str, kind: KeyKind, key: SigningKey) -> Result<Self, KeyError> {
         let public = NoteKey::new(name, kind, key.verifying_key())?;
         Ok(Self { key, public })

@@ -17,6 +17,7 @@ pub mod head;
 pub mod information;
 pub mod keys;
 pub mod limits;
+pub mod local;
 pub mod opened;
 pub mod people;
 pub mod proof;

@@ -1,5 +1,6 @@
 //! The token that goes with each request.
 
+use super::ConnectError;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -11,12 +12,16 @@ use tonic::{
 pub struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Bearer {
-    pub(super) fn none() -> Self {
-        Self(None)
+    /// None where the token is empty.
+    pub(super) fn of(token: &str) -> Result<Self, ConnectError> {
+        match token.trim() {
+            "" => Ok(Self(None)),
+            token => Self::new(token).ok_or(ConnectError::Token),
+        }
     }
 
     /// `None` where the token cannot stand in a header.
-    pub(super) fn new(token: &str) -> Option<Self> {
+    fn new(token: &str) -> Option<Self> {
         let token = token.trim();
         if token.is_empty() {
             return None;

@@ -19,7 +19,7 @@ pub(super) async fn connect(
     token: &str,
     tls_key: &TlsSpki,
 ) -> Result<Connection, ConnectError> {
-    let bearer = Bearer::new(token).ok_or(ConnectError::Token)?;
+    let bearer = Bearer::of(token)?;
     let host = address.strip_prefix("https://").unwrap_or(address).trim_end_matches('/');
     let wrong = || ConnectError::Address(address.into());
     host.rsplit_once(':').ok_or_else(wrong)?;

@@ -13,15 +13,14 @@ use std::{
 use serde::Deserialize;
 use tutti_core::society::{Origin, Society, check_federation};
 
-use super::{Api, Config, ConfigError, FILE, LogFormat, NewNode};
+use super::{Config, ConfigError, FILE, LogFormat, NewNode};
 
 /// The keys that the environment may override.
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 7] = [
     "passphrase_file",
     "peers.listen",
     "peers.endpoints",
     "api.listen",
-    "api.tokens_file",
     "metrics.listen",
     "log.format",
     "log.filter",
@@ -65,17 +64,10 @@ struct Peers {
     endpoints: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct ApiSection {
     listen: String,
-    tokens_file: String,
-}
-
-impl Default for ApiSection {
-    fn default() -> Self {
-        Self { listen: String::new(), tokens_file: "keys/api-tokens".into() }
-    }
 }
 
 #[derive(Deserialize, Default)]
@@ -202,14 +194,7 @@ fn check(
 
     let listen = overrides.value("peers.listen", file.peers.listen).address()?;
     let endpoints = endpoints(&overrides, &file.peers.endpoints)?;
-    let api_tokens = overrides.value("api.tokens_file", file.api.tokens_file);
-    let api = match overrides.value("api.listen", file.api.listen).address()? {
-        None => None,
-        Some(_) if api_tokens.text.is_empty() => {
-            return Err(api_tokens.wrong("names no file", "Write \"keys/api-tokens\""));
-        }
-        Some(listen) => Some(Api { listen, tokens: dir.join(&api_tokens.text) }),
-    };
+    let api = overrides.value("api.listen", file.api.listen).address()?;
     let value = overrides.value("metrics.listen", file.metrics.listen);
     let metrics = value.address()?;
     if metrics.is_some_and(|address| !address.ip().is_loopback()) {
@@ -322,9 +307,6 @@ endpoints = [{endpoints}]
 # Remote access to the client API, over TLS with a token; empty for none. Local access is always
 # through tutti.sock in this directory.
 listen = {api}
-# Each line is the SHA-256 of a token that is let in, in hexadecimal:
-#   umask 077; head -c 32 /dev/urandom | base64 | tr -d '\n' | tee token | sha256sum | cut -c -64 >> keys/api-tokens
-tokens_file = "keys/api-tokens"
 
 [metrics]
 # Prometheus metrics over HTTP, on loopback alone; empty for none.

@@ -49,7 +49,7 @@ fn the_environment_overrides() {
     .unwrap();
     assert_eq!(config.listen, None);
     assert_eq!(config.endpoints, ["a.org:1", "b.org:2"]);
-    assert_eq!(config.api.unwrap().tokens, config.dir.join("keys/api-tokens"));
+    assert_eq!(config.api.unwrap().to_string(), "0.0.0.0:7448");
     assert_eq!(config.log_format, LogFormat::Json);
     assert_eq!(config.passphrase_file.unwrap(), Path::new("/run/secret"));
 }

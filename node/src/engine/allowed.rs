@@ -25,10 +25,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some(_) = actor.account() else {
             return Relation::Own;
         };
-        let sent = referral.outcomes.first().map(|outcome| &outcome.event);
-        let by = sent.filter(|sent| sent.society == own).map_or("", |sent| &sent.actor);
-        if !by.is_empty() {
-            return if by == actor.pseudonym() { Relation::Own } else { Relation::Other };
+        if let Some(whose) = self.whose(referral) {
+            return if whose == actor.pseudonym() { Relation::Own } else { Relation::Other };
         }
         let rfl = [
             v1::ServiceCategory::RflTracing,
@@ -39,6 +37,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             referral.sent.services_requested.contains(&(*service as i32))
         };
         if rfl.iter().any(asks) { Relation::TriageRfl } else { Relation::Triage }
+    }
+
+    /// The pseudonym of whose case it is here: to whom it was given, else who sent it. `None` where
+    /// it is nobody's, or of somebody who has left.
+    pub(super) fn whose<'a>(&'a self, referral: &'a Referral) -> Option<&'a str> {
+        let sent = referral.outcomes.first().map(|outcome| &outcome.event);
+        let sender = sent.filter(|sent| sent.society == self.identity.society);
+        let given = self.local.given(&referral.id);
+        let whose = given.or_else(|| sender.map(|sent| sent.actor.as_str()))?;
+        Some(whose).filter(|whose| self.local.is_here(whose))
     }
 
     /// What somebody may do with a case.

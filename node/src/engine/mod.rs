@@ -10,12 +10,15 @@ mod carrying;
 mod commit;
 mod deadlines;
 mod delivery;
+mod drafts;
 mod erasing;
 mod exchange;
 mod fence;
 mod joined;
+mod people;
 mod project;
 mod query;
+mod reading;
 mod refused;
 mod relay;
 pub mod runtime;
@@ -43,7 +46,11 @@ pub use refused::Refused;
 pub use watch::{Change, Watcher};
 pub use write::{Order, Receipt, Write};
 
-use crate::{keyring::Keyring, local::Actor, peers::Outbox};
+use crate::{
+    keyring::Keyring,
+    local::{Actor, Local},
+    peers::Outbox,
+};
 
 /// What stays the same while a node runs.
 pub struct Identity {
@@ -89,6 +96,8 @@ pub struct Engine<S, R> {
     highwater: Option<u64>,
     /// Set where that is not known, until peers have told.
     unsure: Option<fence::Unsure>,
+    /// Who the society's people are, and who has read what.
+    local: Local,
     /// Set where the store said that nothing it wrote last can be believed.
     fatal: Option<String>,
 }
@@ -133,6 +142,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         );
         let routing = Routing::new(&identity.keyring, &roster);
         let notes = store.notes();
+        // The name of a log is the name of a key.
+        let local = Local::in_memory(&identity.keyring.local, &identity.origin)
+            .expect("an origin makes the name of a key");
         let mut engine = Self {
             exchange: Exchange::new(settings),
             routing,
@@ -153,6 +165,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             highwater,
             unsure: highwater.is_none().then(fence::Unsure::default),
             fatal: None,
+            local,
             identity,
             roster,
             store,
@@ -162,6 +175,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         engine.project_all(now_ms);
         engine.begin_erasing(now_ms);
         engine
+    }
+
+    /// Puts the local log of a node's directory in place of the one in memory.
+    pub fn set_local(&mut self, local: Local) {
+        self.local = local;
     }
 
     /// Who this node is.

@@ -190,7 +190,7 @@ async fn pieces(
 }
 
 /// A file in pieces; an empty one is one piece.
-fn cut(file: ExportFile, (done, total): (u64, u64)) -> Vec<api::ExportPiece> {
+pub(super) fn cut(file: ExportFile, (done, total): (u64, u64)) -> Vec<api::ExportPiece> {
     let count = file.bytes.len().div_ceil(PIECE_BYTES).max(1);
     (0..count)
         .map(|n| api::ExportPiece {

@@ -1,19 +1,20 @@
 //! The client API over gRPC: thin services over the engine, on the local socket and over TLS.
 //!
-//! A handler decodes, asks the engine, encodes; there is no rule of the domain here. Whoever opens
-//! the socket is the node's own user; whoever comes over TLS has shown a token. Every request has a
-//! deadline and a size, every stream a bounded queue.
+//! A handler decodes, asks the engine as whoever asks, encodes; there is no rule of the domain here.
+//! Every request shows a token, over the socket as over TLS (`admit`). Every request has a deadline
+//! and a size, every stream a bounded queue.
 
+mod admit;
 mod decode;
 mod information;
 mod local;
 mod log;
 mod node;
+mod people;
 mod referrals;
 mod remote;
 mod server;
 mod status;
-mod tokens;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
@@ -24,12 +25,10 @@ pub(crate) use local::Socket;
 pub use local::SocketError;
 pub(crate) use remote::RemoteApi;
 pub(crate) use server::Services;
-pub(crate) use tokens::Tokens;
-pub use tokens::TokensError;
 
 use crate::{
     engine::{Order, Receipt, Refused, Write, runtime},
-    local::Actor,
+    local::{Actor, Gate},
     metrics::Metrics,
     peers,
     store::DiskStore,
@@ -45,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) peers: peers::View,
     pub(crate) about: Arc<About>,
+    pub(crate) gate: Gate,
 }
 
 /// What stays the same while the node runs.
@@ -61,12 +61,6 @@ pub(crate) struct About {
 }
 
 impl Context {
-    /// Who asks. Whoever opens the socket is the node's own user, and whoever comes over TLS has
-    /// shown a token that is good for all that this user may.
-    fn actor<T>(&self, _request: &tonic::Request<T>) -> Result<Actor, tonic::Status> {
-        Ok(Actor::node())
-    }
-
     /// Commits a write, and measures how long its caller waited.
     async fn write(&self, by: Actor, write: Write) -> Result<Receipt, Refused> {
         let begun = Instant::now();

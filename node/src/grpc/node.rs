@@ -6,8 +6,12 @@ use tonic::{Request, Response, Status};
 use tutti_core::{people::Action, referral::ReferralId};
 use tutti_proto::node::v1::{self as api, node_server::Node};
 
-use super::Context;
-use crate::{engine::Watcher, local::Actor};
+use super::{Context, admit::refused};
+use crate::{
+    clock::now_ms,
+    engine::Watcher,
+    local::{Actor, Admitted},
+};
 
 /// Changes that wait for a slow watcher here; the engine's own queue for it is longer.
 const QUEUE: usize = 16;
@@ -51,19 +55,19 @@ impl Node for Service {
         &self,
         request: Request<api::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let actor = self.0.actor(&request)?;
+        let admitted = self.0.admitted(&request)?;
         let kinds = request.into_inner().kinds;
-        let known = ["referral", "information", "log", "peer"];
+        let known = ["referral", "information", "log", "peer", "access"];
         if let Some(other) = kinds.iter().find(|kind| !known.contains(&kind.as_str())) {
             return Err(Status::invalid_argument(format!(
                 "{other:?} is no kind of change. Known are: {}",
                 known.join(", ")
             )));
         }
-        let asking = actor.clone();
-        let watcher = self.0.engine.ask(move |engine, _| engine.watch(&asking, kinds)).await??;
+        let actor = admitted.actor.clone();
+        let watcher = self.0.engine.ask(move |engine, _| engine.watch(&actor, kinds)).await??;
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(forward(self.0.clone(), actor, watcher, sender));
+        tokio::spawn(forward(self.0.clone(), admitted, watcher, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
@@ -71,7 +75,7 @@ impl Node for Service {
 /// Ends when the watcher has gone away or the node stops.
 async fn forward(
     context: Context,
-    actor: Actor,
+    mut admitted: Admitted,
     mut watcher: Watcher,
     sender: mpsc::Sender<Result<api::WatchEvent, Status>>,
 ) {
@@ -82,7 +86,15 @@ async fn forward(
         };
         match change {
             Some(change) => {
-                if !context.shows(&actor, &change).await {
+                // Roles change, tokens end while somebody watches.
+                match context.gate.again(&admitted, now_ms()) {
+                    Some(again) => admitted = again,
+                    None => {
+                        let _ = sender.send(Err(refused())).await;
+                        return;
+                    }
+                }
+                if !context.shows(&admitted.actor, &change).await {
                     continue;
                 }
                 if sender.send(Ok(change)).await.is_err() {
@@ -100,8 +112,10 @@ async fn forward(
 impl Context {
     /// Whether somebody may know of a change: of a case, only where they see the case.
     async fn shows(&self, actor: &Actor, change: &api::WatchEvent) -> bool {
-        if change.kind != "referral" {
-            return true;
+        match change.kind.as_str() {
+            "access" => return actor.may(Action::ReadAccess),
+            "referral" => {}
+            _ => return true,
         }
         let Ok(id) = change.id.parse::<ReferralId>() else { return false };
         let actor = actor.clone();

@@ -53,8 +53,18 @@ impl Referrals for Service {
     ) -> Result<Response<api::Referral>, Status> {
         let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let ask = self.0.engine.ask(move |engine, now| engine.referral(&actor, &request, now));
+        let ask = self.0.engine.ask(move |engine, now| engine.read_referral(&actor, &request, now));
         let referral = ask.await??;
         Ok(Response::new(referral))
+    }
+
+    async fn assign(
+        &self,
+        request: Request<api::AssignReferralRequest>,
+    ) -> Result<Response<api::AssignReferralResponse>, Status> {
+        let actor = self.0.actor(&request)?;
+        let request = request.into_inner();
+        let ask = self.0.engine.ask(move |engine, now| engine.assign(&actor, &request, now));
+        Ok(Response::new(ask.await??))
     }
 }

@@ -22,9 +22,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{service::InterceptorLayer, transport::server::Connected};
+use tonic::transport::server::Connected;
 
-use super::{Services, Tokens, server};
+use super::{Services, server};
 use crate::peers::{
     pending::Pending,
     wire::{Grip, Wire},
@@ -43,7 +43,6 @@ const CONNECTIONS_MAX: usize = 256;
 pub(crate) struct RemoteApi {
     pub(crate) listener: TcpListener,
     pub(crate) tls: Arc<ServerConfig>,
-    pub(crate) tokens: Tokens,
 }
 
 /// Who is at the other end: nobody, until a token was shown.
@@ -62,12 +61,12 @@ impl RemoteApi {
     pub(crate) async fn serve(self, services: Services, mut stop: watch::Receiver<bool>) {
         let (connections, incoming) = mpsc::channel::<Result<Connection, Infallible>>(16);
         let mut stopped = stop.clone();
-        let served = server::limited()
-            .layer(InterceptorLayer::new(self.tokens))
-            .add_routes(services.routes())
-            .serve_with_incoming_shutdown(ReceiverStream::new(incoming), async move {
+        let served = server::limited().add_routes(services.routes()).serve_with_incoming_shutdown(
+            ReceiverStream::new(incoming),
+            async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
-            });
+            },
+        );
         let served = tokio::spawn(served);
         let acceptor = TlsAcceptor::from(self.tls);
         let (pending, places) = (Pending::default(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));

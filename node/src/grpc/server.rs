@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use tonic::{service::Routes, transport::Server};
+use tonic::{
+    service::{Routes, interceptor::InterceptedService},
+    transport::Server,
+};
 use tonic_health::server::HealthReporter;
 use tutti_proto::node::v1::{
-    information_server::InformationServer, log_server::LogServer, node_server::NodeServer,
-    referrals_server::ReferralsServer,
+    access_server::AccessServer, drafts_server::DraftsServer,
+    information_server::InformationServer, log_server::LogServer, login_server::LoginServer,
+    node_server::NodeServer, people_server::PeopleServer, referrals_server::ReferralsServer,
 };
 
-use super::{Context, information, log, node, referrals};
+use super::{Context, admit::Admit, information, log, node, people, referrals};
 
 /// A request: at most a body, which is 1 MiB, and its record.
 const REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -44,15 +48,34 @@ impl Services {
         let information = limited!(InformationServer, information::Service(context.clone()));
         let log = limited!(LogServer, log::Service(context.clone()));
         let node = limited!(NodeServer, node::Service(context.clone()));
+        let service = people::Service(context.clone());
+        let people = limited!(PeopleServer, service.clone());
+        let access = limited!(AccessServer, service.clone());
+        let drafts = limited!(DraftsServer, service);
+        let login = limited!(LoginServer, people::LoginService::new(context.clone()));
+        let admit = Admit(context.gate.clone());
+        macro_rules! admitted {
+            ($service:ident) => {
+                InterceptedService::new($service, admit.clone())
+            };
+        }
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<ReferralsServer<referrals::Service>>().await;
         health.set_serving::<InformationServer<information::Service>>().await;
         health.set_serving::<LogServer<log::Service>>().await;
         health.set_serving::<NodeServer<node::Service>>().await;
-        let routes = Routes::new(referrals)
-            .add_service(information)
-            .add_service(log)
-            .add_service(node)
+        health.set_serving::<PeopleServer<people::Service>>().await;
+        health.set_serving::<AccessServer<people::Service>>().await;
+        health.set_serving::<DraftsServer<people::Service>>().await;
+        health.set_serving::<LoginServer<people::LoginService>>().await;
+        let routes = Routes::new(admitted!(referrals))
+            .add_service(admitted!(information))
+            .add_service(admitted!(log))
+            .add_service(admitted!(node))
+            .add_service(admitted!(people))
+            .add_service(admitted!(access))
+            .add_service(admitted!(drafts))
+            .add_service(login)
             .add_service(health_service)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?);
@@ -66,27 +89,30 @@ impl Services {
     /// From now on, health checks say that the node is stopping.
     pub(crate) async fn stopping(&self) {
         use tonic_health::ServingStatus::NotServing;
-        for service in ["", REFERRALS, INFORMATION, LOG, NODE] {
+        for service in [""].into_iter().chain(SERVICES) {
             self.health.set_service_status(service, NotServing).await;
         }
     }
 }
 
-const REFERRALS: &str = "tutti.node.v1.Referrals";
-const INFORMATION: &str = "tutti.node.v1.Information";
-const LOG: &str = "tutti.node.v1.Log";
-const NODE: &str = "tutti.node.v1.Node";
+const SERVICES: [&str; 8] = [
+    "tutti.node.v1.Referrals",
+    "tutti.node.v1.Information",
+    "tutti.node.v1.Log",
+    "tutti.node.v1.Node",
+    "tutti.node.v1.People",
+    "tutti.node.v1.Access",
+    "tutti.node.v1.Drafts",
+    "tutti.node.v1.Login",
+];
 
 /// Shows what is served here, and not what nodes say to each other.
 fn reflection() -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
+    let shown = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(tutti_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .with_service_name(REFERRALS)
-        .with_service_name(INFORMATION)
-        .with_service_name(LOG)
-        .with_service_name(NODE)
-        .with_service_name("grpc.health.v1.Health")
+        .with_service_name("grpc.health.v1.Health");
+    SERVICES.into_iter().fold(shown, |shown, name| shown.with_service_name(name))
 }
 
 /// A server with this API's limits.

@@ -53,6 +53,16 @@ impl Actor {
         &self.pseudonym
     }
 
+    /// What the token is good for.
+    pub fn scopes(&self) -> &BTreeSet<Scope> {
+        &self.scopes
+    }
+
+    /// Where the token is good for these cases alone, which.
+    pub fn cases(&self) -> Option<&BTreeSet<ReferralId>> {
+        self.cases.as_ref()
+    }
+
     /// What they are to the society.
     pub fn roles(&self) -> &Roles {
         &self.roles

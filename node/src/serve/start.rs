@@ -16,8 +16,9 @@ use crate::{
     clock::now_ms,
     config::Config,
     engine::{Engine, Identity, runtime},
-    grpc::{About, Context, Handle, RemoteApi, Services, Socket, Tokens},
+    grpc::{About, Context, Handle, RemoteApi, Services, Socket},
     keyring::Keyring,
+    local::Local,
     logging,
     metrics::{self, Metrics},
     peers::{Peers, tls},
@@ -44,7 +45,7 @@ struct Checked {
     config: Config,
     roster: Roster,
     keyring: Keyring,
-    tokens: Option<Tokens>,
+    local: Local,
     opened: Opened,
 }
 
@@ -55,14 +56,14 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
     }
     // Opening keys and data takes the time it takes.
     let checked = spawn_blocking(move || check(config, options)).await.map_err(internal)??;
-    let Checked { config, roster, keyring, tokens, opened } = checked;
+    let Checked { config, roster, keyring, local, opened } = checked;
     for notice in &opened.notices {
         tracing::warn!("{notice}");
     }
 
     let socket = Socket::bind(&config.socket()).await?;
     let listener = bind(config.listen, "peers.listen")?;
-    let remote = bind(config.api.as_ref().map(|api| api.listen), "api.listen")?;
+    let remote = bind(config.api, "api.listen")?;
     let page = bind(config.metrics, "metrics.listen")?;
     let address = |listener: &Option<TcpListener>| -> Option<SocketAddr> {
         listener.as_ref().and_then(|listener| listener.local_addr().ok())
@@ -73,13 +74,14 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
         api: address(&remote),
         metrics: address(&page),
     };
-    let remote = match (remote, tokens) {
-        (Some(listener), Some(tokens)) => {
+    let remote = match remote {
+        Some(listener) => {
             let tls = tls::api_server(&keyring.tls).map_err(internal)?;
-            Some(RemoteApi { listener, tls, tokens })
+            Some(RemoteApi { listener, tls })
         }
-        _ => None,
+        None => None,
     };
+    let gate = local.gate();
 
     let shared = Arc::new(roster.clone());
     let (peers, mut events) =
@@ -107,7 +109,10 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
         listen: about.listen.clone(),
     };
     let engine = spawn_blocking(move || {
-        Engine::new(identity, roster, opened.store, opened.highwater, OsRng, now_ms())
+        let mut engine =
+            Engine::new(identity, roster, opened.store, opened.highwater, OsRng, now_ms());
+        engine.set_local(local);
+        engine
     })
     .await
     .map_err(internal)?;
@@ -118,6 +123,7 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
         metrics: Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))),
         peers: peers.view(),
         about: Arc::new(about),
+        gate,
     };
     let services = Services::new(&context).await.map_err(internal)?;
     let stop = watch::Sender::new(false);
@@ -154,14 +160,22 @@ fn check(config: Config, mut options: Options) -> Result<Checked, Stopped> {
     };
     let keyring = Keyring::open(&config.keys(), passphrase.as_ref())?;
     rosters::check_keyring(&config, &keyring, &roster)?;
-    let tokens = config.api.as_ref().map(|api| Tokens::read(&api.tokens)).transpose()?;
     let mut ignore = |_: &str, _: u64, _: u64| ();
     let progress: &mut dyn FnMut(&str, u64, u64) = match &mut options.progress {
         Some(progress) => progress,
         None => &mut ignore,
     };
-    let opened = DiskStore::open(&config.dir, &config.origin, &chain, progress)?;
-    Ok(Checked { config, roster, keyring, tokens, opened })
+    let mut opened = DiskStore::open(&config.dir, &config.origin, &chain, progress)?;
+    let (local, told) = Local::open(&config.dir, &keyring.local, &config.origin)?;
+    opened.notices.extend(told);
+    if local.accounts().next().is_none() {
+        opened.notices.push(
+            "nobody has an account here, so nobody is let in. Stop the node, and make one: `tutti \
+             user reset NAME`"
+                .into(),
+        );
+    }
+    Ok(Checked { config, roster, keyring, local, opened })
 }
 
 /// The first line of the file.

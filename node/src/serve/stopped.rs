@@ -3,12 +3,8 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    config::ConfigError,
-    exit::Exit,
-    grpc::{SocketError, TokensError},
-    keyring::KeyringError,
-    rosters::RostersError,
-    store::DiskError,
+    config::ConfigError, exit::Exit, grpc::SocketError, keyring::KeyringError,
+    rosters::RostersError, store::DiskError,
 };
 
 /// Why a node did not start, or ended other than by being told to.
@@ -17,9 +13,6 @@ pub enum Stopped {
     /// The configuration is missing or wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The tokens of the remote API are missing or wrong.
-    #[error(transparent)]
-    Tokens(#[from] TokensError),
     /// The keys are missing, locked or malformed.
     #[error(transparent)]
     Keys(#[from] KeyringError),
@@ -76,7 +69,7 @@ impl Stopped {
     /// The process's exit code.
     pub fn exit_code(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Tokens(_) | Self::Address { .. } => Exit::Configuration,
+            Self::Config(_) | Self::Address { .. } => Exit::Configuration,
             Self::Keys(_) | Self::Passphrase { .. } => Exit::Key,
             Self::Rosters(RostersError::WrongKeys { .. }) => Exit::Key,
             Self::Rosters(_) => Exit::Configuration,

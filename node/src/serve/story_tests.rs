@@ -46,7 +46,8 @@ impl Up {
     }
 
     async fn get(&self, id: &str) -> Option<api::Referral> {
-        let request = api::GetReferralRequest { id: id.into(), with_content: true };
+        let request =
+            api::GetReferralRequest { id: id.into(), with_content: true, ..Default::default() };
         self.referrals().get(request).await.ok().map(tonic::Response::into_inner)
     }
 

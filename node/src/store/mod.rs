@@ -113,6 +113,11 @@ impl DiskError {
     }
 }
 
+/// The lock of the one writer, for what is done while no node runs. Held as long as it lives.
+pub(crate) fn lock(dir: &Path) -> Result<Option<File>, DiskError> {
+    open::lock(dir, true)
+}
+
 impl DiskStore {
     /// Opens `dir` for writing, and makes what is missing for a new node. `own` is the log whose
     /// size the high-water mark follows. `progress` is told (what, done, of how many).

@@ -96,7 +96,7 @@ pub(super) fn open_read_only(
 }
 
 /// The lock of the one writer. Readers share it where there is one.
-fn lock(dir: &Path, writable: bool) -> Result<Option<File>, DiskError> {
+pub(super) fn lock(dir: &Path, writable: bool) -> Result<Option<File>, DiskError> {
     let path = dir.join("lock");
     let file = match disk::open(&path, writable) {
         Err(error) if !writable && error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -7,6 +7,8 @@ Asks health, lists the services, fetches their descriptors, and calls the client
 entries, a proof, an export, referrals, information, and what a careless client would get wrong.
 """
 
+import collections
+import pathlib
 import sys
 import traceback
 
@@ -16,6 +18,37 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 DEADLINE_S = 10
+
+
+class Details(
+    collections.namedtuple("Details", "method timeout metadata credentials wait_for_ready compression"),
+    grpc.ClientCallDetails,
+):
+    """What a call takes along; grpcio gives no class of its own for it."""
+
+
+class Token(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    """Shows the token of the node's first account with each call."""
+
+    def __init__(self, path):
+        self.shown = ("authorization", f"Bearer {path.read_text().strip()}")
+
+    def call(self, go_on, details, request):
+        details = Details(
+            details.method,
+            details.timeout,
+            [*(details.metadata or ()), self.shown],
+            details.credentials,
+            details.wait_for_ready,
+            details.compression,
+        )
+        return go_on(details, request)
+
+    intercept_unary_unary = intercept_unary_stream = intercept_stream_stream = call
 
 
 class Reflection:
@@ -87,7 +120,8 @@ class Service:
 def connect(socket):
     # Of itself gRPC's core names the socket's path as the authority, which HTTP/2 does not allow
     # and the node's library refuses (grpc issue 38142); grpcurl takes `-authority localhost`.
-    return grpc.insecure_channel(f"unix:{socket}", [("grpc.default_authority", "localhost")])
+    channel = grpc.insecure_channel(f"unix:{socket}", [("grpc.default_authority", "localhost")])
+    return grpc.intercept_channel(channel, Token(pathlib.Path(socket).parent / "tokens/operator"))
 
 
 def refused(call, *codes):

@@ -45,7 +45,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             peers: Vec::new(),
             referrals: counts.into_iter().map(|(name, count)| (name.into(), count)).collect(),
             overdue: self.overdue(actor, now_ms),
-            warnings: self.warnings(now_ms),
+            warnings: {
+                let mut warnings = self.warnings(now_ms);
+                warnings.extend(self.people_warnings(actor, now_ms));
+                warnings
+            },
             mode: self.mode().name().into(),
             listen: self.identity.listen.clone(),
             erasures_open: self.erasures_open(actor, now_ms),

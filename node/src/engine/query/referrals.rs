@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use rand_core::CryptoRngCore;
 use tutti_core::{
     body::Part,
-    people::{Action, Verdict},
+    people::Action,
     record,
     referral::{self, EventRef, Referral, ReferralId, codes},
     store::Store,
@@ -22,7 +22,8 @@ use crate::{
 };
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
-    /// One referral; with the person's case and the notes where `with_content` is set.
+    /// One referral; with the person's case and the notes where `with_content` is set, and for the
+    /// node itself alone.
     pub fn referral(
         &self,
         actor: &Actor,
@@ -35,11 +36,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .map_err(|error| Refused::Invalid(format!("referral id: {error}")))?;
         let with_content = request.with_content;
         let referral = self.seen(actor, &id)?;
-        if with_content {
-            if self.may_with(actor, referral, Action::Open) != Verdict::Allow {
-                return Err(not_allowed(Action::Open));
-            }
-            tracing::info!(referral = %id, "content opened");
+        // A person's reading is recorded before: `Engine::read_referral`.
+        if with_content && actor.account().is_some() {
+            return Err(not_allowed(Action::Open));
         }
         self.referral_message(referral, with_content, now_ms)
     }
@@ -107,7 +106,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.counted_by(actor).filter(|r| r.overdue(now_ms, deadlines)).count() as u64
     }
 
-    fn referral_message(
+    pub(in crate::engine) fn referral_message(
         &self,
         referral: &Referral,
         with_content: bool,
@@ -161,6 +160,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             owner: referral.owner().to_string(),
             handover_open: referral.case == referral::Case::Proposed,
             retained_until_ms: referral.retained_until_ms(deadlines),
+            assigned_to: self
+                .whose(referral)
+                .and_then(|whose| self.local.name_of(whose))
+                .unwrap_or_default()
+                .into(),
             onward: referral.effective().filter_map(onward_of).collect(),
             delivery: delivery.unwrap_or_default() as i32,
         })
@@ -195,6 +199,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
             content_state: self.content_state(event, now_ms)?.unwrap_or(api::BodyState::Unspecified)
                 as i32,
+            by: match event.society == self.identity.society {
+                true => self.local.name_of(&event.actor).unwrap_or_default().into(),
+                false => String::new(),
+            },
             entries: erased_entries(event),
             delivery: api::Delivery::Unspecified as i32,
         })

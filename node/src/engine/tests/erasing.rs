@@ -242,7 +242,8 @@ fn contents_go_when_their_time_has_passed() {
     assert!(shown(&ph, id).content.is_some());
     ph.tick(end + 60_000);
     ph.tick(end + 62_000);
-    let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
+    let request =
+        api::GetReferralRequest { id: id.to_string(), with_content: true, ..Default::default() };
     let referral = ph.referral(&Actor::node(), &request, end + 62_000).unwrap();
     assert_eq!(referral.erasure.as_ref().unwrap().reason, "retention");
     assert_eq!(confirmed(&referral), [("sg", false), ("ph", true)]);

@@ -128,7 +128,8 @@ fn a_full_disk_refuses_and_loses_nothing() {
             .iter()
             .any(|text| text.contains("the disk is full"))
     );
-    let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
+    let request =
+        api::GetReferralRequest { id: id.to_string(), with_content: true, ..Default::default() };
     let referral = sg.referral(&Actor::node(), &request, NOW_MS).unwrap();
     assert_eq!(referral.state(), api::ReferralState::Sent, "what is not durable is not shown");
     assert!(referral.content.is_some(), "reading goes on");

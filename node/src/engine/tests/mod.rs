@@ -157,7 +157,8 @@ fn shown<S: Store>(node: &On<S>, id: ReferralId) -> api::Referral {
 }
 
 fn shown_with_delivery<S: Store>(node: &On<S>, id: ReferralId) -> api::Referral {
-    let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
+    let request =
+        api::GetReferralRequest { id: id.to_string(), with_content: true, ..Default::default() };
     node.referral(&Actor::node(), &request, NOW_MS).unwrap()
 }
 

@@ -64,7 +64,8 @@ fn one_referral_from_end_to_end_and_a_witness_who_reads_nothing() {
     let disclosed = referral.sent.unwrap().information_disclosed;
     assert!(disclosed.contains(&"person.name".into()), "{disclosed:?}");
     // Without being asked for, nothing of the person is shown.
-    let request = api::GetReferralRequest { id: id.to_string(), with_content: false };
+    let request =
+        api::GetReferralRequest { id: id.to_string(), with_content: false, ..Default::default() };
     let without = sg.referral(&Actor::node(), &request, NOW_MS).unwrap();
     assert!(without.content.is_none() && without.events.iter().all(|e| e.note.is_empty()));
 

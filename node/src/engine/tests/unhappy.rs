@@ -49,7 +49,8 @@ fn bodies_that_come_later_and_in_any_order_are_taken_then() {
     wanted.rotate_left(2);
     let [record, note, sent, content] = wanted.as_slice() else { panic!() };
     pass_body(&sg, &mut ph, record);
-    let request = api::GetReferralRequest { id: id.to_string(), with_content: true };
+    let request =
+        api::GetReferralRequest { id: id.to_string(), with_content: true, ..Default::default() };
     assert!(ph.referral(&Actor::node(), &request, NOW_MS).is_err());
     pass_body(&sg, &mut ph, sent);
     let referral = shown(&ph, id);

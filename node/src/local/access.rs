@@ -1,0 +1,105 @@
+//! Who has read what, whose a case is, and what the focal point is told.
+
+use rand_core::CryptoRngCore;
+use tutti_core::{referral::ReferralId, store::StoreError};
+use tutti_proto::v1::{LocalAlert, LocalCase, LocalRead, local_record::Event};
+
+use super::{Actor, Local, Shown};
+
+/// Different cases that one account opens within an hour before that raises an alarm. A caseworker
+/// has some tens of cases; the breach that we measure ourselves by took 515,000.
+pub const BULK_READS: usize = 30;
+
+/// An hour, milliseconds.
+pub const HOUR_MS: u64 = 3_600_000;
+
+impl Local {
+    /// Records that somebody is about to read; durable before anything is shown. `reason`: why the
+    /// glass was broken; empty where it was not. Gives the alerts that it raised.
+    pub fn reading(
+        &mut self,
+        actor: &Actor,
+        referral: Option<ReferralId>,
+        what: &str,
+        reason: &str,
+        now_ms: u64,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<Vec<&'static str>, StoreError> {
+        let case = referral.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+        let mut events = vec![Event::Read(LocalRead {
+            pseudonym: actor.pseudonym().into(),
+            referral: case.clone(),
+            what: what.into(),
+            reason: reason.into(),
+        })];
+        let alert = |what: &str, count| {
+            Event::Alert(LocalAlert {
+                what: what.into(),
+                pseudonym: actor.pseudonym().into(),
+                referral: case.clone(),
+                count,
+            })
+        };
+        let mut alerts = Vec::new();
+        if !reason.is_empty() {
+            events.push(alert("break_glass", 1));
+            alerts.push("break_glass");
+        }
+        if let Some(id) = referral {
+            let recent = self.recent.entry(actor.pseudonym().into()).or_default();
+            while recent.front().is_some_and(|(at, _)| at + HOUR_MS <= now_ms) {
+                recent.pop_front();
+            }
+            // The same case twice is one case; the alarm sounds again at each further multiple.
+            if !recent.iter().any(|(_, other)| *other == id) {
+                recent.push_back((now_ms, id));
+                if recent.len().is_multiple_of(BULK_READS) {
+                    events.push(alert("bulk_reading", recent.len() as u64));
+                    alerts.push("bulk_reading");
+                }
+            }
+        }
+        self.write(events, now_ms, rng)?;
+        Ok(alerts)
+    }
+
+    /// The pseudonym of whose case it is: `None` where nobody has said; empty: nobody's.
+    pub fn given(&self, id: &ReferralId) -> Option<&str> {
+        self.state.given.get(id).map(String::as_str)
+    }
+
+    /// Whether somebody with that pseudonym is here: who has left has no cases.
+    pub fn is_here(&self, pseudonym: &str) -> bool {
+        self.here.contains_key(pseudonym)
+    }
+
+    /// The name of whoever has that pseudonym.
+    pub fn name_of(&self, pseudonym: &str) -> Option<&str> {
+        let mut accounts = self.state.accounts.iter();
+        let found = accounts.find(|(id, _)| self.keys.pseudonym(id) == pseudonym);
+        found.map(|(_, account)| account.name.as_str())
+    }
+
+    /// Gives a case to whoever has that pseudonym; to nobody where it is empty.
+    pub fn give(
+        &mut self,
+        by: &Actor,
+        id: ReferralId,
+        pseudonym: &str,
+        now_ms: u64,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), StoreError> {
+        let case = LocalCase {
+            referral: id.as_bytes().to_vec(),
+            pseudonym: pseudonym.into(),
+            by: by.pseudonym().into(),
+        };
+        self.write(vec![Event::Case(case)], now_ms, rng)
+    }
+
+    /// Reads, or alerts, the newest first.
+    pub fn shown(&self, alerts: bool, count: usize) -> Vec<Shown> {
+        let list = if alerts { &self.state.alerts } else { &self.state.reads };
+        list.iter().rev().take(count).cloned().collect()
+    }
+}

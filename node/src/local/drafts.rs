@@ -1,0 +1,164 @@
+//! Drafts: forms that are not sent yet, each a file of its own, sealed; erased in place.
+//!
+//! The log tells whose a draft is and which file holds it. A new text is written into a new file
+//! first; once the log names that, the old one is overwritten and removed. What a crash leaves
+//! over, no entry names, and the next start erases it.
+
+use std::{fs, io, path::Path};
+
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, Payload},
+};
+use rand_core::CryptoRngCore;
+use tutti_core::store::StoreError;
+use tutti_proto::v1::{LocalDraft, local_record::Event};
+use zeroize::Zeroizing;
+
+use super::{Local, PeopleError};
+use crate::{disk, store::DiskError};
+
+/// The longest form, bytes.
+pub const DRAFT_BYTES_MAX: usize = 256 * 1024;
+
+/// Drafts of one account at once.
+const DRAFTS_MAX: usize = 200;
+
+const NONCE_BYTES: usize = 24;
+
+impl Local {
+    /// The drafts of an account: number, and when saved.
+    pub fn drafts(&self, account: &[u8; 16]) -> Vec<([u8; 16], u64)> {
+        let own = self.state.drafts.iter().filter(|(_, draft)| draft.account == *account);
+        own.map(|(id, draft)| (*id, draft.saved_ms)).collect()
+    }
+
+    /// The text of a draft of that account, and when it was saved.
+    pub fn draft(
+        &self,
+        account: &[u8; 16],
+        id: &[u8; 16],
+    ) -> Result<(Zeroizing<String>, u64), PeopleError> {
+        let draft = self.state.drafts.get(id).filter(|draft| draft.account == *account);
+        let draft = draft.ok_or_else(unknown)?;
+        let sealed = match &self.dir {
+            None => self.kept.get(&draft.file).cloned(),
+            Some(dir) => disk::read(&dir.join("drafts").join(&draft.file), 2 << 20)
+                .map_err(|error| disk::unreadable("a draft", error))?,
+        };
+        let open = |sealed: Vec<u8>| {
+            let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
+            let cipher = XChaCha20Poly1305::new((&*self.keys.seal).into());
+            let payload = Payload { msg: sealed, aad: draft.file.as_bytes() };
+            let text = cipher.decrypt(XNonce::from_slice(nonce), payload).ok()?;
+            String::from_utf8(text).ok().map(Zeroizing::new)
+        };
+        let text = sealed.and_then(open);
+        let text = text.ok_or_else(|| disk::unreadable("a draft", "it does not open"))?;
+        Ok((text, draft.saved_ms))
+    }
+
+    /// Keeps a text: a new draft, or in place of what one held.
+    pub fn save_draft(
+        &mut self,
+        account: &[u8; 16],
+        id: Option<[u8; 16]>,
+        text: &str,
+        now_ms: u64,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<[u8; 16], PeopleError> {
+        if text.len() > DRAFT_BYTES_MAX {
+            return Err(PeopleError::Wrong(format!(
+                "the form has {} bytes, more than {DRAFT_BYTES_MAX}",
+                text.len()
+            )));
+        }
+        let before = match id {
+            Some(id) => {
+                let draft = self.state.drafts.get(&id).filter(|draft| draft.account == *account);
+                Some(draft.ok_or_else(unknown)?.file.clone())
+            }
+            None if self.drafts(account).len() >= DRAFTS_MAX => {
+                return Err(PeopleError::Wrong(format!(
+                    "you have {DRAFTS_MAX} drafts already: send or delete some"
+                )));
+            }
+            None => None,
+        };
+        let (mut name, mut fresh, mut nonce) = ([0; 16], [0; 16], [0; NONCE_BYTES]);
+        rng.fill_bytes(&mut name);
+        rng.fill_bytes(&mut fresh);
+        rng.fill_bytes(&mut nonce);
+        let (id, file) = (id.unwrap_or(fresh), hex::encode(name));
+        let cipher = XChaCha20Poly1305::new((&*self.keys.seal).into());
+        let payload = Payload { msg: text.as_bytes(), aad: file.as_bytes() };
+        let sealed = cipher
+            .encrypt(XNonce::from_slice(&nonce), payload)
+            .map_err(|_| disk::unreadable("a draft", "sealing failed"))?;
+        let bytes = [nonce.as_slice(), &sealed].concat();
+        match &self.dir {
+            None => drop(self.kept.insert(file.clone(), bytes)),
+            Some(dir) => {
+                let folder = dir.join("drafts");
+                disk::make_dir(&folder).map_err(disk::failed)?;
+                disk::replace(&folder.join(&file), &bytes).map_err(disk::failed)?;
+            }
+        }
+        let draft = LocalDraft { draft: id.to_vec(), account: account.to_vec(), file };
+        self.write(vec![Event::Draft(draft)], now_ms, rng)?;
+        if let Some(before) = before {
+            self.erase(&before)?;
+        }
+        Ok(id)
+    }
+
+    /// Erases a draft: the log says so first, then its bytes go.
+    pub fn delete_draft(
+        &mut self,
+        account: &[u8; 16],
+        id: &[u8; 16],
+        now_ms: u64,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), PeopleError> {
+        let draft = self.state.drafts.get(id).filter(|draft| draft.account == *account);
+        let file = draft.ok_or_else(unknown)?.file.clone();
+        let gone =
+            LocalDraft { draft: id.to_vec(), account: account.to_vec(), file: String::new() };
+        self.write(vec![Event::Draft(gone)], now_ms, rng)?;
+        Ok(self.erase(&file)?)
+    }
+
+    fn erase(&mut self, file: &str) -> Result<(), StoreError> {
+        self.kept.remove(file);
+        let Some(dir) = &self.dir else { return Ok(()) };
+        erase(&dir.join("drafts").join(file)).map_err(disk::failed)
+    }
+
+    /// Erases what no entry names: the rest of what a crash has interrupted.
+    pub(super) fn clear_drafts(&self) -> Result<(), DiskError> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let folder = dir.join("drafts");
+        let Ok(files) = fs::read_dir(&folder) else { return Ok(()) };
+        for file in files.flatten() {
+            let name = file.file_name();
+            if !self.state.drafts.values().any(|draft| name == *draft.file) {
+                erase(&file.path()).map_err(|error| DiskError::io(&file.path(), error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Overwrites, syncs, removes.
+fn erase(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        let file = disk::open(path, true)?;
+        disk::write_zeros(&file, 0, file.metadata()?.len())?;
+        disk::sync(&file)?;
+    }
+    disk::remove(path)
+}
+
+fn unknown() -> PeopleError {
+    PeopleError::Unknown("such draft of yours".into())
+}

@@ -1,0 +1,218 @@
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeSet, fs};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use tutti_core::{
+    keys::NoteKey,
+    local::verify,
+    people::{Role, Roles, Scope},
+    referral::ReferralId,
+};
+
+use super::*;
+
+const NOW_MS: u64 = 1_764_000_000_000;
+
+fn own() -> Origin {
+    "m.example.org/ph/1".parse().unwrap()
+}
+
+fn rng() -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(7)
+}
+
+fn open(dir: &Path) -> Local {
+    Local::open(dir, &[7; 32], &own()).unwrap().0
+}
+
+fn roles(list: &[Role]) -> Roles {
+    list.iter().copied().collect()
+}
+
+/// Every byte of every file below.
+fn bytes_of(dir: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        match entry.path().is_dir() {
+            true => bytes.extend(bytes_of(&entry.path())),
+            false => bytes.extend(fs::read(entry.path()).unwrap()),
+        }
+    }
+    bytes
+}
+
+fn holds(bytes: &[u8], what: &str) -> bool {
+    bytes.windows(what.len()).any(|window| window == what.as_bytes())
+}
+
+#[test]
+fn accounts_tokens_and_passwords_come_back_after_a_restart_and_are_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = rng();
+    found(dir.path(), &[7; 32], &own(), "josefina", NOW_MS, &mut rng).unwrap();
+    let secret = fs::read_to_string(dir.path().join(OPERATOR_TOKEN)).unwrap();
+    let mut local = open(dir.path());
+    let id = local.add_account("", "maria.santos", &roles(&[Role::Caseworker]), NOW_MS, &mut rng);
+    let id = id.unwrap();
+    let code = local.renew_start_code("maria.santos", NOW_MS, &mut rng).unwrap();
+    let read = BTreeSet::from([Scope::Read]);
+    let case = BTreeSet::from([ReferralId::from_bytes([3; 16])]);
+    let until = NOW_MS + 1000;
+    let token =
+        local.issue("", &id, "a tablet", &read, Some(&case), until, NOW_MS, &mut rng).unwrap();
+    drop(local);
+
+    let mut local = open(dir.path());
+    assert!(local.gate().admit(secret.trim(), NOW_MS).unwrap().actor.roles().open_cases());
+    let admitted = local.gate().admit(&token.text, NOW_MS).unwrap();
+    assert_eq!(admitted.actor.account(), Some(&id));
+    assert_eq!(admitted.actor.cases(), Some(&case));
+    assert!(local.gate().admit(&token.text, until).is_none(), "its time is over");
+    assert!(local.gate().admit("tutti_00", NOW_MS).is_none());
+    let LoginStep::Check { hash, start_code: true } =
+        local.begin_login("maria.santos", NOW_MS, &mut rng).unwrap()
+    else {
+        panic!()
+    };
+    assert!(password::matches(&code, &hash));
+    let login = local.end_login("maria.santos", &hash, None, NOW_MS, &mut rng).unwrap();
+    assert!(local.gate().admit(&login.text, NOW_MS).is_some());
+
+    local.set_roles("", "maria.santos", None, Some(false), NOW_MS, &mut rng).unwrap();
+    assert!(local.gate().admit(&login.text, NOW_MS).is_none(), "off at once");
+    assert!(!local.is_here(&local.pseudonym(&id)));
+    let last = local.set_roles("", "josefina", None, Some(false), NOW_MS, &mut rng);
+    assert!(matches!(last, Err(PeopleError::LastAdministrator(_))));
+    let bytes = bytes_of(&dir.path().join("local"));
+    for word in ["maria", "josefina", "a tablet", "argon2"] {
+        assert!(!holds(&bytes, word), "{word}");
+    }
+}
+
+#[test]
+fn who_lost_every_token_gets_back_in_with_the_keys_and_nobody_else_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = rng();
+    found(dir.path(), &[7; 32], &own(), "josefina", NOW_MS, &mut rng).unwrap();
+    let path = dir.path().join(OPERATOR_TOKEN);
+    let before = fs::read_to_string(&path).unwrap();
+    reset(dir.path(), &[7; 32], &own(), "josefina", NOW_MS, &mut rng).unwrap();
+    let after = fs::read_to_string(&path).unwrap();
+    let local = open(dir.path());
+    assert!(local.gate().admit(before.trim(), NOW_MS).is_none());
+    assert!(local.gate().admit(after.trim(), NOW_MS).is_some());
+    assert_eq!(local.shown(true, 9).len(), 1, "the focal point is told");
+    // Without the keys, nothing.
+    assert!(Local::open(dir.path(), &[8; 32], &own()).is_err());
+}
+
+/// What was changed, cut out or moved stops the start; what a crash cut off at the end does not.
+#[test]
+fn the_log_is_chained_and_its_end_may_be_torn() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = rng();
+    found(dir.path(), &[7; 32], &own(), "josefina", NOW_MS, &mut rng).unwrap();
+    let mut local = open(dir.path());
+    let actor = Actor::node();
+    for n in 0..200 {
+        let case = Some(ReferralId::from_bytes([n; 16]));
+        local
+            .reading(&actor, case, "content", "a reason of some length", NOW_MS, &mut rng)
+            .unwrap();
+    }
+    let (size, end) = (local.size(), local.log_end());
+    drop(local);
+    let path = dir.path().join("local/log");
+    let whole = fs::read(&path).unwrap();
+    for at in (0..end as usize).step_by(997) {
+        let mut bad = whole.clone();
+        bad[at] ^= 0x40;
+        fs::write(&path, &bad).unwrap();
+        let opened = Local::open(dir.path(), &[7; 32], &own());
+        let torn = opened.as_ref().is_ok_and(|(_, notices)| !notices.is_empty());
+        // A torn end is at most one frame of the largest size; what was cut is kept.
+        assert!(opened.is_err() || (torn && end as usize - at < 40_000), "byte {at} of {end}");
+        assert!(opened.is_err() || path.with_extension("cut").exists());
+    }
+    for cut in [1, 30, 200] {
+        let mut torn = whole.clone();
+        torn[end as usize - cut..].fill(0);
+        fs::write(&path, &torn).unwrap();
+        let (local, notices) = Local::open(dir.path(), &[7; 32], &own()).unwrap();
+        assert!(local.size() < size && !notices.is_empty());
+        let (_, again) = Local::open(dir.path(), &[7; 32], &own()).unwrap();
+        assert!(again.is_empty(), "it is told once");
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(open(dir.path()).size(), size);
+}
+
+#[test]
+fn reads_are_exported_for_the_auditor_and_bulk_reading_raises_an_alarm() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = rng();
+    found(dir.path(), &[7; 32], &own(), "josefina", NOW_MS, &mut rng).unwrap();
+    let mut local = open(dir.path());
+    let actor = Actor::person([1; 16], "p".into(), Roles::default(), BTreeSet::new(), None);
+    let mut raised = Vec::new();
+    for n in 0..BULK_READS as u8 + 1 {
+        let case = Some(ReferralId::from_bytes([n; 16]));
+        // The same case again is no further case.
+        for _ in 0..2 {
+            raised.extend(local.reading(&actor, case, "content", "", NOW_MS, &mut rng).unwrap());
+        }
+    }
+    assert_eq!(raised, ["bulk_reading"]);
+    let later = NOW_MS + HOUR_MS;
+    let case = Some(ReferralId::from_bytes([200; 16]));
+    assert!(local.reading(&actor, case, "content", "", later, &mut rng).unwrap().is_empty());
+
+    let files: std::collections::BTreeMap<_, _> = local.export().unwrap().into_iter().collect();
+    let key: NoteKey = local.verifier().parse().unwrap();
+    let report = verify(&key, |path| files.get(path).cloned(), None);
+    assert_eq!(report.findings, Vec::new());
+    assert_eq!(report.reads.len(), 2 * (BULK_READS + 1) + 1);
+    assert_eq!(report.alerts.len(), 1);
+    let bytes: Vec<u8> = files.values().flatten().copied().collect();
+    assert!(!holds(&bytes, "josefina") && !holds(&bytes, "argon2"));
+}
+
+#[test]
+fn a_draft_survives_a_restart_is_ones_own_and_leaves_no_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = rng();
+    let mut local = open(dir.path());
+    let (me, other) = ([1; 16], [2; 16]);
+    let id = local.save_draft(&me, None, "name = Maria Canary", NOW_MS, &mut rng).unwrap();
+    drop(local);
+    let folder = dir.path().join("local/drafts");
+    assert!(!holds(&bytes_of(dir.path()), "Canary"), "sealed at rest");
+    let mut local = open(dir.path());
+    assert_eq!(*local.draft(&me, &id).unwrap().0, "name = Maria Canary");
+    assert!(local.draft(&other, &id).is_err() && local.drafts(&other).is_empty());
+    assert!(local.save_draft(&other, Some(id), "mine now", NOW_MS, &mut rng).is_err());
+    assert!(local.delete_draft(&other, &id, NOW_MS, &mut rng).is_err());
+
+    let sealed = |n: usize| {
+        let files: Vec<_> = fs::read_dir(&folder).unwrap().flatten().collect();
+        assert_eq!(files.len(), n);
+        files.first().map(|file| fs::read(file.path()).unwrap()).unwrap_or_default()
+    };
+    let first = sealed(1);
+    local.save_draft(&me, Some(id), "name = Jose", NOW_MS, &mut rng).unwrap();
+    let second = sealed(1);
+    assert_ne!(first, second);
+    local.delete_draft(&me, &id, NOW_MS, &mut rng).unwrap();
+    sealed(0);
+    let bytes = bytes_of(dir.path());
+    for gone in [first, second] {
+        assert!(!bytes.windows(32).any(|window| window == &gone[16..48]), "its sealed bytes too");
+    }
+    // What a crash has left over, no entry names: the next start erases it.
+    fs::write(folder.join("left"), "left over").unwrap();
+    drop(local);
+    open(dir.path());
+    sealed(0);
+}
