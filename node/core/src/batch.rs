@@ -15,6 +15,31 @@ use crate::{
 };
 
 /// New entries of one log, checked against a signed head.
+///
+/// A store takes nothing else, and nobody else makes one. Entries as they come are refused by the
+/// compiler:
+///
+/// ```compile_fail,E0308
+/// use tutti_core::{entry::EntryBytes, store::{MemoryStore, Store}};
+/// let entries: Vec<EntryBytes> = Vec::new();
+/// let _ = MemoryStore::new().append(&entries, &[]);
+/// ```
+///
+/// and so is one that is put together by hand, where the same with [`VerifiedBatch::verify`] compiles:
+///
+/// ```compile_fail,E0451
+/// use tutti_core::{batch::VerifiedBatch, head::SignedHead, tree::Tree};
+/// fn forged(head: SignedHead) -> VerifiedBatch {
+///     VerifiedBatch { start: 0, entries: vec![], tree: Tree::default(), head, consistency: vec![] }
+/// }
+/// ```
+///
+/// ```
+/// use tutti_core::{batch::{BatchError, VerifiedBatch}, entry::EntryBytes, head::SignedHead, tree::Tree};
+/// fn checked(head: SignedHead, entries: &[EntryBytes]) -> Result<VerifiedBatch, BatchError> {
+///     VerifiedBatch::verify(&Tree::default(), 0, entries, head, vec![])
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct VerifiedBatch {
     held: Tree,

@@ -168,4 +168,16 @@ pub trait Store: Reader {
 
     /// Keeps the evidence that a log was forked. The first evidence of a log stays.
     fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError>;
+
+    /// Compares the next bodies with their digests, some `max_bytes` of them; says whether there are
+    /// more before all were looked at once. For stores that can be damaged.
+    fn look_over(&mut self, _max_bytes: u64) -> bool {
+        false
+    }
+
+    /// Bodies that were found, by reading or looking, to be other than what was written, since this
+    /// was asked last, and where each stands. They are absent until they are put again.
+    fn take_damaged(&mut self) -> Vec<(BodyKey, String)> {
+        Vec::new()
+    }
 }

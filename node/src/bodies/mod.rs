@@ -17,17 +17,19 @@
 //! bodies are sealed.
 //!
 //! *After a crash*: a frame behind the last acknowledged one that is not whole was never
-//! acknowledged, and is cut off. One before it is damage: a header stops the start, a body is
-//! reported when it is read, for every read checks the digest of the whole body.
+//! acknowledged, and is cut off. One before it is damage: a header stops the start. A body that is not
+//! what was written is found when it is read, for every read checks the digest of the whole of it, or
+//! when all are looked over by and by. From then on it counts as absent, and is written again in its
+//! place when it comes.
 
 mod frame;
 mod scan;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tutti_core::{
@@ -61,6 +63,18 @@ pub(crate) struct Bodies {
     count: u64,
     /// The body that was read last, whole and checked: chunks of it are asked one after another.
     last: Mutex<Option<(BodyKey, Arc<Body>)>>,
+    damaged: Mutex<Damaged>,
+    /// Where [`Bodies::look_over`] goes on: a segment and a place in it.
+    looked: (u32, u64),
+}
+
+/// Bodies that are here and are not what was written, as far as they were read. Each counts as absent
+/// until it comes again.
+#[derive(Debug, Default)]
+struct Damaged {
+    all: BTreeSet<BodyKey>,
+    /// Those of which nobody was told, and where each stands.
+    news: Vec<(BodyKey, String)>,
 }
 
 /// What a call of [`Bodies::put`] added, to undo it.
@@ -129,19 +143,54 @@ impl Bodies {
     /// The state of a body. Where nothing can be read it counts as absent.
     pub(crate) fn state(&self, key: &BodyKey, index: &Index) -> BodyState {
         match self.find(key, index) {
-            Ok(Some(spot)) if spot.state == State::Present => BodyState::Present,
-            Ok(Some(_)) => BodyState::Erased,
-            Ok(None) | Err(_) => BodyState::Absent,
+            Ok(Some(spot)) if spot.state != State::Present => BodyState::Erased,
+            Ok(Some(_)) if !self.is_damaged(key) => BodyState::Present,
+            Ok(Some(_) | None) | Err(_) => BodyState::Absent,
         }
     }
 
-    /// The whole body at `spot`, checked.
+    fn damaged(&self) -> MutexGuard<'_, Damaged> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_damaged(&self, key: &BodyKey) -> bool {
+        self.damaged().all.contains(key)
+    }
+
+    /// Bodies that were found to be damaged since this was asked last, and where each stands.
+    pub(crate) fn take_damaged(&mut self) -> Vec<(BodyKey, String)> {
+        std::mem::take(&mut self.damaged().news)
+    }
+
+    /// Compares the next bodies with their digests, some `max_bytes` of them. Says whether there are
+    /// more; after the last it begins anew.
+    pub(crate) fn look_over(&mut self, max_bytes: u64) -> bool {
+        scan::look_over(self, max_bytes)
+    }
+
+    /// The whole body at `spot`, checked. One that is not what was written counts as absent from then
+    /// on.
     fn read(&self, key: &BodyKey, spot: Spot) -> Result<Arc<Body>, StoreError> {
+        let body = self.read_checked(key, spot);
+        if body.is_err() {
+            let mut damaged = self.damaged();
+            if damaged.all.insert(*key) {
+                damaged.news.push((*key, self.place(spot)));
+            }
+        }
+        body
+    }
+
+    fn place(&self, spot: Spot) -> String {
+        format!("{} at byte {}", self.path(spot.segment).display(), spot.offset)
+    }
+
+    fn read_checked(&self, key: &BodyKey, spot: Spot) -> Result<Arc<Body>, StoreError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, body)) = last.as_ref().filter(|(held, _)| held == key) {
             return Ok(body.clone());
         }
-        let place = || format!("{} at byte {}", self.path(spot.segment).display(), spot.offset);
+        let place = || self.place(spot);
         let file = self
             .segments
             .get(&spot.segment)
@@ -151,8 +200,8 @@ impl Bodies {
         let Some(body) = Body::from_bound(bytes).filter(|body| body.key() == *key) else {
             return Err(disk::unreadable(
                 place(),
-                "a body is not what was written. The log is not touched by it; another holder \
-                 may still have the body, or a backup",
+                "a body is not what was written. The log is not touched by it; the body counts as \
+                 absent and is asked for again from who may have it",
             ));
         };
         let body = Arc::new(body);
@@ -168,9 +217,8 @@ impl Bodies {
         max_bytes: usize,
         index: &Index,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(spot) = self.find(key, index)?.filter(|spot| spot.state == State::Present) else {
-            return Ok(None);
-        };
+        let present = self.find(key, index)?.filter(|spot| spot.state == State::Present);
+        let Some(spot) = present.filter(|_| !self.is_damaged(key)) else { return Ok(None) };
         let body = self.read(key, spot)?;
         let rest = usize::try_from(offset).ok().and_then(|offset| body.bytes().get(offset..));
         let rest = rest.unwrap_or_default();
@@ -188,7 +236,7 @@ impl Bodies {
                 Some(spot) if spot.state != State::Present => return Err(StoreError::Erased),
                 Some(spot) => {
                     if self.read(&key, spot).is_err() {
-                        repairs.push((spot, body.bound()));
+                        repairs.push((spot, body.bound(), key));
                     }
                 }
                 None if spots.contains_key(&key) => {}
@@ -199,11 +247,12 @@ impl Bodies {
                 }
             }
         }
-        for (spot, body) in &repairs {
+        for (spot, body, key) in &repairs {
             let file = self.segment(spot.segment)?;
             disk::write_at(file, body, spot.offset + HEADER as u64)
                 .and_then(|()| disk::sync(file))
                 .map_err(StoreError::Fatal)?;
+            self.damaged().all.remove(key);
         }
         if frames.is_empty() {
             return Ok(added);
@@ -314,6 +363,7 @@ impl Bodies {
     }
 
     fn forget_last(&self, key: &BodyKey) {
+        self.damaged().all.remove(key);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_some_and(|(held, _)| held == key) {
             *last = None;

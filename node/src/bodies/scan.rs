@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
 };
 
 use tutti_core::body::{Body, BodyKey};
@@ -38,6 +38,8 @@ pub(super) fn open(
         written: 0,
         count: 0,
         last: Mutex::new(None),
+        damaged: Mutex::default(),
+        looked: (0, 0),
     };
     let mut notices = Vec::new();
     let (mut cut_bytes, mut count) = (None, 0);
@@ -124,6 +126,40 @@ pub(super) fn each(
             .map_err(|error| DiskError::io(&path(&bodies.dir, number), error))?;
     }
     Ok(())
+}
+
+/// See [`Bodies::look_over`].
+pub(super) fn look_over(bodies: &mut Bodies, max_bytes: u64) -> bool {
+    let (mut segment, mut at) = bodies.looked;
+    let mut looked_bytes = 0;
+    while looked_bytes < max_bytes {
+        let Some(file) = bodies.segments.get(&segment) else {
+            let next = bodies.segments.range(segment..).next().map(|(number, _)| *number);
+            let Some(next) = next else {
+                bodies.looked = (0, 0);
+                return false;
+            };
+            (segment, at) = (next, 0);
+            continue;
+        };
+        let ends = segment == bodies.current && at >= bodies.end;
+        let header = disk::read_at(file, HEADER, at).unwrap_or_default();
+        match Frame::read(&header).filter(|_| !ends) {
+            Some(frame) => {
+                let spot = frame.at(segment, at);
+                // The one that was read last would be taken from memory.
+                if spot.state == State::Present && !bodies.is_damaged(&frame.key) {
+                    *bodies.last.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+                    let _ = bodies.read(&frame.key, spot);
+                }
+                at += frame.size();
+                looked_bytes += frame.size();
+            }
+            None => (segment, at) = (segment + 1, 0),
+        }
+    }
+    bodies.looked = (segment, at);
+    true
 }
 
 /// What counts: an erasure that was begun is finished before anyone asks, and what was dropped is

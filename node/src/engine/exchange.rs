@@ -135,6 +135,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Does what is due.
     pub fn tick(&mut self, now_ms: u64) {
+        self.look_over_bodies(now_ms);
         self.listen(now_ms);
         self.go_on_erasing(now_ms);
         self.tell_overdue(now_ms);

@@ -8,6 +8,7 @@
 mod allowed;
 mod carrying;
 mod commit;
+mod damaged;
 mod deadlines;
 mod delivery;
 mod drafts;
@@ -83,6 +84,7 @@ pub struct Engine<S, R> {
     deadlines: deadlines::Deadlines,
     deliveries: delivery::Deliveries,
     relay: relay::Relay,
+    damaged: damaged::Damaged,
     links: BTreeMap<u64, exchange::Link>,
     peers: BTreeMap<Society, PeerStatus>,
     /// Happenings inside that the exchange is still to be told of.
@@ -155,6 +157,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             deadlines: deadlines::Deadlines::default(),
             deliveries: delivery::Deliveries::read(&notes),
             relay: relay::Relay::read(&notes),
+            damaged: damaged::Damaged::default(),
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             inbox: VecDeque::new(),

@@ -201,8 +201,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
+    /// Looks at an entry once more: a body of it is gone.
+    pub(super) fn project_again(&mut self, header: &Header, now_ms: u64) {
+        if let Err(error) = self.project_entry(header, now_ms) {
+            self.could_not_read(&header.origin, error);
+        }
+    }
+
     /// Takes a body that has arrived and is durable.
     pub(super) fn project_body(&mut self, place: &Place, now_ms: u64) {
+        self.is_whole(place);
         if self.lent_body(place, false, now_ms) || self.projector.end_waiting(place).is_none() {
             return;
         }
@@ -252,7 +260,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let Some(key) = header.body_key(part) else { continue };
             match self.store.body_state(&key) {
                 BodyState::Present if part == Part::Record => {
-                    self.project_record(header, now_ms)?
+                    match self.project_record(header, now_ms) {
+                        // Found by reading it: from now on it is absent. The log goes on.
+                        Err(StoreError::Damaged { .. }) => {
+                            self.want(header, part, claim.clone(), now_ms)
+                        }
+                        done => done?,
+                    }
                 }
                 BodyState::Absent if part == Part::Content && self.is_due(&at, now_ms) => {}
                 BodyState::Absent => self.want(header, part, claim.clone(), now_ms),

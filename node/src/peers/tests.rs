@@ -238,16 +238,25 @@ async fn four_kinds_of_stall_are_closed_in_time_while_honest_links_work() {
             let _ = stream.read_to_end(&mut Vec::new()).await;
         });
     }
-    // An honest member is let in meanwhile, and its frames arrive.
+    // An honest member is let in meanwhile, and its frames arrive as ever.
     let honest = Instant::now();
     let mut qa = start(&federation, "qa");
     let (_, _, to_sg) = qa.connected().await;
     let _held = sg.connected().await;
-    to_sg.try_send(chunk(100_000)).unwrap();
-    assert!(matches!(sg.event().await, PeerEvent::Frame { .. }));
     assert!(honest.elapsed() < Duration::from_secs(3), "{:?}", honest.elapsed());
-    while timeout(Duration::from_secs(15), stalls.join_next()).await.expect("closed").is_some() {}
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    let mut delays = Vec::new();
+    while !stalls.is_empty() {
+        let sent = Instant::now();
+        to_sg.try_send(chunk(10_000)).unwrap();
+        assert!(matches!(sg.event().await, PeerEvent::Frame { .. }));
+        delays.push(sent.elapsed());
+        while stalls.try_join_next().is_some() {}
+        assert!(begun.elapsed() < Duration::from_secs(15), "{} are not closed", stalls.len());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    delays.sort();
+    let p99 = delays[delays.len() * 99 / 100];
+    assert!(delays.len() > 100 && p99 < Duration::from_secs(1), "{p99:?} of {}", delays.len());
     assert!(sg.peers.view().states()[&society("qa")].link.is_some());
 }
 

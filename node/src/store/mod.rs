@@ -335,6 +335,14 @@ impl Store for DiskStore {
         self.noted(result)
     }
 
+    fn look_over(&mut self, max_bytes: u64) -> bool {
+        self.bodies.look_over(max_bytes)
+    }
+
+    fn take_damaged(&mut self) -> Vec<(BodyKey, String)> {
+        self.bodies.take_damaged()
+    }
+
     fn put_evidence(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
         self.may_write()?;
         let result = self.journal.put_evidence(evidence, self.bodies.mark(), &mut self.index);

@@ -81,6 +81,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
         }
         warnings.extend(self.projection_warnings());
+        warnings.extend(self.damage_warning());
         // A body takes moments where its author can be reached; after that people should know.
         let late_ms = now_ms.saturating_sub(BODY_LATE_MS);
         let own = self.projector.wanted_of(&self.identity.origin, late_ms);
