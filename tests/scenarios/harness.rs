@@ -112,6 +112,11 @@ impl Node {
         }
     }
 
+    /// The number of the process, which must be there.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the node runs").id()
+    }
+
     /// Whether the process is there.
     pub(crate) fn runs(&self) -> bool {
         self.child.is_some()

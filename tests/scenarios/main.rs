@@ -3,11 +3,15 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod canary;
+mod damage;
 mod full_disk;
 mod harness;
+mod hostile;
 mod kills;
 mod reach;
 mod story;
+mod turned;
 mod writer;
 
 use std::{collections::BTreeMap, fs, time::Duration};

@@ -32,7 +32,7 @@ pub(crate) fn refer_case(federation: &Federation, from: &str, to: &str, code: &s
     sent["id"].as_str().expect("id").to_string()
 }
 
-fn state(federation: &Federation, at: &str, id: &str) -> String {
+pub(crate) fn state(federation: &Federation, at: &str, id: &str) -> String {
     let output = federation.at(at).run(&["referral", "show", id, "--json"]);
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     shown["state"].as_str().unwrap_or_default().to_string()

@@ -1,0 +1,150 @@
+//! A member that has turned: it holds its society's real keys, speaks TLS and the protocol as it
+//! should, and claims whatever costs memory. The node that it claims it to is a real process, whose
+//! memory the system measures, and which goes on serving an honest member meanwhile.
+
+use std::{fs, thread, time::Duration};
+
+use tokio::{
+    sync::mpsc::Receiver,
+    time::{Instant, timeout},
+};
+use tutti_core::{
+    entry::EntryBytes,
+    head::{Head, SignedHead},
+    keys::NoteSecret,
+    limits::{CHUNK_BYTES_MAX, LOG_SIZE_MAX},
+};
+use tutti_node::peers::{Full, Incoming, Outbox, PeerEvent};
+use tutti_proto::v1::{self, frame::Frame as Kind};
+
+use crate::{
+    harness::{Federation, PATIENCE, eventually},
+    turned::{Turned, frame},
+    writer::publish,
+};
+
+/// What a node may take while it is lied to, bytes.
+const MEMORY_MAX: u64 = 256 * 1024 * 1024;
+
+/// How long each lie is told.
+const EACH: Duration = Duration::from_secs(4);
+
+/// The most memory that a process has taken so far, bytes.
+fn peak_memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// The lies, each with a number that makes it a new one every time.
+type Lie = fn(&NoteSecret, u64) -> Kind;
+
+fn origin(epoch: u64) -> String {
+    format!("migrants.example.org/ph/{}", epoch % u64::from(u32::MAX) + 1)
+}
+
+const LIES: [(&str, Lie); 7] = [
+    ("a head of the largest size, another each time", |log, n| {
+        let root = EntryBytes::new(&n.to_be_bytes()).leaf_hash();
+        let head = Head { origin: origin(0).parse().unwrap(), size: LOG_SIZE_MAX - n, root };
+        let head = SignedHead::sign(head, log).unwrap();
+        Kind::Heads(v1::Heads { checkpoints: vec![head.to_bytes()], frontier: n % 2 == 0 })
+    }),
+    ("a head of size u64::MAX", |_, n| {
+        let text = format!("{}\n{}\n{}\n\n— x y\n", origin(n), u64::MAX, "A".repeat(43) + "=");
+        Kind::Heads(v1::Heads { checkpoints: vec![text.into_bytes(); 100], frontier: true })
+    }),
+    ("a million origins wanted", |_, n| {
+        Kind::Want(v1::Want { origin: origin(n), start: u64::MAX - n, max_bytes: u32::MAX })
+    }),
+    ("a million origins sent", |_, n| {
+        let entries = vec![vec![8, 1]; 4096];
+        Kind::Batch(v1::Batch { origin: origin(n), start: n, entries, ..Default::default() })
+    }),
+    ("overlapping ranges of a log that is there", |_, n| {
+        let origin = "migrants.example.org/sg/1".into();
+        Kind::Want(v1::Want { origin, start: n % 64, max_bytes: u32::MAX })
+    }),
+    ("bodies from the end of the world", |_, n| {
+        let offset = u64::MAX - u64::MAX % CHUNK_BYTES_MAX as u64;
+        let (origin, token) = ("migrants.example.org/sg/1".into(), vec![0; 32]);
+        Kind::WantBody(v1::WantBody { origin, index: n % 100, part: 2, token, offset })
+    }),
+    ("pieces of bodies that nobody asked for", |_, n| {
+        let data = vec![7; CHUNK_BYTES_MAX];
+        let offset = n * CHUNK_BYTES_MAX as u64;
+        Kind::BodyChunk(v1::BodyChunk { origin: origin(n), index: n, part: 1, offset, data })
+    }),
+];
+
+/// A new link of the turned member, on which it has said hello.
+async fn link(events: &mut Receiver<Incoming>, hello: &v1::Frame) -> Outbox {
+    loop {
+        let event = timeout(PATIENCE, events.recv()).await.expect("a link").expect("events");
+        if let PeerEvent::Connected { outbox, society, .. } = event.event
+            && society.to_string() == "sg"
+        {
+            outbox.try_send(hello.clone()).expect("room for one frame");
+            return outbox;
+        }
+    }
+}
+
+/// Tells every lie for a while. A link that the node closes ends the lie; the next one has a new
+/// link. Says how often each was told.
+async fn lie(member: Turned) -> Vec<(&'static str, u64)> {
+    let (peers, mut events) = member.dial();
+    let hello = member.hello();
+    let mut told = Vec::new();
+    for (what, lie) in LIES {
+        let outbox = link(&mut events, &hello).await;
+        let (begun, mut count) = (Instant::now(), 0);
+        while begun.elapsed() < EACH {
+            match outbox.try_send(frame(lie(&member.keys.log, count))) {
+                Ok(()) => count += 1,
+                Err(Full::Closed) => break,
+                Err(Full::Behind) => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+            // What the node says is read, or it would close the link for that.
+            while events.try_recv().is_ok() {}
+            tokio::task::yield_now().await;
+        }
+        outbox.close("enough");
+        told.push((what, count));
+    }
+    peers.stop().await;
+    told
+}
+
+#[test]
+fn whatever_a_member_claims_a_node_takes_little_memory_and_serves_the_others() {
+    let mut federation = Federation::founded(&["ph", "qa", "sg"]);
+    federation.node("sg").start();
+    federation.node("qa").start();
+    publish(&federation.at("sg").dir, 200);
+    let member = Turned::of(&federation, "ph");
+    let liar = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(lie(member))
+    });
+    // Meanwhile what the honest write arrives, and fast.
+    let mut slowest = Duration::ZERO;
+    for count in 1.. {
+        let begun = Instant::now();
+        publish(&federation.at("qa").dir, 1);
+        eventually("sg holds what qa wrote", || federation.at("sg").holds("qa").size == count);
+        slowest = slowest.max(begun.elapsed());
+        if liar.is_finished() {
+            break;
+        }
+    }
+    let told = liar.join().unwrap();
+    let peak = peak_memory(federation.at("sg").pid());
+    println!("peak {} MiB, slowest honest entry {slowest:?}, {told:?}", peak / 1024 / 1024);
+    assert!(peak < MEMORY_MAX, "{peak} bytes after {told:?}");
+    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
+    assert!(told.iter().all(|(_, count)| *count > 0), "{told:?}");
+    federation.converge();
+    let log = federation.at("sg").log();
+    assert!(!log.contains("panicked"), "{log}");
+}
