@@ -2,7 +2,7 @@
 //! what it accepts it must be able to give back to the byte, and nothing that was not signed may
 //! be believed.
 //!
-//! The same functions run in three ways: the corpus and some thousand mutations of it in every
+//! The same functions run in two ways: the seeds and some thousand mutations of each in every
 //! ordinary test run (`tests`), and guided by coverage under libFuzzer (`tests/fuzz/run`).
 
 mod federation;
