@@ -89,6 +89,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 let prepared = self
                     .check_order(&by, &write, &state.referrals)
                     .and_then(|()| self.check_writing())
+                    .and_then(|()| match &write {
+                        // The case is opened for whoever passes it on as it is known.
+                        Write::PassOn { id, told: None, .. } => {
+                            self.record_reading(&by, *id, "onward", "", now_ms)
+                        }
+                        _ => Ok(()),
+                    })
                     .and_then(|()| self.prepare(&by, write, &state, now_ms));
                 match prepared {
                     Err(refused) => Answer::Now(Err(refused)),

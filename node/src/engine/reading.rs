@@ -66,19 +66,30 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             Verdict::Deny => return Err(not_allowed(Action::Open)),
         };
-        let alerts = match actor.account() {
-            None => Vec::new(),
-            Some(_) => {
-                let read = self.local.reading(actor, Some(id), what, reason, now_ms, &mut self.rng);
-                read.map_err(|error| self.local_failed(error.into()))?
-            }
-        };
-        for alert in alerts {
+        self.record_reading(actor, id, what, reason, now_ms)?;
+        let referral = self.referrals.get(&id).ok_or_else(hidden)?;
+        self.referral_message(referral, true, now_ms)
+    }
+
+    /// Records that a case is about to be opened for somebody, and tells of the alerts that this
+    /// raised; what the node opens by its own rules is nobody's reading.
+    pub(super) fn record_reading(
+        &mut self,
+        actor: &Actor,
+        id: ReferralId,
+        what: &str,
+        reason: &str,
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        if actor.account().is_none() {
+            return Ok(());
+        }
+        let read = self.local.reading(actor, Some(id), what, reason, now_ms, &mut self.rng);
+        for alert in read.map_err(|error| self.local_failed(error.into()))? {
             tracing::warn!(alert, "an alert on the reading of cases: `tutti access alerts`");
             self.changed(now_ms, "access", id.to_string(), alert);
         }
-        let referral = self.referrals.get(&id).ok_or_else(hidden)?;
-        self.referral_message(referral, true, now_ms)
+        Ok(())
     }
 
     /// Gives a case to somebody, or to nobody.

@@ -158,3 +158,46 @@ async fn a_broken_glass_is_recorded_told_and_the_actor_is_a_pseudonym() {
     sg.running.stop().await.unwrap();
     ph.running.stop().await.unwrap();
 }
+
+/// A case that is passed on as the node knows it was opened for whoever asked: that is recorded, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passing_a_case_on_as_it_is_known_is_recorded_as_a_reading() {
+    let mut federation = Federation::found(&["sg", "ph", "qa"], &[]);
+    let sg = Node::start(&mut federation, "sg").await;
+    let ph = Node::start(&mut federation, "ph").await;
+    let (mut sent, content) = form("ph", "C-1", &["health"]);
+    if let Some(consent) = &mut sent.consent {
+        consent.recipients.push("qa".into());
+    }
+    let request = api::SendReferralRequest {
+        idempotency_key: vec![1; 16],
+        sent: Some(sent),
+        content: Some(content),
+    };
+    let mut sender = ReferralsClient::new(sg.operator.clone());
+    let id = sender.send(request).await.unwrap().into_inner().id;
+    let begun = std::time::Instant::now();
+    while !get(&ph.operator, &id, true, "").await.is_ok_and(|case| case.content.is_some()) {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let step = Transition::Accept(v1::Accepted::default());
+    advance(&ph.operator, &id, step).await.unwrap();
+    let request = api::PassReferralOnRequest {
+        idempotency_key: vec![2; 16],
+        id,
+        receiver: "qa".into(),
+        ..Default::default()
+    };
+    let mut receiver = ReferralsClient::new(ph.operator.clone());
+    receiver.pass_on(request.clone()).await.unwrap();
+    receiver.pass_on(request.clone()).await.unwrap();
+    let auditor = ph.person("auditor", &[Role::Auditor]).await;
+    let list = api::ListAccessRequest::default();
+    let reads = AccessClient::new(auditor).list(list).await.unwrap().into_inner().entries;
+    let onward: Vec<_> = reads.iter().filter(|read| read.what == "onward").collect();
+    assert_eq!(onward.len(), 1, "once, however often it is asked for again");
+    assert_eq!(onward[0].referral, request.id);
+    sg.running.stop().await.unwrap();
+    ph.running.stop().await.unwrap();
+}
