@@ -30,7 +30,7 @@ use tutti_node::{
     config::{Config, NewNode},
     engine::Write,
     keyring::Keyring,
-    rosters,
+    local, rosters,
     store::DiskStore,
 };
 use tutti_proto::v1;
@@ -81,6 +81,9 @@ impl Federation {
             .expect("a configuration");
             let (keyring, root) =
                 Keyring::create(&config.keys(), &config.origin, None, &mut OsRng).expect("keys");
+            let (secret, now_ms) = (&keyring.local, 1_764_000_000_000);
+            local::found(&home, secret, &config.origin, "operator", now_ms, &mut OsRng)
+                .expect("an account");
             let member = Member {
                 society: config.society,
                 name: config.name.clone(),
