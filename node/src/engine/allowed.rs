@@ -158,7 +158,6 @@ pub(super) fn not_allowed(action: Action) -> Refused {
         Action::Act => "take this case a step on: it is not yours",
         Action::Stop => "stop this case",
         Action::Assign => "give this case to somebody",
-        Action::Approve => "approve an override",
         Action::Send => "refer somebody",
         Action::Status => "see how this node does",
         Action::Count => "see figures of all cases",

@@ -35,8 +35,6 @@ named! {
         Stop = "stop",
         /// Take a case, give it to somebody, or give it back.
         Assign = "assign",
-        /// Approve, as the second person, what overrides a consent.
-        Approve = "approve",
         /// Refer somebody; keep drafts of it.
         Send = "send",
         /// See how the node and its peers do, and that something happens.
@@ -88,7 +86,6 @@ impl Action {
             Self::Act
             | Self::Stop
             | Self::Assign
-            | Self::Approve
             | Self::Send
             | Self::WriteInformation
             | Self::RetractInformation => Scope::Write,
@@ -99,10 +96,7 @@ impl Action {
 
     /// Whether it is about one case.
     pub fn is_about_a_case(self) -> bool {
-        matches!(
-            self,
-            Self::See | Self::Open | Self::Act | Self::Stop | Self::Assign | Self::Approve
-        )
+        matches!(self, Self::See | Self::Open | Self::Act | Self::Stop | Self::Assign)
     }
 }
 
@@ -137,7 +131,7 @@ impl fmt::Display for Verdict {
 /// | data_protection | see, stop, open by glass | see, stop, open by glass | see, stop, open by glass | see, stop, open by glass |
 /// | focal_point | see, open, act, stop, assign | see, open, act, stop, assign | see, open, act, stop, assign | see, assign, open by glass |
 /// | caseworker | see, open, act, stop, assign | open by glass | open by glass | open by glass |
-/// | supervisor | see, open, act, stop, assign, approve | see, assign, approve, open by glass | see, assign, approve, open by glass | see, assign, approve, open by glass |
+/// | supervisor | see, open, act, stop, assign | see, assign, open by glass | see, assign, open by glass | see, assign, open by glass |
 /// | rfl_officer | see, open, act, stop, assign | open by glass | see, open, act, stop, assign | open by glass |
 /// | directory_editor, information_editor, information_reviewer, reporting_officer, observer | - | - | - | - |
 /// | auditor | see | see | see | see |
@@ -189,16 +183,12 @@ fn about_a_case(role: Role, relation: Relation, action: Action) -> Verdict {
             A::See | A::Assign => Allow,
             action => glass(action),
         },
-        (Role::Caseworker, R::Own) => worker(action),
+        (Role::Caseworker | Role::Supervisor, R::Own) => worker(action),
         (Role::Caseworker, R::Triage | R::TriageRfl | R::Other) => glass(action),
         (Role::RflOfficer, R::Own | R::TriageRfl) => worker(action),
         (Role::RflOfficer, R::Triage | R::Other) => glass(action),
-        (Role::Supervisor, R::Own) => match action {
-            A::Approve => Allow,
-            action => worker(action),
-        },
         (Role::Supervisor, R::Triage | R::TriageRfl | R::Other) => match action {
-            A::See | A::Assign | A::Approve => Allow,
+            A::See | A::Assign => Allow,
             action => glass(action),
         },
         (Role::Auditor, R::Own | R::Triage | R::TriageRfl | R::Other) => match action {

@@ -59,7 +59,7 @@ named! {
         FocalPoint = "focal_point",
         /// Works on the own cases.
         Caseworker = "caseworker",
-        /// Approves overrides; gives cases to others.
+        /// Gives cases to others.
         Supervisor = "supervisor",
         /// Restores family links: a caseworker who takes in what asks for that.
         RflOfficer = "rfl_officer",
