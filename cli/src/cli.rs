@@ -6,8 +6,8 @@ use clap::{
 };
 
 use crate::{
-    access, audit, card, completions, demo, failure::Outcome, information, init, log, login, peers,
-    proof, referral, roster, serve, status, token, user, watch,
+    access, audit, card, completions, demo, failure::Outcome, group, information, init, log, login,
+    peers, proof, referral, roster, serve, status, token, user, watch,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -53,7 +53,9 @@ enum Verb {
     #[command(subcommand)]
     Referral(Box<referral::Referral>),
     #[command(subcommand)]
-    Information(information::Information),
+    Information(Box<information::Information>),
+    #[command(subcommand)]
+    Group(group::Group),
     #[command(subcommand)]
     Log(log::Log),
     Audit(audit::Audit),
@@ -86,6 +88,7 @@ impl Cli {
             Verb::Peers(peers) => peers.run(),
             Verb::Referral(referral) => referral.run(),
             Verb::Information(information) => information.run(),
+            Verb::Group(group) => group.run(),
             Verb::Log(log) => log.run(),
             Verb::Audit(audit) => audit.run(),
             Verb::Proof(proof) => proof.run(),

@@ -40,8 +40,28 @@ impl Form for ReferralForm {
 
 impl Form for InformationForm {
     fn shape() -> serde_json::Result<Value> {
-        serde_json::to_value(Self { texts: vec![TextForm::default()], ..Self::default() })
+        // What may be left out is not written where it is empty.
+        let text = || "…".to_owned();
+        serde_json::to_value(Self {
+            texts: vec![text_shape()],
+            addressees: vec![String::new()],
+            group: text(),
+            deadline_on: text(),
+            amount: text(),
+            ..Self::default()
+        })
     }
+}
+
+impl Form for TextForm {
+    fn shape() -> serde_json::Result<Value> {
+        serde_json::to_value(text_shape())
+    }
+}
+
+fn text_shape() -> TextForm {
+    let text = || "…".to_owned();
+    TextForm { results: text(), how_to_repeat: text(), ..TextForm::default() }
 }
 
 /// A form as far as it can be read, and what cannot.

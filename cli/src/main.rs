@@ -15,6 +15,7 @@ mod demo;
 mod failure;
 mod files;
 mod form;
+mod group;
 mod information;
 mod init;
 mod json;

@@ -89,6 +89,8 @@ pub(crate) fn information_state(state: api::InformationState) -> &'static str {
         api::InformationState::Published => "published",
         api::InformationState::Revised => "revised",
         api::InformationState::Retracted => "retracted",
+        api::InformationState::Superseded => "superseded",
+        api::InformationState::Expired => "expired",
     }
 }
 

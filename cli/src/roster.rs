@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use tutti_core::{
     limits::NOTE_BYTES_MAX,
-    roster::{self, DataProtection, Draft, Member, RosterError},
+    roster::{self, DataProtection, Draft, Group, Member, RosterError},
 };
 use tutti_node::{keyring, rosters};
 
@@ -56,9 +56,23 @@ pub(crate) struct Found {
     /// Days that a case is kept where its sender set no other time.
     #[arg(long, value_name = "DAYS", default_value_t = 5 * 365)]
     retention_days: u32,
+    /// A working group of members, to which information can be addressed; may be given again.
+    #[arg(long = "group", value_name = "NAME=CODE,CODE", value_parser = group)]
+    groups: Vec<Group>,
     /// Where the draft is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+/// `labour-migration-steering-group=ph,qa,sg`
+fn group(text: &str) -> Result<Group, String> {
+    let (name, members) =
+        text.split_once('=').ok_or("write it as steering-group=ph,qa,sg".to_owned())?;
+    let parsed: Result<Vec<_>, _> = members.split(',').map(|code| code.trim().parse()).collect();
+    match parsed {
+        Ok(members) => Ok(Group { name: name.trim().into(), members }),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// Sign a draft with this society's root key, in place.
@@ -143,6 +157,7 @@ impl Found {
             retention_days: self.retention_days,
         };
         let draft = Draft::found(&cards, self.threshold, &expires.to_string(), times)
+            .and_then(|draft| draft.with_groups(self.groups))
             .map_err(|error| refused("no roster can be made of these cards", &error))?;
         files::write_new(&self.out, &draft.to_bytes())?;
         say(describe_draft(&draft));
@@ -285,6 +300,10 @@ fn describe_draft(draft: &Draft) -> String {
         &["society", "name", "role", "status", "reached at", "signed"],
         document.members.iter().map(row),
     );
+    let groups = document.groups.iter().map(|group| {
+        format!("\n\nWorking group {}: {}", text::line(&group.name), list(&group.members))
+    });
+    let members = members + &groups.collect::<String>();
     let open = match missing.as_slice() {
         [] => String::new(),
         missing => {

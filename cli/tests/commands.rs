@@ -71,9 +71,11 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
     }
     seen.sort();
     let all = "access alerts, access export, access log, access verify, audit, card show, \
-               completions, demo, information list, information publish, information retract, \
-               information revise, information show, information template, init, log export, \
-               log prove, log show, login, logout, peers, proof verify, referral accept, \
+               completions, demo, group list, group remove, group set, information \
+               acknowledge, information acted-on, information dispute, information endorse, \
+               information list, information publish, information retract, information revise, \
+               information show, information take-back, information template, information \
+               translate, init, log export, log prove, log show, login, logout, peers, proof verify, referral accept, \
                referral acknowledge, referral assign, referral cancel, referral close, referral \
                correct, referral decline, referral deliver, referral draft delete, referral \
                draft edit, referral draft list, referral draft new, referral draft send, \
@@ -117,6 +119,9 @@ fn errors_say_what_happened_and_what_to_do() {
     fs::write(at.join("full/file"), "x").unwrap();
     fs::write(at.join("hostile.toml"), "receiver = \"\x1b[2J\u{202e}\nx").unwrap();
     fs::write(at.join("wrong.toml"), "priority = \"soon\"\nlegal_basis = \"trust\"\n").unwrap();
+    fs::write(at.join("unedited.toml"), ok(at, &["information", "template"])).unwrap();
+    let translation = ok(at, &["information", "template", "--translation"]);
+    fs::write(at.join("translation.toml"), translation).unwrap();
     for (line, code, says) in [
         ("status --dir none", 3, "there is no node in none"),
         ("status --dir none", 3, "tutti init"),
@@ -125,6 +130,14 @@ fn errors_say_what_happened_and_what_to_do() {
         ("referral decline ab --code because", 2, "no_capacity"),
         ("referral accept ab --key 12", 2, "32 hexadecimal digits"),
         ("referral send --file none.toml", 2, "none.toml"),
+        ("information publish --file unedited.toml", 1, "kind: is not in the list; allowed: legal"),
+        ("information publish --file unedited.toml", 1, "texts.1.title: was not filled in"),
+        ("information publish --file unedited.toml", 1, "countries: is not a country"),
+        ("information translate ab --file translation.toml", 3, "tutti"),
+        ("information dispute ab --reason x --code wrong", 2, "source_doubtful"),
+        ("information list --severity bad", 2, "critical"),
+        ("group set Group", 2, "CODE"),
+        ("roster found none --threshold 1 --out x --group steering", 2, "steering-group=ph,qa,sg"),
         ("referral send --file hostile.toml", 1, "nothing was sent"),
         ("referral send --file wrong.toml", 1, "priority"),
         ("referral send --file wrong.toml", 1, "legal_basis"),
@@ -169,7 +182,7 @@ fn three_societies_found_a_federation() {
         assert!(said.contains("fingerprint"), "{said}");
     }
     let found = "roster found ph/card.note sg/card.note qa/card.note --threshold 2 \
-                 --out roster.note --expires 2030-01-31";
+                 --out roster.note --expires 2030-01-31 --group steering-group=sg,ph";
     ok(at, &words(found));
     let (code, _, err) = answer(at, &words(found));
     assert_eq!(code, 2, "{err}");
@@ -203,6 +216,8 @@ fn three_societies_found_a_federation() {
     assert_eq!(shown["expires_on"], "2030-01-31");
     assert_eq!(shown["signed"], serde_json::json!(["ph", "qa", "sg"]));
     assert_eq!(shown["missing"], serde_json::json!([]));
+    let groups = serde_json::json!([{"name": "steering-group", "members": ["ph", "sg"]}]);
+    assert_eq!(shown["groups"], groups);
     let card = ok(at, &words("card show sg/card.note"));
     assert!(card.contains("sg, Society") && card.contains("127.0.0.1:7002"), "{card}");
 }

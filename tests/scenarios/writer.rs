@@ -49,12 +49,14 @@ fn request(number: u64) -> PublishInformationRequest {
                 title: format!("Shelter hours, notice {number}"),
                 summary: "Opening hours of the shelter have changed".into(),
                 text: "The shelter is open from 8 to 20 o'clock.".into(),
+                ..LocalText::default()
             }],
             audience: Audience::Migrants as i32,
             severity: Severity::Information as i32,
-            verification: Verification::Official as i32,
+            verification: Verification::Verified as i32,
             ..InformationVersion::default()
         }),
+        ..PublishInformationRequest::default()
     }
 }
 

@@ -17,7 +17,10 @@ use crate::{
     time,
 };
 
-/// List what all societies have shared, the newest first.
+/// List what societies have shared and what holds today, the newest first.
+///
+/// What was retracted, what another share has taken the place of, and what has expired is shown
+/// with --all.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only of this kind.
@@ -41,9 +44,18 @@ pub(crate) struct List {
     /// Only what is in force today, or on this day.
     #[arg(long, value_name = "YYYY-MM-DD", num_args = 0..=1, default_missing_value = "today")]
     in_force: Option<String>,
-    /// Also what was retracted.
+    /// Only what was checked so far.
+    #[arg(long, value_name = "HOW", value_parser = code::<v1::Verification>())]
+    verification: Option<v1::Verification>,
+    /// Only what is as serious as this, or more.
+    #[arg(long, value_name = "SEVERITY", value_parser = code::<v1::Severity>())]
+    severity: Option<v1::Severity>,
+    /// Only what is for these.
+    #[arg(long = "for", value_name = "WHOM", value_parser = code::<v1::Audience>())]
+    audience: Option<v1::Audience>,
+    /// Also what was retracted or superseded, and what has expired.
     #[arg(long)]
-    with_retracted: bool,
+    all: bool,
     #[command(flatten)]
     node: NodeArgs,
     /// As JSON (docs/json.md).
@@ -58,7 +70,10 @@ impl List {
             kind: self.kind.map_or(0, v1::InformationKind::number),
             country: self.country.unwrap_or_default().to_ascii_lowercase(),
             society: self.society.unwrap_or_default(),
-            with_retracted: self.with_retracted,
+            with_ended: self.all,
+            verification: self.verification.map_or(0, v1::Verification::number),
+            severity_at_least: self.severity.map_or(0, v1::Severity::number),
+            audience: self.audience.map_or(0, v1::Audience::number),
             stage: self.stage.map_or(0, v1::JourneyStage::number),
             language: self.language.unwrap_or_default().to_ascii_lowercase(),
             search: self.search.unwrap_or_default(),
@@ -78,7 +93,8 @@ impl List {
             say("Nothing of that kind was shared.");
             return Ok(Exit::Ok);
         }
-        let headings = ["id", "by", "kind", "title", "countries", "state", "changed"];
+        let headings =
+            ["id", "by", "kind", "title", "countries", "severity", "state", "said", "changed"];
         say(table(&headings, shares.iter().map(row)));
         Ok(Exit::Ok)
     }
@@ -90,9 +106,32 @@ fn row(share: &InformationShare) -> Vec<String> {
         short(&share.id).to_owned(),
         share.society.clone(),
         codes::name::<v1::InformationKind>(version.kind).to_owned(),
-        version.texts.first().map(|text| text.title.clone()).unwrap_or_default(),
+        title(share),
         version.countries.join(", "),
-        names::information_state(share.state()).to_owned(),
+        codes::name::<v1::Severity>(version.severity).to_owned(),
+        match share.not_yet_in_force {
+            true => format!("from {}", version.effective_on),
+            false => names::information_state(share.state()).to_owned(),
+        },
+        said(share),
         time::short(share.changed_at_ms),
     ]
+}
+
+/// In the first language; of an addressed share it may be on its way.
+fn title(share: &InformationShare) -> String {
+    let texts = share.version.as_ref().map(|version| version.texts.as_slice()).unwrap_or_default();
+    let title = texts.first().map(|text| text.title.clone()).unwrap_or_default();
+    if title.is_empty() { "(on its way)".into() } else { title }
+}
+
+/// How many stand by it and how many say that it is wrong.
+fn said(share: &InformationShare) -> String {
+    let count = |what| share.responses.iter().filter(|response| response.what == what).count();
+    match (count("endorsed"), count("disputed")) {
+        (0, 0) => String::new(),
+        (endorsed, 0) => format!("endorsed {endorsed}"),
+        (0, disputed) => format!("DISPUTED {disputed}"),
+        (endorsed, disputed) => format!("endorsed {endorsed}, DISPUTED {disputed}"),
+    }
 }

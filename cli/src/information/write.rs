@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tutti_core::{
     entry::Visibility,
-    information::form::{self, InformationForm},
+    information::{
+        Readers,
+        form::{self, InformationForm},
+    },
 };
 use tutti_proto::{
     node::v1::{PublishInformationRequest, RetractInformationRequest, ReviseInformationRequest},
@@ -22,35 +25,51 @@ use crate::{
     screen::say,
 };
 
-/// Show a form with an invented example in it, and what goes where.
+/// Show the form to fill in: what goes where, and every code that may stand there.
 ///
-/// `tutti information template > law.toml`
+/// `tutti information template > law.toml`. Published as it is, it is refused: put the answer in
+/// place of each <...>, and take out the lines that you do not need.
 #[derive(Debug, Args)]
-pub(crate) struct Template {}
+pub(crate) struct Template {
+    /// The form of a translation instead.
+    #[arg(long)]
+    translation: bool,
+}
 
-pub(super) fn template() -> Outcome {
-    say(form::template().trim_end());
-    Ok(Exit::Ok)
+impl Template {
+    pub(super) fn run(&self) -> Outcome {
+        let form = match self.translation {
+            true => form::translation_template(),
+            false => form::template(),
+        };
+        say(form.trim_end());
+        Ok(Exit::Ok)
+    }
 }
 
 /// What every write takes.
 #[derive(Debug, Args)]
-struct Common {
+pub(super) struct Common {
     #[command(flatten)]
-    node: NodeArgs,
+    pub(super) node: NodeArgs,
     #[command(flatten)]
-    key: KeyArgs,
+    pub(super) key: KeyArgs,
     /// Show the receipt as JSON (docs/json.md).
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
-/// Publish a share, for all societies or for anybody.
+/// Publish a share: for anybody, for all societies, or sealed to some of them.
+///
+/// If something is missing or wrong, all of it is named at once and nothing is published.
 #[derive(Debug, Args)]
 pub(crate) struct Publish {
     /// The form (TOML as `template` shows it, or the same in JSON); - reads standard input.
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
+    /// A share of this society's whose place this one takes; both then say so.
+    #[arg(long, value_name = "ID", value_parser = id_or_prefix)]
+    supersedes: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -84,16 +103,23 @@ pub(crate) struct Retract {
 impl Publish {
     pub(super) async fn run(self) -> Outcome {
         let key = self.common.key.key();
-        let (visibility, version) = read_form(&self.file)?;
+        let (readers, version) = read_form(&self.file)?;
         let node = self.common.node.connect().await?;
+        let supersedes = match &self.supersedes {
+            Some(id) => resolve(id, &node).await?,
+            None => String::new(),
+        };
         let request = PublishInformationRequest {
             idempotency_key: key.to_vec(),
-            visibility: match visibility {
+            visibility: match readers.visibility {
                 Visibility::Public => v1::Visibility::Public,
                 Visibility::Federation => v1::Visibility::Federation,
                 Visibility::Addressed => v1::Visibility::Addressed,
             } as i32,
             version: Some(version),
+            addressees: readers.addressees.iter().map(ToString::to_string).collect(),
+            group: readers.group,
+            supersedes,
         };
         let receipt = key.write(node.information().publish(request)).await?;
         let done = format!("Information {} is published.", short(&receipt.id));
@@ -135,7 +161,7 @@ impl Retract {
     }
 }
 
-fn read_form(file: &Path) -> Result<(Visibility, v1::InformationVersion), Failure> {
+fn read_form(file: &Path) -> Result<(Readers, v1::InformationVersion), Failure> {
     let text = files::read_text(file, read::FORM_BYTES_MAX)?;
     read::parse::<InformationForm>(file, &text)?.checked(file, InformationForm::to_messages)
 }

@@ -13,7 +13,7 @@ mod trust;
 
 use serde::Serialize;
 
-pub(crate) use information::{Share, Shares};
+pub(crate) use information::{Groups, Share, Shares};
 pub(crate) use log::{LogEntry, Proven};
 pub(crate) use node::{Change, Peers, Status};
 pub(crate) use people::{

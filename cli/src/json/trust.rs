@@ -34,6 +34,7 @@ pub(crate) struct Roster {
     signed: Vec<Society>,
     missing: Vec<Society>,
     members: Vec<Member>,
+    groups: Vec<roster::Group>,
 }
 
 #[derive(Serialize)]
@@ -87,6 +88,7 @@ impl From<&Draft> for Roster {
                     endpoints: member.endpoints.clone(),
                 })
                 .collect(),
+            groups: document.groups.clone(),
         }
     }
 }

@@ -239,6 +239,11 @@ pub(crate) fn seconds_to_date(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{:02}", days - days_before(year, month) + 1)
 }
 
+/// The day (YYYY-MM-DD, UTC) of a time in milliseconds since the Unix epoch.
+pub fn day_of(at_ms: u64) -> String {
+    seconds_to_date((at_ms / 1000).max(1))
+}
+
 fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }

@@ -21,6 +21,7 @@ fn record(addressed: bool) -> v1::Record {
         origin: "m.example.org/ph/1".into(),
         event_id: vec![5; 16],
         actor: "a1".into(),
+        approver: String::new(),
         addressees: if addressed { vec!["sg".into()] } else { vec![] },
         event: None,
     }

@@ -93,12 +93,25 @@ fn lists(record: &v1::Record) -> Vec<usize> {
     let mut lists = vec![record.addressees.len()];
     match &record.event {
         None => {}
-        Some(Event::Information(event)) => match &event.transition {
-            Some(I::Published(version) | I::Revised(version)) => {
-                lists.extend([version.texts.len(), version.countries.len()]);
+        Some(Event::Information(event)) => {
+            lists.push(event.parties.len());
+            match &event.transition {
+                Some(I::Published(version) | I::Revised(version)) => {
+                    lists.extend([version.texts.len(), version.countries.len()]);
+                }
+                Some(
+                    I::Retracted(_)
+                    | I::Superseded(_)
+                    | I::Acknowledged(_)
+                    | I::Endorsed(_)
+                    | I::Disputed(_)
+                    | I::ActedOn(_)
+                    | I::Translated(_)
+                    | I::TakenBack(_),
+                )
+                | None => {}
             }
-            Some(I::Retracted(_)) | None => {}
-        },
+        }
         Some(Event::Referral(event)) => match &event.transition {
             Some(R::Sent(sent)) => {
                 lists.extend([
@@ -166,6 +179,11 @@ pub fn open_content(
     identities: &[&Identity],
 ) -> Result<v1::Content, Unreadable> {
     let content: v1::Content = decode(header, body, identities)?;
+    if let Some(v1::content::Content::Information(text)) = &content.content
+        && text.texts.len() > LIST_MAX
+    {
+        return Err(Unreadable::TooMuch);
+    }
     if content.origin != header.origin.as_str() {
         return Err(Unreadable::Origin);
     }
@@ -222,6 +240,7 @@ mod tests {
                 event: Some(v1::record::Event::Information(v1::InformationEvent {
                     information_id: vec![1; 16],
                     transition: Some(v1::information_event::Transition::Published(version)),
+                    ..Default::default()
                 })),
                 ..Default::default()
             };

@@ -6,6 +6,8 @@
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    entry::Visibility,
+    information,
     people::{Action, Relation, Verdict},
     referral::{self, Kind, Referral, ReferralId},
     store::Store,
@@ -70,6 +72,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         referral.ok_or_else(|| referral::Refusal::NotFound.into())
     }
 
+    /// Whether somebody may read that share: what is addressed is for whoever works with it.
+    pub(super) fn reads(&self, actor: &Actor, share: &information::Share) -> bool {
+        let action = match share.visibility {
+            Visibility::Addressed => Action::ReadAddressed,
+            Visibility::Public | Visibility::Federation => Action::ReadInformation,
+        };
+        actor.may(action)
+    }
+
     /// Refuses what somebody may not do that is about no case.
     pub fn check(&self, actor: &Actor, action: Action) -> Result<(), Refused> {
         if actor.may(action) { Ok(()) } else { Err(not_allowed(action)) }
@@ -99,10 +110,19 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
                 Ok(())
             }
-            Write::Publish { .. } | Write::Revise { .. } => {
+            Write::Publish { readers, .. } => {
+                if readers.visibility == Visibility::Addressed {
+                    self.check(actor, Action::ReadAddressed)?;
+                }
                 self.check(actor, Action::WriteInformation)
             }
-            Write::Retract { .. } => self.check(actor, Action::RetractInformation),
+            Write::Inform { id, command, .. } => {
+                let share = self.information.get(id);
+                if share.is_some_and(|share| !self.reads(actor, share)) {
+                    return Err(information::Refusal::NotFound.into());
+                }
+                self.check(actor, action_on_share(command.kind()))
+            }
             Write::Advance { id, command, .. } => {
                 let case = group.get(id).or_else(|| self.referrals.get(id));
                 let referral = case
@@ -114,6 +134,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     Verdict::BreakGlass | Verdict::Deny => Err(not_allowed(action)),
                 }
             }
+        }
+    }
+}
+
+/// What it is to do that with a share.
+fn action_on_share(kind: information::Kind) -> Action {
+    use information::Kind;
+    match kind {
+        Kind::Published | Kind::Revised | Kind::Superseded | Kind::Translated => {
+            Action::WriteInformation
+        }
+        Kind::Retracted => Action::RetractInformation,
+        Kind::Acknowledged | Kind::Endorsed | Kind::Disputed | Kind::ActedOn | Kind::TakenBack => {
+            Action::RespondInformation
         }
     }
 }
@@ -162,7 +196,9 @@ pub(super) fn not_allowed(action: Action) -> Refused {
         Action::Status => "see how this node does",
         Action::Count => "see figures of all cases",
         Action::ReadInformation => "read information shares",
+        Action::ReadAddressed => "read what is addressed to this society alone",
         Action::WriteInformation => "write information shares",
+        Action::RespondInformation => "speak for this society about information shares",
         Action::RetractInformation => "retract information shares",
         Action::ReadLog => "read logs",
         Action::Export => "take logs out",

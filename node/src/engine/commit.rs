@@ -6,6 +6,7 @@
 //! restart: the key is the event's id. Invariant: what is refused has left no trace.
 
 mod draft;
+mod inform;
 mod onward;
 mod seal;
 
@@ -221,19 +222,17 @@ impl Group {
         let Prepared { receipt, record, header, .. } = &prepared;
         let at = EventRef { origin: receipt.origin.clone(), index: receipt.index };
         let recorded_at_ms = receipt.recorded_at_ms;
-        if let Some(event) = referral::Event::from_record(
-            at.clone(),
-            recorded_at_ms,
-            header.content.is_some(),
-            record,
-        ) {
+        let content = header.content.is_some();
+        if let Some(event) =
+            referral::Event::from_record(at.clone(), recorded_at_ms, content, record)
+        {
             let id = ReferralId::from_bytes(receipt.id);
             if self.referrals.get(&id).is_none() {
                 self.referrals.adopt(referrals, &id);
             }
             self.referrals.apply(event);
         } else if let Some(event) =
-            information::Event::from_record(at, recorded_at_ms, header.visibility, record)
+            information::Event::from_record(at, recorded_at_ms, header.visibility, content, record)
         {
             let id = InformationId::from_bytes(receipt.id);
             if self.information.get(&id).is_none() {

@@ -15,6 +15,7 @@ mod drafts;
 mod erasing;
 mod exchange;
 mod fence;
+mod groups;
 mod joined;
 mod people;
 mod project;

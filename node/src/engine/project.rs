@@ -223,7 +223,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             (Part::Content, Ok(Some(_))) => {
                 let id = self.id_at(&at).unwrap_or_default();
-                self.changed(now_ms, "referral", id, "content_arrived");
+                let kind = match self.projector.subject(&at) {
+                    Some(Subject::Information(_)) => "information",
+                    _ => "referral",
+                };
+                self.changed(now_ms, kind, id, "content_arrived");
             }
             (_, Ok(None)) => {}
             (_, Err(error)) => self.could_not_read(&at.origin, error),
@@ -345,9 +349,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 named = Some(*id.as_bytes());
                 subject = Subject::Referral(id);
             }
-        } else if let Some(event) =
-            information::Event::from_record(at.clone(), recorded_at_ms, visibility, record)
-        {
+        } else if let Some(event) = information::Event::from_record(
+            at.clone(),
+            recorded_at_ms,
+            visibility,
+            has_content,
+            record,
+        ) {
             let what = event.kind().map_or("malformed", information::Kind::name);
             if let Some(id) = self.information.apply(event) {
                 let outcomes = self.information.outcomes(&id);

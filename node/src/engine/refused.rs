@@ -74,8 +74,15 @@ impl From<information::Refusal> for Refused {
         match refusal {
             R::Fields(_) => Self::Invalid(text),
             R::NotFound => Self::NotFound(text),
-            R::AlreadyPublished | R::Retracted => Self::State(text),
-            R::NotTheAuthor(_) => Self::NotAllowed(text),
+            R::AlreadyPublished
+            | R::Retracted
+            | R::Superseded(_)
+            | R::NoVersion { .. }
+            | R::SaidBefore(_)
+            | R::NothingToTakeBack
+            | R::Narrower
+            | R::TooMany => Self::State(text),
+            R::NotTheAuthor(_) | R::OwnShare | R::NotAParty => Self::NotAllowed(text),
         }
     }
 }

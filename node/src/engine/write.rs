@@ -1,8 +1,7 @@
 //! What may be written, and what a write gives back.
 
 use tutti_core::{
-    entry::Visibility,
-    information::{self, InformationId},
+    information::{self, InformationId, Readers},
     referral::{self, ReferralId},
     society::{Origin, Society},
 };
@@ -65,32 +64,28 @@ pub enum Write {
         /// Names of content fields to leave out; only where nothing is told.
         withhold: Vec<String>,
     },
-    /// Publish an information share.
+    /// Publish an information share; where it takes the place of another, both say so, or nothing
+    /// is written.
     Publish {
         /// The idempotency key.
         key: [u8; 16],
-        /// Public, or for the federation.
-        visibility: Visibility,
+        /// Who may read it.
+        readers: Readers,
         /// What it says.
         version: Box<v1::InformationVersion>,
+        /// The share whose place it takes.
+        supersedes: Option<InformationId>,
     },
-    /// Put another version in its place.
-    Revise {
+    /// Do something else with a share, or say something of it.
+    Inform {
         /// The idempotency key.
         key: [u8; 16],
         /// Which share.
         id: InformationId,
-        /// What it says.
-        version: Box<v1::InformationVersion>,
-    },
-    /// Take a share back.
-    Retract {
-        /// The idempotency key.
-        key: [u8; 16],
-        /// Which share.
-        id: InformationId,
-        /// Why.
-        reason: String,
+        /// What.
+        command: information::Command,
+        /// The number of the version that a response is about; 0: the newest.
+        version: u32,
     },
 }
 
@@ -102,8 +97,7 @@ impl Write {
             | Self::Advance { key, .. }
             | Self::PassOn { key, .. }
             | Self::Publish { key, .. }
-            | Self::Revise { key, .. }
-            | Self::Retract { key, .. } => *key,
+            | Self::Inform { key, .. } => *key,
         }
     }
 }
@@ -135,20 +129,14 @@ impl Write {
             (Self::Publish { .. }, Event::Information(event)) => {
                 information::Kind::of(event) == Some(information::Kind::Published)
             }
-            (Self::Revise { id, .. }, Event::Information(event)) => {
-                share(event, id, information::Kind::Revised)
-            }
-            (Self::Retract { id, .. }, Event::Information(event)) => {
-                share(event, id, information::Kind::Retracted)
+            (Self::Inform { id, command, .. }, Event::Information(event)) => {
+                share(event, id, command.kind())
             }
             (
                 Self::Send { .. } | Self::Advance { .. } | Self::PassOn { .. },
                 Event::Information(_),
             )
-            | (
-                Self::Publish { .. } | Self::Revise { .. } | Self::Retract { .. },
-                Event::Referral(_),
-            ) => false,
+            | (Self::Publish { .. } | Self::Inform { .. }, Event::Referral(_)) => false,
         }
     }
 }

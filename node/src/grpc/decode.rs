@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use tutti_core::{
     entry::Visibility,
-    information::InformationId,
-    referral::{Command, ReferralId},
+    information::{self, InformationId, Readers},
+    referral::{Command, EventRef, ReferralId},
     society::{Origin, Society},
 };
 use tutti_proto::{
@@ -126,33 +126,65 @@ pub(super) fn publish(request: api::PublishInformationRequest) -> Result<Write, 
     let visibility = match request.visibility() {
         v1::Visibility::Public => Visibility::Public,
         v1::Visibility::Federation => Visibility::Federation,
-        v1::Visibility::Addressed | v1::Visibility::Unspecified => {
+        v1::Visibility::Addressed => Visibility::Addressed,
+        v1::Visibility::Unspecified => {
             return Err(Refused::Invalid(
-                "visibility is neither public nor federation; nothing was written".into(),
+                "visibility is none of public, federation and addressed; nothing was written"
+                    .into(),
             ));
         }
     };
+    let parsed = |code: &String| Society::from_str(code);
+    let addressees = request.addressees.iter().map(parsed).collect::<Result<_, _>>();
+    let addressees = addressees
+        .map_err(|error| Refused::Invalid(format!("addressees: {error}. Nothing was written")))?;
+    let supersedes = match request.supersedes.as_str() {
+        "" => None,
+        id => Some(information_id(id)?),
+    };
     Ok(Write::Publish {
         key: key(&request.idempotency_key)?,
-        visibility,
+        readers: Readers { visibility, addressees, group: request.group },
         version: Box::new(request.version.ok_or_else(|| missing("version"))?),
+        supersedes,
     })
 }
 
 pub(super) fn revise(request: api::ReviseInformationRequest) -> Result<Write, Refused> {
-    Ok(Write::Revise {
-        key: key(&request.idempotency_key)?,
-        id: information_id(&request.id)?,
-        version: Box::new(request.version.ok_or_else(|| missing("version"))?),
-    })
+    let version = request.version.ok_or_else(|| missing("version"))?;
+    let command = information::Command::Revise(Box::new(version));
+    inform(&request.idempotency_key, &request.id, command, 0)
 }
 
 pub(super) fn retract(request: api::RetractInformationRequest) -> Result<Write, Refused> {
-    Ok(Write::Retract {
-        key: key(&request.idempotency_key)?,
-        id: information_id(&request.id)?,
-        reason: request.reason,
-    })
+    let command = information::Command::Retract(v1::Retracted { reason: request.reason });
+    inform(&request.idempotency_key, &request.id, command, 0)
+}
+
+pub(super) fn respond(
+    request: api::RespondInformationRequest,
+    own: &Origin,
+) -> Result<Write, Refused> {
+    use api::respond_information_request::Response;
+    use information::Command;
+    let command = match request.response.ok_or_else(|| missing("response"))? {
+        Response::Acknowledge(v1::Acknowledged {}) => Command::Acknowledge,
+        Response::Endorse(endorsed) => Command::Endorse(endorsed),
+        Response::Dispute(disputed) => Command::Dispute(disputed),
+        Response::ActOn(acted) => Command::ActOn(acted),
+        Response::Translate(text) => Command::Translate(Box::new(text)),
+        Response::TakeBack(index) => Command::TakeBack(EventRef { origin: own.clone(), index }),
+    };
+    inform(&request.idempotency_key, &request.id, command, request.version)
+}
+
+fn inform(
+    idempotency_key: &[u8],
+    id: &str,
+    command: information::Command,
+    version: u32,
+) -> Result<Write, Refused> {
+    Ok(Write::Inform { key: key(idempotency_key)?, id: information_id(id)?, command, version })
 }
 
 pub(super) fn receipt(receipt: &Receipt) -> api::Receipt {

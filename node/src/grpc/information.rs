@@ -36,13 +36,41 @@ impl Information for Service {
         Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
     }
 
+    async fn respond(
+        &self,
+        request: Request<api::RespondInformationRequest>,
+    ) -> Result<Response<api::Receipt>, Status> {
+        let actor = self.0.actor(&request)?;
+        let write = decode::respond(request.into_inner(), &self.0.about.origin)?;
+        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
+    }
+
+    async fn list_groups(
+        &self,
+        request: Request<api::ListGroupsRequest>,
+    ) -> Result<Response<api::ListGroupsResponse>, Status> {
+        let actor = self.0.actor(&request)?;
+        let groups = self.0.engine.ask(move |engine, _| engine.groups(&actor)).await??;
+        Ok(Response::new(groups))
+    }
+
+    async fn set_group(
+        &self,
+        request: Request<api::Group>,
+    ) -> Result<Response<api::Group>, Status> {
+        let actor = self.0.actor(&request)?;
+        let request = request.into_inner();
+        let ask = self.0.engine.ask(move |engine, now| engine.set_group(&actor, &request, now));
+        Ok(Response::new(ask.await??))
+    }
+
     async fn list(
         &self,
         request: Request<api::ListInformationRequest>,
     ) -> Result<Response<api::ListInformationResponse>, Status> {
         let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let ask = self.0.engine.ask(move |engine, _| engine.shares(&actor, &request));
+        let ask = self.0.engine.ask(move |engine, now| engine.shares(&actor, &request, now));
         let page = ask.await??;
         Ok(Response::new(page))
     }
@@ -53,7 +81,7 @@ impl Information for Service {
     ) -> Result<Response<api::InformationShare>, Status> {
         let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let ask = self.0.engine.ask(move |engine, _| engine.share(&actor, &request));
+        let ask = self.0.engine.ask(move |engine, now| engine.share(&actor, &request, now));
         let share = ask.await??;
         Ok(Response::new(share))
     }

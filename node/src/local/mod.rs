@@ -11,6 +11,7 @@ mod actor;
 mod drafts;
 mod found;
 mod gate;
+mod groups;
 mod log;
 pub mod password;
 mod people;

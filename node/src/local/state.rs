@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tutti_core::{
     people::{Role, Roles, Scope},
     referral::ReferralId,
+    society::Society,
 };
 use tutti_proto::v1::{self, local_record::Event};
 
@@ -79,6 +80,8 @@ pub(super) struct State {
     pub(super) drafts: BTreeMap<[u8; 16], Draft>,
     pub(super) reads: VecDeque<Shown>,
     pub(super) alerts: VecDeque<Shown>,
+    /// Working groups of the society's own, by name.
+    pub(super) groups: BTreeMap<String, BTreeSet<Society>>,
     /// Roles and grants whose account or token comes after them.
     roles: BTreeMap<String, (Roles, bool)>,
 }
@@ -130,6 +133,14 @@ impl State {
             Event::Case(case) => {
                 if let Some(referral) = id(&case.referral) {
                     self.given.insert(ReferralId::from_bytes(referral), case.pseudonym.clone());
+                }
+            }
+            Event::Group(group) => {
+                let members: BTreeSet<Society> =
+                    group.members.iter().filter_map(|code| code.parse().ok()).collect();
+                match members.is_empty() {
+                    true => drop(self.groups.remove(&group.name)),
+                    false => drop(self.groups.insert(group.name.clone(), members)),
                 }
             }
             Event::Read(_) => keep(&mut self.reads, index, entry.at_ms, event),

@@ -17,7 +17,7 @@ use tutti_core::{
     body::{Body, Part, Place},
     entry::{Commitment, EntryBytes, Header, Visibility},
     information::{
-        InformationId,
+        InformationId, Readers,
         form::{self as information_form, InformationForm},
     },
     referral::form::{self as referral_form, ReferralForm},
@@ -189,11 +189,13 @@ pub(crate) fn open_entry(origin: &Origin, index: u64, kib: usize) -> (EntryBytes
     let event = v1::InformationEvent {
         information_id: InformationId::of(origin, &key(index)).as_bytes().to_vec(),
         transition: Some(v1::information_event::Transition::Published(version)),
+        ..Default::default()
     };
     let record = v1::Record {
         origin: origin.to_string(),
         event_id: key(index).to_vec(),
         actor: String::new(),
+        approver: String::new(),
         addressees: Vec::new(),
         event: Some(v1::record::Event::Information(event)),
     };
@@ -230,13 +232,18 @@ fn key(seed: u64) -> [u8; 16] {
 
 /// Publishes an information share: one body, not sealed.
 pub(crate) fn publish(seed: u64) -> Write {
-    let form: InformationForm = toml::from_str(information_form::template()).expect("a form");
+    let form: InformationForm = toml::from_str(information_form::example()).expect("a form");
     let (_, mut version) = form.to_messages().expect("a share");
     version.texts[0].title = format!("Guidance {seed}");
     Write::Publish {
         key: key(seed),
-        visibility: Visibility::Federation,
+        readers: Readers {
+            visibility: Visibility::Federation,
+            addressees: Vec::new(),
+            group: String::new(),
+        },
         version: Box::new(version),
+        supersedes: None,
     }
 }
 

@@ -77,6 +77,7 @@ REFERRAL = {
     ),
 }
 TEXT = {1: ("language", str), 2: ("title", str), 3: ("summary", str), 4: ("text", str)}
+TEXT |= {5: ("results", str), 6: ("how_to_repeat", str)}
 VERSION = {
     1: ("kind", Enum),
     2: ("texts", [TEXT]),
@@ -90,18 +91,33 @@ VERSION = {
     10: ("severity", Enum),
     11: ("source_url", str),
     12: ("verification", Enum),
+    13: ("supersedes", bytes),
+    14: ("deadline_on", str),
+    15: ("amount", str),
+    16: ("group", str),
 }
 INFORMATION = {
     1: ("information_id", bytes),
+    2: ("about", bytes),
+    3: ("parties", [str]),
     8: ("published", VERSION),
     9: ("revised", VERSION),
     10: ("retracted", {1: ("reason", str)}),
+    11: ("superseded", {1: ("by", bytes)}),
+    12: ("acknowledged", {}),
+    13: ("endorsed", {1: ("note", str)}),
+    14: ("disputed", {1: ("code", Enum), 2: ("reason", str)}),
+    15: ("acted_on", {1: ("code", Enum), 2: ("note", str)}),
+    16: ("translated", {1: ("text", TEXT)}),
+    17: ("taken_back", {1: ("event_id", bytes)}),
 }
+SAID = ("acknowledged", "endorsed", "disputed", "acted_on", "translated")
 RECORD = {
     1: ("origin", str),
     2: ("event_id", bytes),
     3: ("actor", str),
     4: ("addressees", [str]),
+    5: ("approver", str),
     8: ("referral", REFERRAL),
     9: ("information", INFORMATION),
 }
@@ -135,12 +151,30 @@ def read_record(raw, entry):
     if referral is not None:
         check_referral(record, referral, to)
     else:
-        name = transition(information, INFORMATION)
-        require(entry["visibility"] != 3 and entry["content"] is None, "information that is addressed")
-        own = known_by(b"information", record["origin"], record["event_id"])
-        require(name != "published" or information["information_id"] == own, "another's ID")
-        require(len(information["information_id"]) == 16, "an ID that is not 16 bytes")
+        check_information(record, information, entry)
     return record
+
+
+def check_information(record, information, entry):
+    name = transition(information, INFORMATION)
+    sealed, parties = entry["visibility"] == 3, information["parties"]
+    require((entry["content"] is not None) == sealed, "a content beside clear text, or none where it is sealed")
+    require(bool(parties) == sealed and parties == sorted(set(parties)), f"parties {parties}")
+    own = known_by(b"information", record["origin"], record["event_id"])
+    require(name != "published" or information["information_id"] == own, "another's ID")
+    require(len(information["information_id"]) == 16, "an ID that is not 16 bytes")
+    require(len(information["about"]) == (16 if name in SAID else 0), f"{name} about nothing, or something")
+    if name in ("published", "revised"):
+        version = information[name]
+        require(version["texts"], f"{name} without a text")
+        require(len(version["supersedes"]) in ((0, 16) if name == "published" else (0,)), "supersedes no share")
+        free = [version[field] for field in ("jurisdiction", "legal_reference", "source_url", "amount", "group")]
+        texts = version["texts"]
+    else:
+        free = [information[name].get(field, "") for field in ("reason", "note")]
+        texts = [information[name]["text"]] if name == "translated" else []
+    free += [text[field] for text in texts for field in text if field != "language"]
+    require(not sealed or not any(free), "free text in a record that auditors open")
 
 
 def check_referral(record, referral, to):

@@ -107,6 +107,19 @@ def canonical_json(text, first_line):
     return fields
 
 
+def check_groups(groups, members):
+    """Left out where there is none."""
+    require(groups is None or 1 <= len(groups) <= 50, "groups")
+    names = [group["name"] for group in groups or []]
+    require(names == sorted(set(names)), f"groups {names}")
+    for group in groups or []:
+        require(list(group) == ["name", "members"], f"a group with the fields {list(group)}")
+        require(re.fullmatch("[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?", group["name"]), f"group {group['name']!r}")
+        inside = group["members"]
+        require(1 <= len(inside) <= 50 and inside == sorted(set(inside)), f"group of {inside}")
+        require(set(inside) <= members, f"group of strangers: {inside}")
+
+
 def check_federation(name):
     require(FEDERATION.fullmatch(name) and len(name) <= 100, f"federation {name!r}")
 
@@ -130,11 +143,12 @@ class Roster:
         require(len(self.note.lines) <= LINES_MAX, f"{len(self.note.lines)} signatures")
         self.hash = sha256(self.note.text)
         fields = canonical_json(self.note.text, FIRST_LINE)
-        require(list(fields) == FIELDS, f"a roster with the fields {list(fields)}")
+        require(list(fields) in (FIELDS, [*FIELDS, "groups"]), f"a roster with the fields {list(fields)}")
         self.federation = fields["federation"]
         check_federation(self.federation)
         self.version = whole(fields["version"], 1, 2**32 - 1, "version")
         self.previous = fields["previous"]
+        check_groups(fields.get("groups"), {member["society"] for member in fields["members"]})
         members = [Member(member, self.federation) for member in fields["members"]]
         require(1 <= len(members) <= 512, f"{len(members)} members")
         self.members = {member.society: member for member in members}

@@ -67,6 +67,7 @@ pub(super) fn record(ph: &Seeded, index: u64) -> v1::Record {
         Event::Information(v1::InformationEvent {
             information_id: InformationId::of(&origin, &event_id(1)).as_bytes().to_vec(),
             transition: Some(transition),
+            ..Default::default()
         })
     };
     let text =
@@ -90,6 +91,7 @@ pub(super) fn record(ph: &Seeded, index: u64) -> v1::Record {
         origin: origin.to_string(),
         event_id: event_id(index).to_vec(),
         actor: "a1".into(),
+        approver: String::new(),
         addressees,
         event: Some(event),
     }

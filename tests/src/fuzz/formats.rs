@@ -186,9 +186,18 @@ pub(super) fn record(data: &[u8]) {
                 let _ = why.to_string();
             }
         }
-        if let Some(event) = information::Event::from_record(at, 1, Visibility::Federation, &record)
+        // Shares of all kinds, in clear and sealed.
+        let visibility = [Visibility::Federation, Visibility::Addressed][index as usize / 2 % 2];
+        let sealed = visibility == Visibility::Addressed;
+        if let Some(event) = information::Event::from_record(at, 1, visibility, sealed, &record)
+            && let Some(id) = shares.apply(event.clone())
         {
+            let outcomes = shares.outcomes(&id).to_vec();
             shares.apply(event);
+            assert_eq!(shares.outcomes(&id), outcomes, "told twice is told once");
+            if let Some(share) = shares.get(&id) {
+                let _ = (share.responses().len(), share.translations().len());
+            }
         }
     }
     let _ = (referrals.counts(), shares.iter().count());

@@ -1,7 +1,7 @@
 //! What people at the societies do: refer, answer, take back, close, and share information.
 
 use tutti_core::{
-    information::{InformationId, form as information},
+    information::{InformationId, Readers, form as information},
     referral::{Command, Kind, ReferralId, Side, State, form as referral},
 };
 use tutti_node::engine::{Receipt, Write};
@@ -40,7 +40,7 @@ impl Default for Load {
         sent.legal_basis = v1::LegalBasis::VitalInterest as i32;
         sent.consent = None;
         let form: information::InformationForm =
-            toml::from_str(information::template()).expect("the template is sound");
+            toml::from_str(information::example()).expect("the template is sound");
         let (_, version) = form.to_messages().expect("the template is sound");
         Self { sent, content, version, written: 0, cases: Vec::new() }
     }
@@ -99,8 +99,13 @@ impl Load {
         let jobs = (0..count).map(|_| {
             let write = Write::Publish {
                 key: self.key(),
-                visibility: tutti_core::entry::Visibility::Federation,
+                readers: Readers {
+                    visibility: tutti_core::entry::Visibility::Federation,
+                    addressees: Vec::new(),
+                    group: String::new(),
+                },
                 version: Box::new(self.version.clone()),
+                supersedes: None,
             };
             Job { write, parties: Parties::All }
         });
@@ -119,7 +124,8 @@ impl Load {
     }
 
     fn revision(&mut self, id: InformationId) -> Write {
-        Write::Revise { key: self.key(), id, version: Box::new(self.version.clone()) }
+        let command = tutti_core::information::Command::Revise(Box::new(self.version.clone()));
+        Write::Inform { key: self.key(), id, command, version: 0 }
     }
 
     /// Anyone does anything.

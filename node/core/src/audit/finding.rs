@@ -158,6 +158,12 @@ codes! {
     ErasedHeld, "erased-held", Error;
     /// A side erased, and the logs show no ground.
     ErasedUnfounded, "erased-unfounded", Warning;
+    /// What is said of a share names no version that its author has written and that counts.
+    ShareVersionUnknown, "share-version-unknown", Warning;
+    /// Two shares are each said to have the other's place, or one end of the chain is missing.
+    ShareChainBroken, "share-chain-broken", Warning;
+    /// The second person who approved is the first one.
+    ApprovedBySame, "approved-by-same", Error;
 }
 
 impl fmt::Display for Code {

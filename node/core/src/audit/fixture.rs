@@ -115,6 +115,7 @@ pub(super) fn record(founder: &Founder, index: u64, event: v1::record::Event) ->
         origin: founder.origin().to_string(),
         event_id: event_id(index).to_vec(),
         actor: "a1".into(),
+        approver: String::new(),
         addressees: Vec::new(),
         event: Some(event),
     }
@@ -128,6 +129,7 @@ pub(super) fn information(founder: &Founder, index: u64) -> v1::Record {
     let event = v1::InformationEvent {
         information_id: id.as_bytes().to_vec(),
         transition: Some(Transition::Published(version)),
+        ..Default::default()
     };
     record(founder, index, v1::record::Event::Information(event))
 }

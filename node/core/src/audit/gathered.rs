@@ -1,4 +1,4 @@
-//! What the logs of one audit tell together of the referrals.
+//! What the logs of one audit tell together of the referrals and the information shares.
 //!
 //! A referral is written in two logs. Each log is read by itself first; what its records say of
 //! referrals is gathered here, so that the process can be judged over all logs that were given.
@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::workflow::Workflow;
 use crate::{
+    information,
     referral::{Book, Event, EventRef, Outcome, Referral, Side},
     roster::{DataProtection, Roster},
     society::{Origin, Society},
@@ -30,12 +31,15 @@ struct Log {
     entries: u64,
     /// Records of addressed entries, which may be of referrals, that could not be read.
     missed: u64,
+    /// The same of entries in clear.
+    missed_clear: u64,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     pub(super) book: Book,
+    pub(super) shares: information::Book,
     logs: BTreeMap<Origin, Log>,
     /// Where an entry's content is present in any of the exports.
     contents: BTreeMap<EventRef, Held>,
@@ -77,19 +81,24 @@ impl Gathered {
         self.book.apply(event);
     }
 
+    /// Takes a step of an information share.
+    pub(super) fn take_share(&mut self, event: information::Event) {
+        self.shares.apply(event);
+    }
+
     /// Notes what was seen of a log. Of two exports of one log the larger counts; what one of them
     /// lacks is missed only where both lack something.
     pub(super) fn end_log(
         &mut self,
         origin: &Origin,
         entries: u64,
-        missed: u64,
+        [missed, missed_clear]: [u64; 2],
         workflow: Workflow,
     ) {
         self.accused.extend(workflow.accused);
-        let log = self.logs.entry(origin.clone()).or_insert(Log { entries, missed });
+        let log = self.logs.entry(origin.clone()).or_insert(Log { entries, missed, missed_clear });
         if (entries, u64::MAX - missed) > (log.entries, u64::MAX - log.missed) {
-            *log = Log { entries, missed };
+            *log = Log { entries, missed, missed_clear };
         }
     }
 
@@ -116,6 +125,15 @@ impl Gathered {
     pub(super) fn is_whole(&self, society: Society) -> bool {
         self.epochs.get(&society).is_some_and(|origins| {
             origins.iter().all(|origin| self.logs.get(origin).is_some_and(|log| log.missed == 0))
+        })
+    }
+
+    /// Whether all is known that a society has published and done with its shares: those that are
+    /// addressed, or all others.
+    pub(super) fn knows_shares(&self, society: Society, addressed: bool) -> bool {
+        let whole = |log: &Log| if addressed { log.missed == 0 } else { log.missed_clear == 0 };
+        self.epochs.get(&society).is_some_and(|origins| {
+            origins.iter().all(|origin| self.logs.get(origin).is_some_and(whole))
         })
     }
 

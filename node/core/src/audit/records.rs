@@ -136,11 +136,22 @@ impl<'a> Reading<'a> {
             if let Some(gathered) = &mut self.gathered {
                 gathered.take(event, content);
             }
-        } else if let Some(event) =
-            information::Event::from_record(at, recorded_at_ms, header.visibility, record)
-        {
+        } else if let Some(event) = information::Event::from_record(
+            at,
+            recorded_at_ms,
+            header.visibility,
+            header.content.is_some(),
+            record,
+        ) {
             self.records.information_events += 1;
-            self.workflow.information(&event, self.missed_clear, findings);
+            let missed = match header.visibility {
+                Visibility::Addressed => self.missed_addressed,
+                Visibility::Public | Visibility::Federation => self.missed_clear,
+            };
+            self.workflow.information(&event, missed, findings);
+            if let Some(gathered) = &mut self.gathered {
+                gathered.take_share(event);
+            }
         } else {
             self.records.unknown += 1;
         }
@@ -151,7 +162,8 @@ impl<'a> Reading<'a> {
         walked.records = Records { referrals: self.workflow.referrals(), ..self.records };
         walked.keys_unknown = self.keys_unknown;
         if let Some(gathered) = self.gathered {
-            gathered.end_log(&self.origin, walked.entries, self.missed_addressed, self.workflow);
+            let missed = [self.missed_addressed, self.missed_clear];
+            gathered.end_log(&self.origin, walked.entries, missed, self.workflow);
         }
     }
 }

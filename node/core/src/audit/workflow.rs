@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Code, Findings};
 use crate::{
+    entry::Visibility,
     information::{self, InformationId},
     limits::REFERRAL_EVENTS_MAX,
     referral::{self, By, Event, EventRef, Kind, ReferralId, Side, State},
@@ -24,7 +25,7 @@ use crate::{
 pub(super) struct Workflow {
     referrals: BTreeMap<ReferralId, Course>,
     shares: BTreeMap<InformationId, Share>,
-    /// Steps of referrals that were found illegal, or written before.
+    /// Steps that were found illegal, or written before.
     pub(super) accused: BTreeSet<EventRef>,
 }
 
@@ -47,6 +48,7 @@ struct Course {
 struct Share {
     state: Option<information::State>,
     holes: u64,
+    ids: BTreeMap<[u8; 16], information::Kind>,
 }
 
 impl Workflow {
@@ -93,33 +95,70 @@ impl Workflow {
         true
     }
 
-    /// Takes a step of an information share, all of which its author's log holds.
+    /// Takes a step of an information share. What the society that published does with it stands
+    /// in its own log; what others say is judged where their words and its are both at hand.
     pub(super) fn information(
         &mut self,
         event: &information::Event,
         holes: u64,
         findings: &mut Findings,
     ) {
-        use information::{Kind, State};
+        if !self.is_legal_share(event, holes, findings) {
+            self.accused.insert(event.at.clone());
+        }
+    }
+
+    fn is_legal_share(
+        &mut self,
+        event: &information::Event,
+        holes: u64,
+        findings: &mut Findings,
+    ) -> bool {
+        use information::{By, State};
         let place = format!("entry {} record", event.at.index);
         let Some((id, kind)) = event.information_id().zip(event.kind()) else {
-            return findings.add(Code::WorkflowIllegal, place, "it names no share, or no step");
+            findings.add(Code::WorkflowIllegal, place, "it names no share, or no step");
+            return false;
         };
-        let share = self.shares.entry(id).or_insert(Share { state: None, holes: 0 });
+        if let Err(why) = information::check::event(id, event) {
+            let text = format!("share {id}: {}: {why}", kind.name());
+            findings.add(Code::WorkflowIllegal, place, text);
+            return false;
+        }
+        // Of another society's share the log has no more than what this one said to it.
+        if kind.by() != By::Author {
+            return true;
+        }
+        // A log of a later epoch goes on with what an earlier one began.
+        let begun = (event.at.origin.epoch() > 1).then_some(State::Published);
+        let share = self.shares.entry(id).or_insert_with(|| Share {
+            state: begun,
+            holes: 0,
+            ids: BTreeMap::new(),
+        });
+        // Copies of one event, each for some of those that the share is for.
+        let copy = share.ids.get(&event.event_id) == Some(&kind);
+        if copy && event.visibility == Visibility::Addressed {
+            return true;
+        }
+        if share.ids.len() < REFERRAL_EVENTS_MAX {
+            share.ids.insert(event.event_id, kind);
+        }
         share.state = match information::transition(share.state, kind) {
             Some(state) => Some(state),
             // Something may lie between that was not read.
-            None if holes > share.holes => Some(match kind {
-                Kind::Published | Kind::Revised => State::Published,
-                Kind::Retracted => State::Retracted,
-            }),
+            None if holes > share.holes => {
+                information::transition(Some(State::Published), kind).or(Some(State::Published))
+            }
             None => {
                 let was = share.state.map_or("not published in this log", State::name);
                 let text = format!("share {id}: {} where it was {was}", kind.name());
-                return findings.add(Code::WorkflowIllegal, place, text);
+                findings.add(Code::WorkflowIllegal, place, text);
+                return false;
             }
         };
         share.holes = holes;
+        true
     }
 }
 

@@ -1,13 +1,15 @@
-//! [`decide`]: what a society may publish, or every reason why not.
+//! [`decide`]: what a society may write, or every reason why not.
 
 use std::fmt;
 
 use tutti_proto::v1::{self, information_event::Transition};
 
-use super::{InformationId, Kind, Share, State, transition};
+use super::{InformationId, Kind, Outcome, Share, State, transition, validate};
 use crate::{
     entry::Visibility,
-    fields::{FieldError, Fields, Need, date_to_seconds},
+    fields::{FieldError, Fields, Need},
+    limits::REFERRAL_EVENTS_MAX,
+    referral::EventRef,
     society::{Origin, Society},
 };
 
@@ -16,15 +18,49 @@ use crate::{
 pub enum Command {
     /// Publish a first version.
     Publish {
-        /// Public, or for the federation.
+        /// Who may read it.
         visibility: Visibility,
+        /// Whom it is for besides the author, by code; only where it is addressed.
+        parties: Vec<Society>,
         /// What it says.
-        version: v1::InformationVersion,
+        version: Box<v1::InformationVersion>,
     },
     /// Put another version in its place.
-    Revise(v1::InformationVersion),
+    Revise(Box<v1::InformationVersion>),
+    /// Say that another share has taken its place.
+    Supersede(InformationId),
     /// Take it back, and say why.
     Retract(v1::Retracted),
+    /// Say that it was seen.
+    Acknowledge,
+    /// Stand by it.
+    Endorse(v1::Endorsed),
+    /// Say that it is wrong, and how.
+    Dispute(v1::Disputed),
+    /// Tell what was done with it.
+    ActOn(v1::ActedOn),
+    /// Add a text in another language.
+    Translate(Box<v1::LocalText>),
+    /// Take back an own response or translation.
+    TakeBack(EventRef),
+}
+
+impl Command {
+    /// The kind of event that it leads to.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Publish { .. } => Kind::Published,
+            Self::Revise(_) => Kind::Revised,
+            Self::Supersede(_) => Kind::Superseded,
+            Self::Retract(_) => Kind::Retracted,
+            Self::Acknowledge => Kind::Acknowledged,
+            Self::Endorse(_) => Kind::Endorsed,
+            Self::Dispute(_) => Kind::Disputed,
+            Self::ActOn(_) => Kind::ActedOn,
+            Self::Translate(_) => Kind::Translated,
+            Self::TakeBack(_) => Kind::TakenBack,
+        }
+    }
 }
 
 /// What a decision stands on besides the share itself.
@@ -34,6 +70,10 @@ pub struct Context<'a> {
     pub origin: &'a Origin,
     /// The event's id: the idempotency key of the write.
     pub event_id: [u8; 16],
+    /// For responses and translations: the number of the version that is meant; 0: the newest.
+    pub version: u32,
+    /// For publishing: the share whose place it takes.
+    pub supersedes: Option<&'a Share>,
 }
 
 /// Why something may not be written. Nothing was.
@@ -47,8 +87,27 @@ pub enum Refusal {
     AlreadyPublished,
     /// Another society published it.
     NotTheAuthor(Society),
+    /// It is for other societies to say.
+    OwnShare,
+    /// The share is for other societies.
+    NotAParty,
     /// It was retracted.
     Retracted,
+    /// Another has taken its place.
+    Superseded(Option<InformationId>),
+    /// There is no version with that number.
+    NoVersion {
+        /// How many there are.
+        versions: u32,
+    },
+    /// The same was said of the same version before.
+    SaidBefore(Kind),
+    /// The entry is no response or translation of this society's to this share that counts.
+    NothingToTakeBack,
+    /// The new share would be seen by fewer societies than the old one.
+    Narrower,
+    /// One society has written as much about this share as every node keeps.
+    TooMany,
 }
 
 /// What happened, what was kept, what to do.
@@ -59,18 +118,59 @@ impl fmt::Display for Refusal {
                 f.write_str("nothing was written. Correct and try again:")?;
                 fields.iter().try_for_each(|field| write!(f, "\n  {field}"))
             }
-            Self::NotFound => {
-                f.write_str("there is no such information share here. See `tutti information list`")
-            }
+            Self::NotFound => f.write_str(
+                "there is no such information share here. See `tutti information list --all`; one \
+                 that was just published may still be on its way",
+            ),
             Self::AlreadyPublished => {
                 f.write_str("this share was published already; nothing was written. Revise it")
             }
             Self::NotTheAuthor(society) => write!(
                 f,
-                "only {society}, which published the share, can change it; nothing was written"
+                "only {society}, which published the share, can change it; nothing was written. If \
+                 it is wrong, say so: `tutti information dispute`"
+            ),
+            Self::OwnShare => f.write_str(
+                "this society published the share itself: it is for others to say that of it. \
+                 Nothing was written",
+            ),
+            Self::NotAParty => f.write_str(
+                "the share is addressed to other societies than this one; nothing was written",
             ),
             Self::Retracted => f.write_str(
                 "the share was retracted, which is final; nothing was written. Publish a new one",
+            ),
+            Self::Superseded(by) => {
+                f.write_str("another share has taken the place of this one; nothing was written")?;
+                match by {
+                    Some(id) => write!(f, ". See `tutti information show {id}`"),
+                    None => Ok(()),
+                }
+            }
+            Self::NoVersion { versions } => write!(
+                f,
+                "the share has versions 1 to {versions}, and not that one; nothing was written"
+            ),
+            Self::SaidBefore(kind) => write!(
+                f,
+                "this society has {} this version already; nothing was written",
+                match kind {
+                    Kind::Acknowledged => "acknowledged",
+                    Kind::Endorsed => "endorsed",
+                    _ => "said that of",
+                }
+            ),
+            Self::NothingToTakeBack => f.write_str(
+                "that entry is no response or translation of this society's to this share, or was \
+                 taken back; nothing was written. See the entries with `tutti information show`",
+            ),
+            Self::Narrower => f.write_str(
+                "the share whose place it would take can be read by more societies than this one; \
+                 nothing was written. Publish it for the same, or retract the old one",
+            ),
+            Self::TooMany => f.write_str(
+                "this society has written as much about this share as is kept of it; nothing was \
+                 written. It can still be retracted; publish a new one in its place",
             ),
         }
     }
@@ -78,7 +178,8 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What the author of `context.origin` writes on `command`, where it may.
+/// What the author of `context.origin` writes on `command`, where it may. All of its text stands in
+/// it; for an addressed share see [`super::split`].
 ///
 /// # Errors
 /// [`Refusal`], with every wrong field at once.
@@ -87,104 +188,173 @@ pub fn decide(
     command: Command,
     context: &Context,
 ) -> Result<v1::InformationEvent, Refusal> {
-    let (id, transition_out) = match command {
-        Command::Publish { visibility, version } => {
-            if share.is_some() {
-                return Err(Refusal::AlreadyPublished);
-            }
-            validate(Some(visibility), &version).map_err(Refusal::Fields)?;
-            let id = InformationId::of(context.origin, &context.event_id);
-            (id, Transition::Published(version))
-        }
-        Command::Revise(version) => {
-            let id = changeable(share, Kind::Revised, context)?;
-            validate(None, &version).map_err(Refusal::Fields)?;
-            (id, Transition::Revised(version))
-        }
-        Command::Retract(retracted) => {
-            let id = changeable(share, Kind::Retracted, context)?;
-            let mut fields = Fields::default();
-            fields.text("reason", &retracted.reason, Need::Required);
-            fields.finish().map_err(Refusal::Fields)?;
-            (id, Transition::Retracted(retracted))
-        }
+    if let Command::Publish { visibility, parties, version } = command {
+        return match share {
+            Some(_) => Err(Refusal::AlreadyPublished),
+            None => publish(visibility, &parties, *version, context),
+        };
+    }
+    let share = share.ok_or(Refusal::NotFound)?;
+    let by = context.origin.society();
+    let kind = command.kind();
+    if !share.is_for(by) {
+        return Err(Refusal::NotAParty);
+    }
+    if !kind.by().may(by == share.society) {
+        return Err(match by == share.society {
+            true => Refusal::OwnShare,
+            false => Refusal::NotTheAuthor(share.society),
+        });
+    }
+    fits(share, kind)?;
+    let own = || share.own(by).map(|outcome| &outcome.event);
+    let alike = own().filter(|event| event.kind().is_some_and(Kind::ends) == kind.ends());
+    if alike.count() >= REFERRAL_EVENTS_MAX {
+        return Err(Refusal::TooMany);
+    }
+    let about = about(share, kind, context.version)?;
+    let said = |outcome: &&Outcome| {
+        outcome.effective && outcome.event.kind() == Some(kind) && outcome.event.body.about == about
     };
+    if kind == Kind::Acknowledged && share.own(by).any(|outcome| said(&outcome)) {
+        return Err(Refusal::SaidBefore(kind));
+    }
     Ok(v1::InformationEvent {
-        information_id: id.as_bytes().to_vec(),
-        transition: Some(transition_out),
+        information_id: share.id.as_bytes().to_vec(),
+        about,
+        parties: share.parties.iter().map(Society::to_string).collect(),
+        transition: Some(body(share, by, command)?),
     })
 }
 
-fn changeable(
-    share: Option<&Share>,
-    kind: Kind,
+fn publish(
+    visibility: Visibility,
+    parties: &[Society],
+    version: v1::InformationVersion,
     context: &Context,
-) -> Result<InformationId, Refusal> {
-    let share = share.ok_or(Refusal::NotFound)?;
-    if share.society != context.origin.society() {
-        return Err(Refusal::NotTheAuthor(share.society));
+) -> Result<v1::InformationEvent, Refusal> {
+    validate::version(Some((visibility, parties)), &version).map_err(Refusal::Fields)?;
+    let by = context.origin.society();
+    let mut parties: Vec<Society> = parties.iter().copied().filter(|party| *party != by).collect();
+    parties.sort_unstable();
+    parties.dedup();
+    if let Some(old) = context.supersedes {
+        if old.society != by {
+            return Err(Refusal::NotTheAuthor(old.society));
+        }
+        fits(old, Kind::Superseded)?;
+        let all_see_it = match (old.visibility, visibility) {
+            (Visibility::Addressed, Visibility::Addressed) => old.parties == parties,
+            (Visibility::Addressed, Visibility::Federation | Visibility::Public)
+            | (Visibility::Federation, Visibility::Federation | Visibility::Public)
+            | (Visibility::Public, Visibility::Public) => true,
+            (Visibility::Federation | Visibility::Public, Visibility::Addressed)
+            | (Visibility::Public, Visibility::Federation) => false,
+        };
+        if !all_see_it {
+            return Err(Refusal::Narrower);
+        }
     }
-    match transition(Some(share.state), kind) {
-        Some(State::Published | State::Revised | State::Retracted) => Ok(share.id),
-        None => Err(Refusal::Retracted),
+    let supersedes = context.supersedes.map(|old| old.id.as_bytes().to_vec()).unwrap_or_default();
+    let version = v1::InformationVersion { supersedes, ..version };
+    Ok(v1::InformationEvent {
+        information_id: InformationId::of(context.origin, &context.event_id).as_bytes().to_vec(),
+        about: Vec::new(),
+        parties: parties.iter().map(Society::to_string).collect(),
+        transition: Some(Transition::Published(version)),
+    })
+}
+
+/// Whether something of that kind may be written of a share as it stands: by the table, and besides
+/// nothing is said in favour of or against what has ended.
+fn fits(share: &Share, kind: Kind) -> Result<(), Refusal> {
+    let has_ended = match share.state {
+        State::Published | State::Revised => None,
+        State::Superseded => Some(Refusal::Superseded(share.superseded_by)),
+        State::Retracted => Some(Refusal::Retracted),
+    };
+    let needs_one_that_holds = matches!(kind, Kind::Endorsed | Kind::Disputed | Kind::Translated);
+    match (transition(Some(share.state), kind), has_ended) {
+        (Some(_), Some(ended)) if needs_one_that_holds => Err(ended),
+        (Some(_), _) => Ok(()),
+        (None, Some(ended)) => Err(ended),
+        (None, None) => Err(Refusal::AlreadyPublished),
     }
 }
 
-pub(super) fn validate(
-    visibility: Option<Visibility>,
-    version: &v1::InformationVersion,
-) -> Result<(), Vec<FieldError>> {
-    use Need::{Optional, Required};
+/// The id of the event that a response is about; empty for what is no response.
+fn about(share: &Share, kind: Kind, number: u32) -> Result<Vec<u8>, Refusal> {
+    match kind {
+        Kind::Published | Kind::Revised | Kind::Superseded | Kind::Retracted | Kind::TakenBack => {
+            return Ok(Vec::new());
+        }
+        Kind::Acknowledged | Kind::Endorsed | Kind::Disputed | Kind::ActedOn | Kind::Translated => {
+        }
+    }
+    let mut versions = share.versions();
+    let event = match number {
+        // The newest word of its author, also that it was retracted.
+        0 => share.effective().rfind(|event| {
+            event.society == share.society
+                && event.kind().is_some_and(|kind| kind.by() == super::By::Author)
+        }),
+        number => versions.find(|version| version.number == number).map(|v| v.event),
+    };
+    let event = event.ok_or(Refusal::NoVersion { versions: share.version_number })?;
+    Ok(event.event_id.to_vec())
+}
+
+/// What the event says.
+fn body(share: &Share, by: Society, command: Command) -> Result<Transition, Refusal> {
     let mut fields = Fields::default();
-    if visibility == Some(Visibility::Addressed) {
-        fields.allowed("visibility", "is not in the list", &["public", "federation"]);
-    }
-    fields.code::<v1::InformationKind>("kind", version.kind, Required);
-    let languages: Vec<&str> = version.texts.iter().map(|text| text.language.as_str()).collect();
-    fields.list("texts", &languages, Required, &[]);
-    for (at, text) in version.texts.iter().enumerate() {
-        let field = |name: &str| format!("texts.{}.{name}", at + 1);
-        fields.language(&field("language"), &text.language, Required);
-        fields.line(&field("title"), &text.title, Required);
-        fields.text(&field("summary"), &text.summary, Optional);
-        fields.text(&field("text"), &text.text, Optional);
-        fields.check(
-            !text.summary.trim().is_empty() || !text.text.trim().is_empty(),
-            &field("text"),
-            "is missing; give a text or at least a summary",
-        );
-    }
-    fields.list("countries", &version.countries, Optional, &[]);
-    for country in &version.countries {
-        fields.country("countries", country, Required);
-    }
-    fields.line("jurisdiction", &version.jurisdiction, Optional);
-    fields.line("legal_reference", &version.legal_reference, Optional);
-    fields.date("effective_on", &version.effective_on);
-    fields.date("expires_on", &version.expires_on);
-    if let Some(from) = date_to_seconds(&version.effective_on)
-        && let Some(to) = date_to_seconds(&version.expires_on)
-    {
-        fields.check(from <= to, "expires_on", "lies before effective_on");
-    }
-    fields.code::<v1::JourneyStage>("stage", version.stage, Optional);
-    fields.code::<v1::Audience>("audience", version.audience, Required);
-    fields.code::<v1::Severity>("severity", version.severity, Optional);
-    fields.code::<v1::Verification>("verification", version.verification, Required);
-    fields.line("source_url", &version.source_url, Optional);
-    fields.check(
-        version.source_url.is_empty() || is_http_url(&version.source_url),
-        "source_url",
-        "is not a web address that begins with https:// or http://",
-    );
-    fields.finish()
-}
-
-/// `http(s)://host…`, without spaces and control characters.
-fn is_http_url(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
-    host.is_some_and(|host| host.contains(|c: char| c.is_ascii_alphanumeric()))
-        && !url.chars().any(|c| c.is_whitespace() || c.is_control())
-        && !url.contains(['"', '<', '>', '\\', '@'])
+    let practice = share.version.kind == v1::InformationKind::GoodPractice as i32;
+    let transition = match command {
+        Command::Publish { .. } => return Err(Refusal::AlreadyPublished),
+        Command::Revise(version) => {
+            let version = v1::InformationVersion { supersedes: Vec::new(), ..*version };
+            validate::version(None, &version).map_err(Refusal::Fields)?;
+            Transition::Revised(version)
+        }
+        Command::Supersede(id) => {
+            Transition::Superseded(v1::Superseded { by: id.as_bytes().to_vec() })
+        }
+        Command::Retract(retracted) => {
+            fields.text("reason", &retracted.reason, Need::Required);
+            Transition::Retracted(retracted)
+        }
+        Command::Acknowledge => Transition::Acknowledged(v1::Acknowledged {}),
+        Command::Endorse(endorsed) => {
+            fields.text("note", &endorsed.note, Need::Optional);
+            Transition::Endorsed(endorsed)
+        }
+        Command::Dispute(disputed) => {
+            fields.code::<v1::DisputeCode>("code", disputed.code, Need::Required);
+            fields.text("reason", &disputed.reason, Need::Required);
+            Transition::Disputed(disputed)
+        }
+        Command::ActOn(acted) => {
+            fields.code::<v1::ActionCode>("code", acted.code, Need::Required);
+            let other = acted.code == v1::ActionCode::Other as i32;
+            let need = if other { Need::Required } else { Need::Optional };
+            fields.text("note", &acted.note, need);
+            Transition::ActedOn(acted)
+        }
+        Command::Translate(text) => {
+            validate::translation(&text, practice).map_err(Refusal::Fields)?;
+            Transition::Translated(v1::Translated { text: Some(*text) })
+        }
+        Command::TakeBack(at) => {
+            let is_response =
+                |kind: Kind| kind.by() != super::By::Author && kind != Kind::TakenBack;
+            let found = share.own(by).find(|outcome| {
+                outcome.effective
+                    && outcome.event.at == at
+                    && outcome.event.kind().is_some_and(is_response)
+            });
+            let event_id = found.ok_or(Refusal::NothingToTakeBack)?.event.event_id.to_vec();
+            Transition::TakenBack(v1::TakenBack { event_id })
+        }
+    };
+    fields.finish().map_err(Refusal::Fields)?;
+    Ok(transition)
 }

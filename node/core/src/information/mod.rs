@@ -1,21 +1,31 @@
-//! Information shares: what a society publishes for others, or for migrants and families.
+//! Information shares: what a society publishes for others, or for migrants and families, and what
+//! others say to it.
 //!
-//! One author, one log, no races: only the society that published may revise or retract.
-//! [`decide`] says what a society may write; [`Book`] says what became of all that was written,
-//! and never fails. There is no personal data in a share: it is not sealed.
+//! One author, so no races: only the society that published may revise, supersede or retract; what
+//! others say names the version that they mean, and changes nothing of it. [`decide`] says what a
+//! society may write; [`Book`] says what became of all that was written, and never fails. There is
+//! no personal data in a share. One that is addressed is sealed all the same.
 //!
 //! Source: `docs/protocol.md`, "The information share".
 
 mod book;
+pub(crate) mod check;
 mod decide;
 mod event;
+mod evolve;
 mod filter;
 pub mod form;
+mod share;
+mod text;
+mod validate;
 
-pub use book::{Book, Share};
+pub use book::Book;
 pub use decide::{Command, Context, Refusal, decide};
-pub use event::{Event, InformationId, Kind, Outcome, State, Why, transition};
+pub use event::{By, Event, InformationId, Kind, Outcome, State, Why, transition};
 pub use filter::Filter;
+pub use form::Readers;
+pub use share::{Response, Share, Version};
+pub use text::{join, split};
 
 #[cfg(test)]
 mod tests;

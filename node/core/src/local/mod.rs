@@ -98,6 +98,7 @@ pub fn kind_of(record: &v1::LocalRecord) -> v1::LocalKind {
         Some(E::Read(_)) => K::Access,
         Some(E::Alert(_)) => K::Alert,
         Some(E::Draft(_)) => K::Draft,
+        Some(E::Group(_)) => K::Group,
         None => K::Unspecified,
     }
 }
@@ -108,7 +109,8 @@ pub fn is_for_auditors(kind: v1::LocalKind) -> bool {
         v1::LocalKind::Roles
         | v1::LocalKind::Case
         | v1::LocalKind::Access
-        | v1::LocalKind::Alert => true,
+        | v1::LocalKind::Alert
+        | v1::LocalKind::Group => true,
         v1::LocalKind::Unspecified | v1::LocalKind::People | v1::LocalKind::Draft => false,
     }
 }

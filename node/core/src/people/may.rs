@@ -41,12 +41,16 @@ named! {
         Status = "status",
         /// The number of referrals by state, whoever's they are.
         Count = "count",
-        /// Read what societies share.
+        /// Read what societies share with all.
         ReadInformation = "read_information",
-        /// Publish and revise it.
+        /// Read what they share with some, sealed: with a working group.
+        ReadAddressed = "read_addressed",
+        /// Publish, revise and translate it.
         WriteInformation = "write_information",
         /// Take it back.
         RetractInformation = "retract_information",
+        /// Say for the society that it was seen, is right, is wrong, was acted on.
+        RespondInformation = "respond_information",
         /// Read logs, entry by entry, and have proofs made.
         ReadLog = "read_log",
         /// Take whole logs out, with their sealed bodies.
@@ -81,6 +85,7 @@ impl Action {
             | Self::Status
             | Self::Count
             | Self::ReadInformation
+            | Self::ReadAddressed
             | Self::ReadLog
             | Self::ReadAccess => Scope::Read,
             Self::Act
@@ -88,7 +93,8 @@ impl Action {
             | Self::Assign
             | Self::Send
             | Self::WriteInformation
-            | Self::RetractInformation => Scope::Write,
+            | Self::RetractInformation
+            | Self::RespondInformation => Scope::Write,
             Self::ManagePeople => Scope::Admin,
             Self::Export => Scope::Export,
         }
@@ -143,12 +149,12 @@ impl fmt::Display for Verdict {
 /// | everybody | status, read_information |
 /// | administrator | count, read_log, export, manage_people, read_access |
 /// | key_custodian | read_log |
-/// | data_protection | count, read_log, export, read_access |
-/// | focal_point, supervisor | send, count, read_log |
-/// | caseworker, rfl_officer | send |
-/// | information_editor | write_information, retract_information |
-/// | information_reviewer | write_information, retract_information |
-/// | reporting_officer | count |
+/// | data_protection | count, read_addressed, read_log, export, read_access |
+/// | focal_point, supervisor | send, count, read_addressed, respond_information, read_log |
+/// | caseworker, rfl_officer | send, read_addressed |
+/// | directory_editor | read_addressed |
+/// | information_editor, information_reviewer | read_addressed, write_information, retract_information, respond_information |
+/// | reporting_officer | count, read_addressed |
 /// | auditor | count, read_log, export, read_access |
 pub fn may(role: Role, relation: Relation, action: Action) -> Verdict {
     match (relation, action.is_about_a_case()) {
@@ -213,14 +219,18 @@ fn about_no_case(role: Role, action: Action) -> Verdict {
     let allowed: &[Action] = match role {
         Role::Administrator => &[A::Count, A::ReadLog, A::Export, A::ManagePeople, A::ReadAccess],
         Role::KeyCustodian => &[A::ReadLog],
-        Role::DataProtection | Role::Auditor => &[A::Count, A::ReadLog, A::Export, A::ReadAccess],
-        Role::FocalPoint | Role::Supervisor => &[A::Send, A::Count, A::ReadLog],
-        Role::Caseworker | Role::RflOfficer => &[A::Send],
-        Role::InformationEditor | Role::InformationReviewer => {
-            &[A::WriteInformation, A::RetractInformation]
+        Role::DataProtection => &[A::Count, A::ReadAddressed, A::ReadLog, A::Export, A::ReadAccess],
+        Role::Auditor => &[A::Count, A::ReadLog, A::Export, A::ReadAccess],
+        Role::FocalPoint | Role::Supervisor => {
+            &[A::Send, A::Count, A::ReadAddressed, A::RespondInformation, A::ReadLog]
         }
-        Role::ReportingOfficer => &[A::Count],
-        Role::DirectoryEditor | Role::Observer => &[],
+        Role::Caseworker | Role::RflOfficer => &[A::Send, A::ReadAddressed],
+        Role::InformationEditor | Role::InformationReviewer => {
+            &[A::ReadAddressed, A::WriteInformation, A::RetractInformation, A::RespondInformation]
+        }
+        Role::ReportingOfficer => &[A::Count, A::ReadAddressed],
+        Role::DirectoryEditor => &[A::ReadAddressed],
+        Role::Observer => &[],
     };
     let everybody = matches!(action, A::Status | A::ReadInformation);
     if everybody || allowed.contains(&action) { Verdict::Allow } else { Verdict::Deny }

@@ -328,6 +328,27 @@ codes! {
         Verified = "verified",
         Official = "official",
     }
+    // What is wrong with a share.
+    DisputeCode {
+        Inaccurate = "inaccurate",
+        Outdated = "outdated",
+        Incomplete = "incomplete",
+        Harmful = "harmful",
+        SourceDoubtful = "source_doubtful",
+        Other = "other",
+    }
+    // What was done with it.
+    ActionCode {
+        InformedStaff = "informed_staff",
+        InformedMigrants = "informed_migrants",
+        InformedFamilies = "informed_families",
+        ServiceAdapted = "service_adapted",
+        Advocacy = "advocacy",
+        Applied = "applied",
+        Repeated = "repeated",
+        NoActionNeeded = "no_action_needed",
+        Other = "other",
+    }
 }
 
 /// The party that a reason to decline comes from.
@@ -386,6 +407,6 @@ mod tests {
                 |number| v1::$list::try_from(number).ok(),
             );)+};
         }
-        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult MissedCode PauseCode FollowUpResult CancelCode ReopenCode ErasureGround ErasureReason Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification);
+        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult MissedCode PauseCode FollowUpResult CancelCode ReopenCode ErasureGround ErasureReason Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification DisputeCode ActionCode);
     }
 }

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::{DataProtection, Member, RosterError, Status};
 use crate::{
     keys::{KeyKind, NoteKey},
-    limits::{ENDPOINTS_MAX, MEMBERS_MAX, NAME_CHARS_MAX},
-    society::{Origin, check_federation},
+    limits::{ENDPOINTS_MAX, LIST_MAX, MEMBERS_MAX, NAME_CHARS_MAX},
+    society::{Origin, Society, check_federation},
 };
 
 /// The first line of a roster's text.
@@ -42,6 +42,29 @@ pub struct Document {
     pub data_protection: DataProtection,
     /// By code, each once; whoever leaves stays as removed.
     pub members: Vec<Member>,
+    /// Working groups, by name, each once; left out where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+}
+
+/// A working group: some members to whom information is addressed by one name. It gives nobody any
+/// right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// `labour-migration-steering-group`
+    pub name: String,
+    /// Who is in it, by code, each once; of whatever status.
+    pub members: Vec<Society>,
+}
+
+/// Whether that can be the name of a group: 1 to 64 small letters, digits and hyphens, a letter or
+/// digit at both ends.
+pub fn is_group_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 impl Document {
@@ -86,10 +109,38 @@ impl Document {
         for member in &self.members {
             member.check(&self.federation)?;
         }
+        self.check_groups()?;
         self.keys()?;
         let active = self.active().count();
         if self.threshold == 0 || self.threshold as usize > active {
             return Err(RosterError::Threshold { threshold: self.threshold, active });
+        }
+        Ok(())
+    }
+
+    fn check_groups(&self) -> Result<(), RosterError> {
+        let wrong = |problem: String| Err(RosterError::field("groups", problem));
+        if self.groups.len() > LIST_MAX {
+            return wrong(format!("more than {LIST_MAX} of them"));
+        }
+        if !self.groups.is_sorted_by(|one, next| one.name < next.name) {
+            return wrong("not in the order of their names, each once".into());
+        }
+        for group in &self.groups {
+            let name = &group.name;
+            if !is_group_name(name) {
+                return wrong("a name is not of small letters, digits and hyphens".into());
+            }
+            let known = |society: &Society| self.members.iter().any(|m| m.society == *society);
+            if group.members.is_empty()
+                || group.members.len() > LIST_MAX
+                || !group.members.is_sorted_by(|one, next| one < next)
+                || !group.members.iter().all(known)
+            {
+                return wrong(format!(
+                    "{name}: not 1 to {LIST_MAX} members of the federation by code, each once"
+                ));
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use signed_note::{Note, Signature};
 
 use super::{
-    Card, DataProtection, Document, Member, Roster, RosterError, Status, document::hash_of,
+    Card, DataProtection, Document, Group, Member, Roster, RosterError, Status, document::hash_of,
     signatures_of,
 };
 use crate::{
@@ -55,7 +55,17 @@ impl Draft {
             expires_on: expires_on.into(),
             data_protection,
             members,
+            groups: Vec::new(),
         })
+    }
+
+    /// The same with these working groups; what was signed before is not.
+    pub fn with_groups(self, mut groups: Vec<Group>) -> Result<Self, RosterError> {
+        groups.sort_by(|one, other| one.name.cmp(&other.name));
+        for group in &mut groups {
+            group.members.sort_unstable();
+        }
+        Self::new(Document { groups, ..self.document })
     }
 
     /// The version after `previous`, with what `change` makes of its document.

@@ -20,7 +20,7 @@ use signed_note::{Note, Signature};
 
 pub use card::{CARD_LINE, Card};
 pub use chain::Chain;
-pub use document::{Document, ROSTER_LINE};
+pub use document::{Document, Group, ROSTER_LINE, is_group_name};
 pub use draft::Draft;
 pub use error::RosterError;
 pub use tls::{TlsKeyError, TlsSpki};
@@ -272,6 +272,11 @@ impl Roster {
     /// Members in good standing, by code.
     pub fn active(&self) -> impl Iterator<Item = &Member> {
         self.document.active()
+    }
+
+    /// Working groups, by name.
+    pub fn groups(&self) -> &[Group] {
+        &self.document.groups
     }
 
     /// The member with this code.

@@ -4,7 +4,6 @@
 use rand_core::CryptoRngCore;
 use tutti_core::{
     entry::Visibility,
-    information::{self, InformationId},
     referral::{self, ReferralId},
     roster::{Member, Role, Status},
     society::Society,
@@ -54,16 +53,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Write::Advance { id, command, note, .. } => {
                 self.advance(key, id, command, note, group, now_ms)?
             }
-            Write::Publish { visibility, version, .. } => {
-                let command = information::Command::Publish { visibility, version: *version };
-                self.inform(key, None, command, group)?
-            }
-            Write::Revise { id, version, .. } => {
-                self.inform(key, Some(id), information::Command::Revise(*version), group)?
-            }
-            Write::Retract { id, reason, .. } => {
-                let command = information::Command::Retract(v1::Retracted { reason });
-                self.inform(key, Some(id), command, group)?
+            Write::Publish { .. } | Write::Inform { .. } => {
+                return self.inform(by, write, group, now_ms);
             }
         };
         Ok(vec![self.seal(by, key, draft, group.prepared.len() as u64, now_ms)?])
@@ -119,21 +110,31 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     fn check_receiver(&self, receiver: Society) -> Result<(), Refused> {
-        let may = |member: &&Member| {
-            member.status == Status::Active
-                && member.role != Role::Observer
-                && member.society != self.identity.society
-        };
-        if self.roster.member(receiver).is_some_and(|member| may(&member)) {
+        if self.can_receive(receiver) {
             return Ok(());
         }
-        let names: Vec<&str> =
-            self.roster.members().iter().filter(may).map(|m| m.society.as_str()).collect();
         Err(Refused::Invalid(format!(
             "{receiver} cannot receive referrals in this federation; nothing was sent. Societies \
              that can: {}",
-            names.join(", ")
+            self.receivers().join(", ")
         )))
+    }
+
+    /// Whether something new may be sealed to that society.
+    pub(super) fn can_receive(&self, society: Society) -> bool {
+        self.roster.member(society).is_some_and(|member| self.is_receiver(member))
+    }
+
+    /// To whom something new may be sealed.
+    pub(super) fn receivers(&self) -> Vec<&str> {
+        let members = self.roster.members().iter().filter(|member| self.is_receiver(member));
+        members.map(|member| member.society.as_str()).collect()
+    }
+
+    fn is_receiver(&self, member: &Member) -> bool {
+        member.status == Status::Active
+            && member.role != Role::Observer
+            && member.society != self.identity.society
     }
 
     pub(super) fn advance(
@@ -189,32 +190,5 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             event.origin = self.identity.origin.to_string();
         }
         command
-    }
-
-    fn inform(
-        &self,
-        key: [u8; 16],
-        id: Option<InformationId>,
-        command: information::Command,
-        group: &Group,
-    ) -> Result<Draft, Refused> {
-        let share =
-            id.and_then(|id| group.information.get(&id).or_else(|| self.information.get(&id)));
-        let visibility = match &command {
-            information::Command::Publish { visibility, .. } => *visibility,
-            information::Command::Revise(_) | information::Command::Retract(_) => {
-                share.map_or(Visibility::Federation, |share| share.visibility)
-            }
-        };
-        let context = information::Context { origin: &self.identity.origin, event_id: key };
-        let event = information::decide(share, command, &context)?;
-        let id = id.unwrap_or_else(|| InformationId::of(&self.identity.origin, &key));
-        Ok(Draft {
-            id: *id.as_bytes(),
-            visibility,
-            addressees: Vec::new(),
-            event: v1::record::Event::Information(event),
-            content: None,
-        })
     }
 }

@@ -34,6 +34,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             origin: origin.to_string(),
             event_id: key.to_vec(),
             actor: by.pseudonym().into(),
+            approver: String::new(),
             addressees: draft.addressees.iter().map(Society::to_string).collect(),
             event: Some(draft.event),
         };

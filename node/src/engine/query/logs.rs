@@ -258,8 +258,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     Some(why) => format!("referral {id} {what}{to}, {}", why.code()),
                 }
             }
+            Some(Subject::Information(id))
+                if self.information.get(id).is_some_and(|share| !self.reads(actor, share)) =>
+            {
+                "of an addressed share".into()
+            }
             Some(Subject::Information(id)) => {
                 let outcome = self.information.outcomes(id).iter().find(|o| o.event.at == at);
+                if outcome.is_none() && header.visibility == Visibility::Addressed {
+                    return format!("information {id}, the same for others");
+                }
                 let what = outcome.and_then(|o| o.event.kind()).map_or("malformed", |k| k.name());
                 match outcome.and_then(|outcome| outcome.why.as_ref()) {
                     None => format!("information {id} {what}"),

@@ -122,7 +122,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let content = match case.filter(|_| with_content) {
             Some(event) => match self.open_content(&event.at, &event.event_id, now_ms)? {
                 Some(Content::Referral(content)) => Some(content),
-                Some(Content::Note(_)) | None => None,
+                Some(Content::Note(_) | Content::Information(_)) | None => None,
             },
             None => None,
         };
@@ -181,7 +181,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let note = if with_content && event.kind() != Some(referral::Kind::Sent) {
             match self.open_content(&event.at, &event.event_id, now_ms)? {
                 Some(Content::Note(note)) => note.text,
-                Some(Content::Referral(_)) | None => String::new(),
+                Some(Content::Referral(_) | Content::Information(_)) | None => String::new(),
             }
         } else {
             String::new()

@@ -144,8 +144,7 @@ fn a_fence_is_not_lifted_by_a_peer_that_knows_less_and_a_fenced_node_vouches_for
     let head = {
         let mut qa = node(&federation, "qa");
         let version = super::information::version("one");
-        let visibility = Visibility::Federation;
-        one(&mut qa, Write::Publish { key: [1; 16], visibility, version }).unwrap();
+        one(&mut qa, super::information::publish([1; 16], version)).unwrap();
         pass_entries(&qa, &mut sg);
         qa.store.head(&origin("qa")).unwrap()
     };

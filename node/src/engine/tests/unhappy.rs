@@ -143,6 +143,7 @@ fn what_others_forge_is_noted_and_changes_nothing() {
         origin: origin.to_string(),
         event_id: vec![5; 16],
         actor: String::new(),
+        approver: String::new(),
         addressees: addressees.iter().map(ToString::to_string).collect(),
         event: Some(v1::record::Event::Referral(event.clone())),
     };
@@ -202,7 +203,7 @@ fn only_active_members_receive_referrals() {
     let unknown = advance(2, ReferralId::from_bytes([3; 16]), decline(), "");
     assert!(matches!(one(&mut sg, unknown), Err(Refused::NotFound(_))));
     let request = api::GetInformationRequest { id: "not an id".into() };
-    assert!(matches!(sg.share(&Actor::node(), &request), Err(Refused::Invalid(_))));
+    assert!(matches!(sg.share(&Actor::node(), &request, NOW_MS), Err(Refused::Invalid(_))));
     let request = api::GetInformationRequest { id: InformationId::from_bytes([1; 16]).to_string() };
-    assert!(matches!(sg.share(&Actor::node(), &request), Err(Refused::NotFound(_))));
+    assert!(matches!(sg.share(&Actor::node(), &request, NOW_MS), Err(Refused::NotFound(_))));
 }

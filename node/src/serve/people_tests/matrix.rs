@@ -183,6 +183,30 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                     .list(api::ListInformationRequest::default())
                     .await
                     .map(drop),
+                Action::ReadAddressed => InformationClient::new(person.clone())
+                    .list_groups(api::ListGroupsRequest {})
+                    .await
+                    .map(drop),
+                Action::RespondInformation => {
+                    // Nobody may say that of an own share, and only who may at all is told so.
+                    let id = shares.publish(share(key.clone())).await.unwrap().into_inner().id;
+                    let mut other = key;
+                    other[15] = 9;
+                    let acknowledge = api::respond_information_request::Response::Acknowledge(
+                        v1::Acknowledged {},
+                    );
+                    let request = api::RespondInformationRequest {
+                        idempotency_key: other,
+                        id,
+                        version: 0,
+                        response: Some(acknowledge),
+                    };
+                    let said = InformationClient::new(person.clone()).respond(request).await;
+                    let text = said.unwrap_err().message().to_owned();
+                    let may = text.contains("for others to say that");
+                    assert_eq!(may, expected, "{role} + {action}: {text}");
+                    continue;
+                }
                 Action::WriteInformation => {
                     InformationClient::new(person.clone()).publish(share(key)).await.map(drop)
                 }
@@ -228,12 +252,13 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
 
 fn share(key: Vec<u8>) -> api::PublishInformationRequest {
     let form: tutti_core::information::form::InformationForm =
-        toml::from_str(tutti_core::information::form::template()).unwrap();
+        toml::from_str(tutti_core::information::form::example()).unwrap();
     let (_, version) = form.to_messages().unwrap();
     api::PublishInformationRequest {
         idempotency_key: key,
         visibility: v1::Visibility::Public as i32,
         version: Some(version),
+        ..Default::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whether the work was done as it must be, over all logs that were given: for every referral the
-//! legality of each step, the ground of each disclosure, the times to answer, what was erased.
+//! legality of each step, the ground of each disclosure, the times to answer, what was erased; and for
+//! every information share the same of its steps.
 //!
 //! Only records are looked at. Invariant: nobody is accused where something that was not seen
 //! could excuse them; that is counted and told under `unseen`. Times are those that authors wrote
@@ -11,6 +12,7 @@ mod deadlines;
 mod disclosures;
 mod erasures;
 mod figures;
+mod shares;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +28,7 @@ use crate::{
 
 pub use erasures::{Confirmed, ErasureTold};
 pub use figures::{Cell, Figures, SMALL, Share, Times};
+pub use shares::SharesTold;
 
 /// What the logs tell of the work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +41,8 @@ pub struct Process {
     pub contents_opened: u64,
     /// Counts, times and shares, of the whole ones.
     pub figures: Figures,
+    /// What was shared, and what others said to it.
+    pub shares: SharesTold,
     /// What was or is to be erased, when, on whose word, and who has confirmed.
     pub erasures: Vec<ErasureTold>,
     /// What could not be seen, in sentences.
@@ -111,6 +116,7 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
         }
     }
     steps::sent_twice(gathered, &mut findings);
+    let shares = shares::check(gathered, &mut findings);
     let unsent: BTreeSet<ReferralId> = gathered
         .book
         .strays()
@@ -123,6 +129,7 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
         whole,
         contents_opened: 0,
         figures: figures.end(),
+        shares,
         erasures,
         unseen: unseen(gathered, &unsent),
         findings,

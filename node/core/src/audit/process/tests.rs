@@ -66,6 +66,7 @@ impl World {
             origin: self.by(who).origin().to_string(),
             event_id: event_id.to_vec(),
             actor: String::new(),
+            approver: String::new(),
             addressees: vec![self.by(1 - who).society.to_string()],
             event: Some(v1::record::Event::Referral(v1::ReferralEvent {
                 referral_id: id.as_bytes().to_vec(),

@@ -228,6 +228,7 @@ fn records_of_any_shape_are_events() {
         origin: at.origin.to_string(),
         event_id,
         actor: String::new(),
+        approver: String::new(),
         addressees: addressees.iter().map(ToString::to_string).collect(),
         event: Some(v1::record::Event::Referral(v1::ReferralEvent {
             referral_id,
@@ -278,6 +279,7 @@ mod any_record {
                 origin: origin("ph").to_string(),
                 event_id: vec![3; 16],
                 actor: String::new(),
+        approver: String::new(),
                 addressees: vec!["sg".into()],
                 event: Some(v1::record::Event::Referral(event("ph", 1, Kind::Declined, Some(0)).body)),
             };
@@ -293,7 +295,7 @@ mod any_record {
                     let book = book([sent(), event]);
                     prop_assert_eq!(book.get(&id()).map(|r| r.sender), Some(society("sg")));
                 }
-                crate::information::Event::from_record(at, 0, crate::entry::Visibility::Public, &record)
+                crate::information::Event::from_record(at, 0, crate::entry::Visibility::Public, false, &record)
                     .map(|event| crate::information::Book::default().apply(event));
             }
         }
