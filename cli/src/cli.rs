@@ -6,8 +6,8 @@ use clap::{
 };
 
 use crate::{
-    access, audit, card, completions, demo, failure::Outcome, group, information, init, log, login,
-    peers, proof, referral, roster, serve, status, token, user, watch,
+    access, approval, audit, card, completions, demo, failure::Outcome, group, information, init,
+    log, login, peers, proof, referral, roster, serve, status, token, user, watch,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -57,6 +57,8 @@ enum Verb {
     #[command(subcommand)]
     Group(group::Group),
     #[command(subcommand)]
+    Approval(approval::Approval),
+    #[command(subcommand)]
     Log(log::Log),
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -89,6 +91,7 @@ impl Cli {
             Verb::Referral(referral) => referral.run(),
             Verb::Information(information) => information.run(),
             Verb::Group(group) => group.run(),
+            Verb::Approval(approval) => approval.run(),
             Verb::Log(log) => log.run(),
             Verb::Audit(audit) => audit.run(),
             Verb::Proof(proof) => proof.run(),

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod approval;
 mod audit;
 mod card;
 mod cli;

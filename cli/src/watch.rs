@@ -15,7 +15,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Watch {
     /// Only these.
-    #[arg(long = "kind", value_name = "KIND", value_parser = ["referral", "information", "log", "peer", "access"])]
+    #[arg(long = "kind", value_name = "KIND", value_parser = ["referral", "information", "log", "peer", "access", "approval"])]
     kinds: Vec<String>,
     #[command(flatten)]
     node: NodeArgs,

@@ -70,14 +70,18 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
         waiting.extend(below.into_iter().map(|verb| [path.clone(), vec![verb]].concat()));
     }
     seen.sort();
-    let all = "access alerts, access export, access log, access verify, audit, card show, \
+    let all = "access alerts, access export, access log, access verify, approval approve, approval \
+               list, approval refuse, approval show, audit, card show, \
                completions, demo, group list, group remove, group set, information \
-               acknowledge, information acted-on, information dispute, information endorse, \
+               acknowledge, information acted-on, information dispute, information draft ask-review, \
+               information draft delete, information draft edit, information draft list, \
+               information draft new, information draft publish, information draft show, \
+               information endorse, \
                information list, information publish, information retract, information revise, \
                information show, information take-back, information template, information \
                translate, init, log export, log prove, log show, login, logout, peers, proof verify, referral accept, \
                referral acknowledge, referral assign, referral cancel, referral close, referral \
-               correct, referral decline, referral deliver, referral draft delete, referral \
+               correct, referral decline, referral deliver, referral draft ask-approval, referral draft delete, referral \
                draft edit, referral draft list, referral draft new, referral draft send, \
                referral draft show, referral entered-in-error, referral expire, referral \
                follow-up, referral handover accept, referral handover decline, referral \
@@ -137,6 +141,9 @@ fn errors_say_what_happened_and_what_to_do() {
         ("information dispute ab --reason x --code wrong", 2, "source_doubtful"),
         ("information list --severity bad", 2, "critical"),
         ("group set Group", 2, "CODE"),
+        ("approval approve ab --seen xyz", 2, "digits 0 to 9 and a to f"),
+        ("approval approve ab", 2, "--seen"),
+        ("referral draft ask-approval ab", 2, "--reason"),
         ("roster found none --threshold 1 --out x --group steering", 2, "steering-group=ph,qa,sg"),
         ("referral send --file hostile.toml", 1, "nothing was sent"),
         ("referral send --file wrong.toml", 1, "priority"),

@@ -96,6 +96,8 @@ pub struct Config {
     pub api: Option<SocketAddr>,
     /// Where Prometheus reads metrics, on loopback; `None`: off.
     pub metrics: Option<SocketAddr>,
+    /// Whether a second person approves what is published, revised and translated.
+    pub review: bool,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines are written, as `tracing` filters are.

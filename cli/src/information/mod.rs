@@ -1,5 +1,6 @@
 //! `tutti information`: what societies tell each other, and migrants and their families.
 
+mod draft;
 mod list;
 mod respond;
 mod show;
@@ -31,6 +32,8 @@ pub(crate) enum Information {
     ActedOn(respond::ActedOn),
     Translate(respond::Translate),
     TakeBack(respond::TakeBack),
+    #[command(subcommand)]
+    Draft(draft::Draft),
 }
 
 impl Information {
@@ -48,6 +51,7 @@ impl Information {
             Self::ActedOn(acted) => node::block_on(acted.run()),
             Self::Translate(translate) => node::block_on(translate.run()),
             Self::TakeBack(take_back) => node::block_on(take_back.run()),
+            Self::Draft(draft) => node::block_on(draft.run()),
         }
     }
 }

@@ -38,6 +38,7 @@ impl About {
             idempotency_key: key.to_vec(),
             id: resolve(&self.id, &node).await?,
             version: self.version,
+            draft: String::new(),
             response: Some(response),
         };
         let receipt = key.write(node.information().respond(request)).await?;

@@ -109,18 +109,8 @@ impl Publish {
             Some(id) => resolve(id, &node).await?,
             None => String::new(),
         };
-        let request = PublishInformationRequest {
-            idempotency_key: key.to_vec(),
-            visibility: match readers.visibility {
-                Visibility::Public => v1::Visibility::Public,
-                Visibility::Federation => v1::Visibility::Federation,
-                Visibility::Addressed => v1::Visibility::Addressed,
-            } as i32,
-            version: Some(version),
-            addressees: readers.addressees.iter().map(ToString::to_string).collect(),
-            group: readers.group,
-            supersedes,
-        };
+        let (id, draft) = (key.to_vec(), String::new());
+        let request = publishing(id, readers, version, supersedes, draft);
         let receipt = key.write(node.information().publish(request)).await?;
         let done = format!("Information {} is published.", short(&receipt.id));
         show_receipt(&done, &receipt, "", self.common.json);
@@ -137,6 +127,7 @@ impl Revise {
             idempotency_key: key.to_vec(),
             id: resolve(&self.id, &node).await?,
             version: Some(version),
+            draft: String::new(),
         };
         let receipt = key.write(node.information().revise(request)).await?;
         let done = format!("Information {} has a new version.", short(&receipt.id));
@@ -164,4 +155,27 @@ impl Retract {
 fn read_form(file: &Path) -> Result<(Readers, v1::InformationVersion), Failure> {
     let text = files::read_text(file, read::FORM_BYTES_MAX)?;
     read::parse::<InformationForm>(file, &text)?.checked(file, InformationForm::to_messages)
+}
+
+/// A request to publish; `draft` is the one that was approved, or empty.
+pub(super) fn publishing(
+    idempotency_key: Vec<u8>,
+    readers: Readers,
+    version: v1::InformationVersion,
+    supersedes: String,
+    draft: String,
+) -> PublishInformationRequest {
+    PublishInformationRequest {
+        idempotency_key,
+        visibility: match readers.visibility {
+            Visibility::Public => v1::Visibility::Public,
+            Visibility::Federation => v1::Visibility::Federation,
+            Visibility::Addressed => v1::Visibility::Addressed,
+        } as i32,
+        version: Some(version),
+        addressees: readers.addressees.iter().map(ToString::to_string).collect(),
+        group: readers.group,
+        supersedes,
+        draft,
+    }
 }

@@ -17,7 +17,8 @@ pub(crate) use information::{Groups, Share, Shares};
 pub(crate) use log::{LogEntry, Proven};
 pub(crate) use node::{Change, Peers, Status};
 pub(crate) use people::{
-    AccessLog, AccessReport, AccountAnswer, Accounts, Draft, Drafts, Me, NewToken, Token, Tokens,
+    AccessLog, AccessReport, AccountAnswer, Accounts, ApprovalDraft, Approvals, Draft, Drafts, Me,
+    NewToken, Token, Tokens,
 };
 pub(crate) use referral::{Receipt, Referral, Referrals};
 pub(crate) use trust::{Card, Roster};

@@ -107,6 +107,71 @@ pub(crate) struct Draft {
     saved_at: Option<String>,
     bytes: u32,
     faults: Vec<String>,
+    #[serde(rename = "use")]
+    used: String,
+    target: Option<String>,
+    approval: Option<String>,
+}
+
+/// `tutti approval list --json`.
+#[derive(Serialize)]
+pub(crate) struct Approvals {
+    waiting: Vec<Approval>,
+    own: Vec<Approval>,
+}
+
+/// `tutti approval show --json`.
+#[derive(Serialize)]
+pub(crate) struct ApprovalDraft {
+    approval: Option<Approval>,
+    form: String,
+}
+
+#[derive(Serialize)]
+struct Approval {
+    draft: String,
+    of: String,
+    #[serde(rename = "use")]
+    used: String,
+    target: Option<String>,
+    state: String,
+    asked_by: String,
+    asked_at: Option<String>,
+    reason: Option<String>,
+    answered_by: Option<String>,
+    answer: Option<String>,
+    digest: String,
+}
+
+impl From<&api::ApprovalInfo> for Approval {
+    fn from(info: &api::ApprovalInfo) -> Self {
+        Self {
+            draft: info.draft.clone(),
+            of: info.of.clone(),
+            used: info.r#use.clone(),
+            target: given(&info.target),
+            state: info.state.clone(),
+            asked_by: info.asked_by.clone(),
+            asked_at: rfc3339(info.asked_at_ms),
+            reason: given(&info.reason),
+            answered_by: given(&info.answered_by),
+            answer: given(&info.answer),
+            digest: hex::encode(&info.digest),
+        }
+    }
+}
+
+impl From<&api::ListApprovalsResponse> for Approvals {
+    fn from(approvals: &api::ListApprovalsResponse) -> Self {
+        let all = |list: &[api::ApprovalInfo]| list.iter().map(Approval::from).collect();
+        Self { waiting: all(&approvals.waiting), own: all(&approvals.own) }
+    }
+}
+
+impl From<&api::ApprovalDraft> for ApprovalDraft {
+    fn from(draft: &api::ApprovalDraft) -> Self {
+        Self { approval: draft.info.as_ref().map(Approval::from), form: draft.form.clone() }
+    }
 }
 
 /// `tutti referral draft list --json`.
@@ -237,6 +302,9 @@ impl From<&api::DraftInfo> for Draft {
             saved_at: rfc3339(draft.saved_at_ms),
             bytes: draft.bytes,
             faults: draft.faults.clone(),
+            used: draft.r#use.clone(),
+            target: given(&draft.target),
+            approval: given(&draft.approval),
         }
     }
 }

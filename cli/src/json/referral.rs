@@ -46,7 +46,17 @@ pub(crate) struct Referral {
     onward_of: Option<String>,
     delivery: Option<&'static str>,
     assigned_to: Option<String>,
+    overridden: Option<Overridden>,
     events: Vec<Event>,
+}
+
+#[derive(Serialize)]
+struct Overridden {
+    reason: String,
+    basis: String,
+    author: String,
+    approver: Option<String>,
+    by_two: bool,
 }
 
 #[derive(Serialize)]
@@ -132,6 +142,13 @@ impl From<&api::Referral> for Referral {
             onward_of: referral.sent.as_ref().and_then(|sent| given(&hex::encode(&sent.onward_of))),
             delivery: names::delivery(referral.delivery()),
             assigned_to: given(&referral.assigned_to),
+            overridden: referral.overridden.as_ref().map(|overridden| Overridden {
+                reason: overridden.reason.clone(),
+                basis: overridden.basis.clone(),
+                author: overridden.author.clone(),
+                approver: given(&overridden.approver),
+                by_two: overridden.by_two,
+            }),
             events: referral.events.iter().map(Event::from).collect(),
         }
     }

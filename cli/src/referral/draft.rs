@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use tutti_core::referral::form::ReferralForm;
 use tutti_proto::node::v1::{
-    DraftInfo, DraftRequest, ListDraftsRequest, SaveDraftRequest, SendReferralRequest,
+    AskApprovalRequest, DraftInfo, DraftRequest, ListDraftsRequest, SaveDraftRequest,
+    SendReferralRequest,
 };
 
 use super::{choose, id_or_prefix, short, show_receipt};
@@ -25,6 +26,7 @@ pub(crate) enum Draft {
     List(List),
     Show(Show),
     Edit(Edit),
+    AskApproval(AskApproval),
     Send(Send),
     Delete(Delete),
 }
@@ -59,7 +61,7 @@ pub(crate) struct Show {
     which: Which,
 }
 
-/// Put another form in place of a draft's.
+/// Put another form in place of a draft's. What was approved before is over.
 #[derive(Debug, Args)]
 pub(crate) struct Edit {
     #[command(flatten)]
@@ -70,6 +72,20 @@ pub(crate) struct Edit {
     /// As JSON (docs/json.md).
     #[arg(long)]
     json: bool,
+}
+
+/// Ask for the second person that it takes to override what somebody said.
+///
+/// A draft that goes beyond what the person agreed to, on another legal basis than consent and with
+/// an override_reason, is sent once a supervisor or the data-protection focal point has approved it
+/// as it stands. See `tutti approval`.
+#[derive(Debug, Args)]
+pub(crate) struct AskApproval {
+    #[command(flatten)]
+    which: Which,
+    /// Why the person's word is overridden; a sentence, without names: it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
 }
 
 /// Send a draft as a referral; the draft is erased then.
@@ -92,7 +108,7 @@ pub(crate) struct Delete {
 }
 
 #[derive(Debug, Args)]
-struct Which {
+pub(crate) struct Which {
     /// The draft's id, or its first characters.
     #[arg(value_name = "DRAFT", value_parser = id_or_prefix)]
     id: String,
@@ -100,12 +116,20 @@ struct Which {
     node: NodeArgs,
 }
 
+/// Drafts of referrals, and no others.
+fn is_ours(draft: &DraftInfo) -> bool {
+    draft.r#use == "send"
+}
+
 impl Which {
-    /// The node and the whole id.
-    async fn find(&self) -> Result<(Node, String), crate::failure::Failure> {
+    /// The node and the whole id, of a draft of that kind.
+    pub(crate) async fn find(
+        &self,
+        is_ours: fn(&DraftInfo) -> bool,
+    ) -> Result<(Node, String), crate::failure::Failure> {
         let node = self.node.connect().await?;
         let all = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
-        let ids = all.iter().map(|draft| draft.id.as_str());
+        let ids = all.iter().filter(|draft| is_ours(draft)).map(|draft| draft.id.as_str());
         let id = choose(&self.id, ids, "referral draft")?;
         Ok((node, id))
     }
@@ -115,11 +139,17 @@ impl Draft {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::New(new) => new.run().await,
-            Self::List(list) => list.run().await,
-            Self::Show(show) => show.run().await,
-            Self::Edit(edit) => edit.run().await,
+            Self::List(kept) => list(&kept.node, kept.json, is_ours).await,
+            Self::Show(draft) => show(&draft.which, is_ours).await,
+            Self::Edit(draft) => {
+                edit(&draft.which, &draft.file, draft.json, is_ours, "referral").await
+            }
+            Self::AskApproval(draft) => {
+                let whom = "a supervisor or the data-protection focal point";
+                ask(&draft.which, draft.reason, is_ours, whom).await
+            }
             Self::Send(send) => send.run().await,
-            Self::Delete(delete) => delete.run().await,
+            Self::Delete(draft) => delete(&draft.which, is_ours).await,
         }
     }
 }
@@ -128,9 +158,9 @@ impl New {
     async fn run(self) -> Outcome {
         let form = files::read_text(&self.file, read::FORM_BYTES_MAX)?;
         let node = self.node.connect().await?;
-        let request = SaveDraftRequest { id: String::new(), form };
+        let request = SaveDraftRequest { form, ..SaveDraftRequest::default() };
         let saved = node::ask(node.drafts().save(request)).await?;
-        kept(&saved, self.json);
+        kept(&saved, self.json, "referral");
         if !self.json && self.file.as_os_str() != "-" {
             say(format!("  delete {} now: the node keeps the case, sealed", self.file.display()));
         }
@@ -138,52 +168,91 @@ impl New {
     }
 }
 
-impl List {
-    async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
-        let drafts = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
-        if self.json {
-            json::print(&json::Drafts::from(drafts.as_slice()));
-            return Ok(Exit::Ok);
-        }
-        if drafts.is_empty() {
-            say("You have no draft.");
-            return Ok(Exit::Ok);
-        }
-        let row = |draft: &DraftInfo| {
-            let faults = match draft.faults.len() as u64 {
-                0 => "can be sent".to_owned(),
-                count => format!("{count} field{} to correct", text::s(count)),
-            };
-            vec![short(&draft.id).to_owned(), time::local(draft.saved_at_ms), faults]
+/// Lists the drafts of one kind.
+pub(crate) async fn list(
+    node: &NodeArgs,
+    as_json: bool,
+    is_ours: fn(&DraftInfo) -> bool,
+) -> Outcome {
+    let node = node.connect().await?;
+    let mut drafts = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
+    drafts.retain(is_ours);
+    if as_json {
+        json::print(&json::Drafts::from(drafts.as_slice()));
+        return Ok(Exit::Ok);
+    }
+    if drafts.is_empty() {
+        say("You have no draft.");
+        return Ok(Exit::Ok);
+    }
+    let row = |draft: &DraftInfo| {
+        let faults = match (draft.faults.len() as u64, draft.approval.as_str()) {
+            (0, "") => "complete".to_owned(),
+            (0, "asked") => "waits for approval".to_owned(),
+            (0, said) => said.to_owned(),
+            (count, _) => format!("{count} field{} to correct", text::s(count)),
         };
-        say(table(&["draft", "saved", ""], drafts.iter().map(row)));
-        Ok(Exit::Ok)
-    }
+        vec![
+            short(&draft.id).to_owned(),
+            text::line(&draft.r#use),
+            time::local(draft.saved_at_ms),
+            faults,
+        ]
+    };
+    say(table(&["draft", "to", "saved", ""], drafts.iter().map(row)));
+    Ok(Exit::Ok)
 }
 
-impl Show {
-    async fn run(self) -> Outcome {
-        let (node, id) = self.which.find().await?;
-        let draft = node::ask(node.drafts().get(DraftRequest { id })).await?;
-        say(text::block(&draft.form, "").trim_end());
-        Ok(Exit::Ok)
-    }
+/// Shows the form of one.
+pub(crate) async fn show(which: &Which, is_ours: fn(&DraftInfo) -> bool) -> Outcome {
+    let (node, id) = which.find(is_ours).await?;
+    let draft = node::ask(node.drafts().get(DraftRequest { id })).await?;
+    say(text::block(&draft.form, "").trim_end());
+    Ok(Exit::Ok)
 }
 
-impl Edit {
-    async fn run(self) -> Outcome {
-        let form = files::read_text(&self.file, read::FORM_BYTES_MAX)?;
-        let (node, id) = self.which.find().await?;
-        let saved = node::ask(node.drafts().save(SaveDraftRequest { id, form })).await?;
-        kept(&saved, self.json);
-        Ok(Exit::Ok)
-    }
+/// Puts another form in its place.
+pub(crate) async fn edit(
+    which: &Which,
+    file: &Path,
+    as_json: bool,
+    is_ours: fn(&DraftInfo) -> bool,
+    noun: &str,
+) -> Outcome {
+    let form = files::read_text(file, read::FORM_BYTES_MAX)?;
+    let (node, id) = which.find(is_ours).await?;
+    let request = SaveDraftRequest { id, form, ..SaveDraftRequest::default() };
+    let saved = node::ask(node.drafts().save(request)).await?;
+    kept(&saved, as_json, noun);
+    Ok(Exit::Ok)
+}
+
+/// Asks a second person for approval.
+pub(crate) async fn ask(
+    which: &Which,
+    reason: String,
+    is_ours: fn(&DraftInfo) -> bool,
+    whom: &str,
+) -> Outcome {
+    let (node, draft) = which.find(is_ours).await?;
+    let request = AskApprovalRequest { draft: draft.clone(), reason };
+    node::ask(node.approvals().ask(request)).await?;
+    say(format!("Draft {} waits for the approval of {whom}, as it stands now.", short(&draft)));
+    say("  they see it with: tutti approval list");
+    Ok(Exit::Ok)
+}
+
+/// Erases one.
+pub(crate) async fn delete(which: &Which, is_ours: fn(&DraftInfo) -> bool) -> Outcome {
+    let (node, id) = which.find(is_ours).await?;
+    node::ask(node.drafts().delete(DraftRequest { id: id.clone() })).await?;
+    say(format!("Draft {} is erased.", short(&id)));
+    Ok(Exit::Ok)
 }
 
 impl Send {
     async fn run(self) -> Outcome {
-        let (node, id) = self.which.find().await?;
+        let (node, id) = self.which.find(is_ours).await?;
         let draft = node::ask(node.drafts().get(DraftRequest { id: id.clone() })).await?;
         let name = format!("draft {}", short(&id));
         let read = read::parse::<ReferralForm>(Path::new(&name), &draft.form)?;
@@ -197,6 +266,7 @@ impl Send {
             idempotency_key: key.to_vec(),
             sent: Some(sent),
             content: Some(content),
+            draft: id.clone(),
         };
         let receipt = key.write(node.referrals().send(request)).await?;
         let referral = short(&receipt.id).to_owned();
@@ -208,16 +278,8 @@ impl Send {
     }
 }
 
-impl Delete {
-    async fn run(self) -> Outcome {
-        let (node, id) = self.which.find().await?;
-        node::ask(node.drafts().delete(DraftRequest { id: id.clone() })).await?;
-        say(format!("Draft {} is erased.", short(&id)));
-        Ok(Exit::Ok)
-    }
-}
-
-fn kept(saved: &DraftInfo, as_json: bool) {
+/// What was kept, and what is wrong with it yet; `noun` is what it becomes.
+pub(crate) fn kept(saved: &DraftInfo, as_json: bool, noun: &str) {
     if as_json {
         return json::print(&json::Draft::from(saved));
     }
@@ -226,8 +288,9 @@ fn kept(saved: &DraftInfo, as_json: bool) {
     for fault in &saved.faults {
         say(paint(Style::Warn, format!("  {}", text::block(fault, "  ").trim_start())));
     }
+    let verb = if noun == "referral" { "send" } else { "publish" };
     say(match saved.faults.is_empty() {
-        true => format!("  next: {} referral draft send {id}", text::program()),
-        false => "  correct these before it is sent".to_owned(),
+        true => format!("  next: {} {noun} draft {verb} {id}", text::program()),
+        false => format!("  correct these before you {verb} it"),
     });
 }

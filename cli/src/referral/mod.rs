@@ -2,7 +2,7 @@
 
 mod advance;
 mod assign;
-mod draft;
+pub(crate) mod draft;
 mod list;
 mod onward;
 mod print;

@@ -68,6 +68,7 @@ impl Send {
             idempotency_key: key.to_vec(),
             sent: Some(sent),
             content: Some(content),
+            draft: String::new(),
         };
         let receipt = key.write(node.referrals().send(request)).await?;
         let id = short(&receipt.id);

@@ -55,7 +55,9 @@ impl Show {
 }
 
 fn describe(referral: &Referral, with_content: bool) -> String {
-    let mut parts = vec![heading(referral), record(referral), story(referral)];
+    let mut parts = vec![heading(referral)];
+    parts.extend(referral.overridden.as_ref().map(overridden));
+    parts.extend([record(referral), story(referral)]);
     parts.extend(referral.erasure.as_ref().map(erasure));
     parts.extend(notes(referral));
     parts.push(match (&referral.content, with_content, referral.content_state()) {
@@ -86,6 +88,23 @@ fn heading(referral: &Referral) -> String {
         text::line(&referral.receiver),
         paint(Style::Bold, state),
     )
+}
+
+/// That it went beyond what the person agreed to.
+fn overridden(overridden: &api::Overridden) -> String {
+    let line = format!(
+        "OVERRIDDEN: sent beyond what the person agreed to ({}, on the basis of {})",
+        overridden.reason, overridden.basis
+    );
+    let by = match overridden.by_two {
+        true => format!(
+            "by two persons: {} sent it, {} approved it",
+            text::line(&overridden.author),
+            text::line(&overridden.approver)
+        ),
+        false => "NO SECOND PERSON has approved that: ask the society that sent it".into(),
+    };
+    format!("{}\n{by}", paint(Style::Warn, line))
 }
 
 /// What the record says: no personal data.

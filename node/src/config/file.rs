@@ -16,18 +16,20 @@ use tutti_core::society::{Origin, Society, check_federation};
 use super::{Config, ConfigError, FILE, LogFormat, NewNode};
 
 /// The keys that the environment may override.
-pub(super) const KEYS: [&str; 7] = [
+pub(super) const KEYS: [&str; 8] = [
     "passphrase_file",
     "peers.listen",
     "peers.endpoints",
     "api.listen",
     "metrics.listen",
+    "information.review",
     "log.format",
     "log.filter",
 ];
 
 /// Variables with these beginnings are ours alone: an unknown one is a typing error.
-const OWN_PREFIXES: [&str; 4] = ["TUTTI_PEERS_", "TUTTI_API_", "TUTTI_METRICS_", "TUTTI_LOG_"];
+const OWN_PREFIXES: [&str; 5] =
+    ["TUTTI_PEERS_", "TUTTI_API_", "TUTTI_METRICS_", "TUTTI_INFORMATION_", "TUTTI_LOG_"];
 
 pub(super) fn variable(key: &str) -> String {
     format!("TUTTI_{}", key.replace('.', "_").to_uppercase())
@@ -49,6 +51,8 @@ struct File {
     api: ApiSection,
     #[serde(default)]
     metrics: Metrics,
+    #[serde(default)]
+    information: Information,
     #[serde(default)]
     log: Log,
 }
@@ -74,6 +78,12 @@ struct ApiSection {
 #[serde(deny_unknown_fields, default)]
 struct Metrics {
     listen: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Information {
+    review: bool,
 }
 
 #[derive(Deserialize)]
@@ -203,6 +213,12 @@ fn check(
             "Metrics have no access control; write \"127.0.0.1:9447\", or \"\" for none",
         ));
     }
+    let value = overrides.value("information.review", file.information.review.to_string());
+    let review = match value.text.as_str() {
+        "true" => true,
+        "false" => false,
+        _ => return Err(value.wrong("is no yes or no", "Write true or false")),
+    };
     let value = overrides.value("log.format", file.log.format);
     let log_format = match value.text.as_str() {
         "text" => LogFormat::Text,
@@ -224,6 +240,7 @@ fn check(
         endpoints,
         api,
         metrics,
+        review,
         log_format,
         log_filter: value.text,
         passphrase_file: (!passphrase_file.is_empty()).then(|| dir.join(passphrase_file)),
@@ -311,6 +328,10 @@ listen = {api}
 [metrics]
 # Prometheus metrics over HTTP, on loopback alone; empty for none.
 listen = {metrics}
+
+[information]
+# Whether a second person approves what is published, revised and translated: true or false.
+review = false
 
 [log]
 # On standard error: text for people, json for machines.

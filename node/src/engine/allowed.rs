@@ -200,6 +200,8 @@ pub(super) fn not_allowed(action: Action) -> Refused {
         Action::WriteInformation => "write information shares",
         Action::RespondInformation => "speak for this society about information shares",
         Action::RetractInformation => "retract information shares",
+        Action::ApproveOverride => "approve that a person's word is overridden",
+        Action::ApproveInformation => "approve what is published",
         Action::ReadLog => "read logs",
         Action::Export => "take logs out",
         Action::ManagePeople => "manage accounts and tokens",

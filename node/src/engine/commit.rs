@@ -61,7 +61,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let stopping = self.fatal.is_some();
         let answers: Vec<Answer> = group
             .into_iter()
-            .map(|Order { by, write }| {
+            .map(|Order { by, write, draft }| {
                 let key = write.key();
                 if let Some(receipt) = self.receipts.get(&key) {
                     let before = self.event_of(receipt);
@@ -97,7 +97,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                         }
                         _ => Ok(()),
                     })
-                    .and_then(|()| self.prepare(&by, write, &state, now_ms));
+                    .and_then(|()| self.approver_of(&by, &write, draft))
+                    .and_then(|approver| self.prepare(&by, &approver, write, &state, now_ms));
                 match prepared {
                     Err(refused) => Answer::Now(Err(refused)),
                     Ok(prepared) => {

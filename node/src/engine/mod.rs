@@ -6,6 +6,7 @@
 //! gRPC, so that a simulator can drive the same code.
 
 mod allowed;
+mod approvals;
 mod carrying;
 mod commit;
 mod damaged;
@@ -101,6 +102,8 @@ pub struct Engine<S, R> {
     unsure: Option<fence::Unsure>,
     /// Who the society's people are, and who has read what.
     local: Local,
+    /// Whether shares are published only once a second person has approved.
+    review: bool,
     /// Set where the store said that nothing it wrote last can be believed.
     fatal: Option<String>,
 }
@@ -169,6 +172,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             highwater,
             unsure: highwater.is_none().then(fence::Unsure::default),
             fatal: None,
+            review: false,
             local,
             identity,
             roster,

@@ -195,6 +195,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 ));
             }
         }
+        let waiting = self.approvals_waiting(actor);
+        if waiting > 0 {
+            warnings.push(format!(
+                "{waiting} draft{} for your approval. See `tutti approval list`",
+                if waiting == 1 { " waits" } else { "s wait" }
+            ));
+        }
         if actor.may(Action::ManagePeople) {
             let active: Vec<_> = self.local.accounts().filter(|(_, a)| a.active).collect();
             let both = active.iter().filter(|(_, account)| {

@@ -16,12 +16,14 @@ pub struct Order {
     pub by: Actor,
     /// What.
     pub write: Write,
+    /// The draft that was approved by a second person, where this needs one.
+    pub draft: Option<[u8; 16]>,
 }
 
 impl Order {
     /// What the node writes by its own rules; nothing that a person asks for.
     pub fn by_node(write: Write) -> Self {
-        Self { by: Actor::node(), write }
+        Self { by: Actor::node(), write, draft: None }
     }
 }
 

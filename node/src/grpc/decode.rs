@@ -35,6 +35,14 @@ fn information_id(text: &str) -> Result<InformationId, Refused> {
         .map_err(|error| Refused::Invalid(format!("id: {error}. Nothing was done")))
 }
 
+pub(super) fn draft(text: &str) -> Result<[u8; 16], Refused> {
+    let mut id = [0; 16];
+    hex::decode_to_slice(text, &mut id).map_err(|_| {
+        Refused::Invalid("draft: is not 32 hexadecimal digits; nothing was written".into())
+    })?;
+    Ok(id)
+}
+
 fn missing(field: &str) -> Refused {
     Refused::Invalid(format!("{field} is missing; nothing was written"))
 }

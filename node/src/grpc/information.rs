@@ -14,8 +14,11 @@ impl Information for Service {
         request: Request<api::PublishInformationRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
         let actor = self.0.actor(&request)?;
-        let write = decode::publish(request.into_inner())?;
-        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
+        let request = request.into_inner();
+        let draft = request.draft.clone();
+        let write = decode::publish(request)?;
+        let written = self.0.write_approved(actor, write, &draft).await?;
+        Ok(Response::new(decode::receipt(&written)))
     }
 
     async fn revise(
@@ -23,8 +26,11 @@ impl Information for Service {
         request: Request<api::ReviseInformationRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
         let actor = self.0.actor(&request)?;
-        let write = decode::revise(request.into_inner())?;
-        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
+        let request = request.into_inner();
+        let draft = request.draft.clone();
+        let write = decode::revise(request)?;
+        let written = self.0.write_approved(actor, write, &draft).await?;
+        Ok(Response::new(decode::receipt(&written)))
     }
 
     async fn retract(
@@ -41,8 +47,11 @@ impl Information for Service {
         request: Request<api::RespondInformationRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
         let actor = self.0.actor(&request)?;
-        let write = decode::respond(request.into_inner(), &self.0.about.origin)?;
-        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
+        let request = request.into_inner();
+        let draft = request.draft.clone();
+        let write = decode::respond(request, &self.0.about.origin)?;
+        let written = self.0.write_approved(actor, write, &draft).await?;
+        Ok(Response::new(decode::receipt(&written)))
     }
 
     async fn list_groups(

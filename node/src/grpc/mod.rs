@@ -63,8 +63,19 @@ pub(crate) struct About {
 impl Context {
     /// Commits a write, and measures how long its caller waited.
     async fn write(&self, by: Actor, write: Write) -> Result<Receipt, Refused> {
+        self.write_approved(by, write, "").await
+    }
+
+    /// The same; `draft` is the one that a second person has approved, or empty.
+    async fn write_approved(
+        &self,
+        by: Actor,
+        write: Write,
+        draft: &str,
+    ) -> Result<Receipt, Refused> {
         let begun = Instant::now();
-        let written = self.engine.write(Order { by, write }).await;
+        let draft = if draft.is_empty() { None } else { Some(decode::draft(draft)?) };
+        let written = self.engine.write(Order { by, write, draft }).await;
         self.metrics.commit(begun.elapsed(), written.is_ok());
         written
     }

@@ -57,7 +57,7 @@ impl Node for Service {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let admitted = self.0.admitted(&request)?;
         let kinds = request.into_inner().kinds;
-        let known = ["referral", "information", "log", "peer", "access"];
+        let known = ["referral", "information", "log", "peer", "access", "approval"];
         if let Some(other) = kinds.iter().find(|kind| !known.contains(&kind.as_str())) {
             return Err(Status::invalid_argument(format!(
                 "{other:?} is no kind of change. Known are: {}",
@@ -114,6 +114,15 @@ impl Context {
     async fn shows(&self, actor: &Actor, change: &api::WatchEvent) -> bool {
         match change.kind.as_str() {
             "access" => return actor.may(Action::ReadAccess),
+            "approval" => {
+                let actions = [
+                    Action::ApproveOverride,
+                    Action::ApproveInformation,
+                    Action::Send,
+                    Action::WriteInformation,
+                ];
+                return actions.into_iter().any(|action| actor.may(action));
+            }
             "referral" => {}
             _ => return true,
         }

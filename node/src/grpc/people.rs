@@ -1,4 +1,4 @@
-//! `tutti.node.v1.Login`, `People`, `Access` and `Drafts`.
+//! `tutti.node.v1.Login`, `People`, `Access`, `Drafts` and `Approvals`.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tutti_proto::node::v1::{
-    self as api, access_server::Access, drafts_server::Drafts, login_server::Login,
-    people_server::People,
+    self as api, access_server::Access, approvals_server::Approvals, drafts_server::Drafts,
+    login_server::Login, people_server::People,
 };
 
 use super::{Context, log::cut};
@@ -272,5 +272,38 @@ impl Drafts for Service {
         request: Request<api::DraftRequest>,
     ) -> Result<Response<api::DraftInfo>, Status> {
         ask!(self, request, delete_draft)
+    }
+}
+
+#[tonic::async_trait]
+impl Approvals for Service {
+    async fn ask(
+        &self,
+        request: Request<api::AskApprovalRequest>,
+    ) -> Result<Response<api::ApprovalInfo>, Status> {
+        ask!(self, request, ask_approval)
+    }
+
+    async fn list(
+        &self,
+        request: Request<api::ListApprovalsRequest>,
+    ) -> Result<Response<api::ListApprovalsResponse>, Status> {
+        let actor = self.0.actor(&request)?;
+        let approvals = self.0.engine.ask(move |engine, _| engine.approvals(&actor)).await??;
+        Ok(Response::new(approvals))
+    }
+
+    async fn get(
+        &self,
+        request: Request<api::DraftRequest>,
+    ) -> Result<Response<api::ApprovalDraft>, Status> {
+        ask!(self, request, read_approval)
+    }
+
+    async fn answer(
+        &self,
+        request: Request<api::AnswerApprovalRequest>,
+    ) -> Result<Response<api::ApprovalInfo>, Status> {
+        ask!(self, request, answer_approval)
     }
 }

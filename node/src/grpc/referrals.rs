@@ -14,8 +14,11 @@ impl Referrals for Service {
         request: Request<api::SendReferralRequest>,
     ) -> Result<Response<api::Receipt>, Status> {
         let actor = self.0.actor(&request)?;
-        let write = decode::send(request.into_inner())?;
-        Ok(Response::new(decode::receipt(&self.0.write(actor, write).await?)))
+        let request = request.into_inner();
+        let draft = request.draft.clone();
+        let write = decode::send(request)?;
+        let written = self.0.write_approved(actor, write, &draft).await?;
+        Ok(Response::new(decode::receipt(&written)))
     }
 
     async fn advance(

@@ -8,7 +8,7 @@ use tonic::{
 };
 use tonic_health::server::HealthReporter;
 use tutti_proto::node::v1::{
-    access_server::AccessServer, drafts_server::DraftsServer,
+    access_server::AccessServer, approvals_server::ApprovalsServer, drafts_server::DraftsServer,
     information_server::InformationServer, log_server::LogServer, login_server::LoginServer,
     node_server::NodeServer, people_server::PeopleServer, referrals_server::ReferralsServer,
 };
@@ -51,6 +51,7 @@ impl Services {
         let service = people::Service(context.clone());
         let people = limited!(PeopleServer, service.clone());
         let access = limited!(AccessServer, service.clone());
+        let approvals = limited!(ApprovalsServer, service.clone());
         let drafts = limited!(DraftsServer, service);
         let login = limited!(LoginServer, people::LoginService::new(context.clone()));
         let admit = Admit(context.gate.clone());
@@ -67,6 +68,7 @@ impl Services {
         health.set_serving::<PeopleServer<people::Service>>().await;
         health.set_serving::<AccessServer<people::Service>>().await;
         health.set_serving::<DraftsServer<people::Service>>().await;
+        health.set_serving::<ApprovalsServer<people::Service>>().await;
         health.set_serving::<LoginServer<people::LoginService>>().await;
         let routes = Routes::new(admitted!(referrals))
             .add_service(admitted!(information))
@@ -75,6 +77,7 @@ impl Services {
             .add_service(admitted!(people))
             .add_service(admitted!(access))
             .add_service(admitted!(drafts))
+            .add_service(admitted!(approvals))
             .add_service(login)
             .add_service(health_service)
             .add_service(reflection().build_v1()?)
@@ -95,7 +98,7 @@ impl Services {
     }
 }
 
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "tutti.node.v1.Referrals",
     "tutti.node.v1.Information",
     "tutti.node.v1.Log",
@@ -103,6 +106,7 @@ const SERVICES: [&str; 8] = [
     "tutti.node.v1.People",
     "tutti.node.v1.Access",
     "tutti.node.v1.Drafts",
+    "tutti.node.v1.Approvals",
     "tutti.node.v1.Login",
 ];
 

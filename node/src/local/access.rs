@@ -31,6 +31,7 @@ impl Local {
             referral: case.clone(),
             what: what.into(),
             reason: reason.into(),
+            draft: Vec::new(),
         })];
         let alert = |what: &str, count| {
             Event::Alert(LocalAlert {

@@ -11,7 +11,7 @@ use chacha20poly1305::{
     aead::{Aead as _, Payload},
 };
 use rand_core::CryptoRngCore;
-use tutti_core::store::StoreError;
+use tutti_core::{information::InformationId, store::StoreError};
 use tutti_proto::v1::{LocalDraft, local_record::Event};
 use zeroize::Zeroizing;
 
@@ -26,7 +26,62 @@ const DRAFTS_MAX: usize = 200;
 
 const NONCE_BYTES: usize = 24;
 
+/// What a draft is to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A referral.
+    Referral,
+    /// An information share, which may take the place of another.
+    Publish(Option<InformationId>),
+    /// A new version of a share.
+    Revise(InformationId),
+    /// A translation of one.
+    Translate(InformationId),
+}
+
+impl Use {
+    /// The share that is meant.
+    pub fn target(self) -> Option<InformationId> {
+        match self {
+            Self::Referral => None,
+            Self::Publish(target) => target,
+            Self::Revise(target) | Self::Translate(target) => Some(target),
+        }
+    }
+
+    /// As it stands in the log.
+    pub fn to_parts(self) -> (u32, Vec<u8>) {
+        let number = match self {
+            Self::Referral => 0,
+            Self::Publish(_) => 1,
+            Self::Revise(_) => 2,
+            Self::Translate(_) => 3,
+        };
+        (number, self.target().map(|id| id.as_bytes().to_vec()).unwrap_or_default())
+    }
+
+    /// The reverse; `None` for what a later version may have written.
+    pub fn from_parts(number: u32, target: &[u8]) -> Option<Self> {
+        let target = match target {
+            [] => None,
+            bytes => Some(InformationId::from_bytes(bytes.try_into().ok()?)),
+        };
+        match (number, target) {
+            (0, None) => Some(Self::Referral),
+            (1, target) => Some(Self::Publish(target)),
+            (2, Some(target)) => Some(Self::Revise(target)),
+            (3, Some(target)) => Some(Self::Translate(target)),
+            _ => None,
+        }
+    }
+}
+
 impl Local {
+    /// What a draft is to become; whoever's it is.
+    pub fn use_of(&self, id: &[u8; 16]) -> Option<Use> {
+        self.state.drafts.get(id).map(|draft| draft.used)
+    }
+
     /// The drafts of an account: number, and when saved.
     pub fn drafts(&self, account: &[u8; 16]) -> Vec<([u8; 16], u64)> {
         let own = self.state.drafts.iter().filter(|(_, draft)| draft.account == *account);
@@ -58,11 +113,12 @@ impl Local {
         Ok((text, draft.saved_ms))
     }
 
-    /// Keeps a text: a new draft, or in place of what one held.
+    /// Keeps a text: a new draft, or in place of what one held; what it is to become stays.
     pub fn save_draft(
         &mut self,
         account: &[u8; 16],
         id: Option<[u8; 16]>,
+        used: Use,
         text: &str,
         now_ms: u64,
         rng: &mut impl CryptoRngCore,
@@ -104,7 +160,14 @@ impl Local {
                 disk::replace(&folder.join(&file), &bytes).map_err(disk::failed)?;
             }
         }
-        let draft = LocalDraft { draft: id.to_vec(), account: account.to_vec(), file };
+        let (number, target) = used.to_parts();
+        let draft = LocalDraft {
+            draft: id.to_vec(),
+            account: account.to_vec(),
+            file,
+            r#use: number,
+            target,
+        };
         self.write(vec![Event::Draft(draft)], now_ms, rng)?;
         if let Some(before) = before {
             self.erase(&before)?;
@@ -123,7 +186,7 @@ impl Local {
         let draft = self.state.drafts.get(id).filter(|draft| draft.account == *account);
         let file = draft.ok_or_else(unknown)?.file.clone();
         let gone =
-            LocalDraft { draft: id.to_vec(), account: account.to_vec(), file: String::new() };
+            LocalDraft { draft: id.to_vec(), account: account.to_vec(), ..LocalDraft::default() };
         self.write(vec![Event::Draft(gone)], now_ms, rng)?;
         Ok(self.erase(&file)?)
     }

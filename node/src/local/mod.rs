@@ -8,6 +8,7 @@
 
 mod access;
 mod actor;
+mod approvals;
 mod drafts;
 mod found;
 mod gate;
@@ -30,7 +31,8 @@ use tutti_proto::v1::{self, local_record::Event};
 
 pub use access::{BULK_READS, HOUR_MS};
 pub use actor::Actor;
-pub use drafts::DRAFT_BYTES_MAX;
+pub use approvals::{Approval, Of, Said};
+pub use drafts::{DRAFT_BYTES_MAX, Use};
 pub use found::{OPERATOR_TOKEN, ResetError, found, reset};
 pub use gate::{Admitted, Gate};
 pub use people::{Credential, LoginStep, PeopleError};

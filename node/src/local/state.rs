@@ -10,7 +10,7 @@ use tutti_core::{
 };
 use tutti_proto::v1::{self, local_record::Event};
 
-use super::log::Entry;
+use super::{Approval, Use, log::Entry};
 
 /// Reads and alerts that are kept in memory for showing; an export has all.
 const SHOWN_MAX: usize = 10_000;
@@ -78,6 +78,10 @@ pub(super) struct State {
     /// By case: the pseudonym that it was given to; empty: nobody's.
     pub(super) given: BTreeMap<ReferralId, String>,
     pub(super) drafts: BTreeMap<[u8; 16], Draft>,
+    /// By draft: who was asked for what, as it stands.
+    pub(super) approvals: BTreeMap<[u8; 16], Approval>,
+    /// By pseudonym: who set their roles last; empty: at the machine itself.
+    pub(super) roles_by: BTreeMap<String, String>,
     pub(super) reads: VecDeque<Shown>,
     pub(super) alerts: VecDeque<Shown>,
     /// Working groups of the society's own, by name.
@@ -92,6 +96,7 @@ pub(super) struct Draft {
     pub(super) account: [u8; 16],
     pub(super) file: String,
     pub(super) saved_ms: u64,
+    pub(super) used: Use,
 }
 
 impl State {
@@ -149,11 +154,21 @@ impl State {
                 let (Some(key), Some(account)) = (id(&draft.draft), id(&draft.account)) else {
                     return;
                 };
+                // Another text, or none: what was said of the one before is over.
+                self.approvals.remove(&key);
+                let used = Use::from_parts(draft.r#use, &draft.target).unwrap_or(Use::Referral);
                 if draft.file.is_empty() {
                     self.drafts.remove(&key);
                 } else {
                     let (file, saved_ms) = (draft.file.clone(), entry.at_ms);
-                    self.drafts.insert(key, Draft { account, file, saved_ms });
+                    self.drafts.insert(key, Draft { account, file, saved_ms, used });
+                }
+            }
+            Event::Approval(said) => {
+                let Some(key) = id(&said.draft) else { return };
+                let before = self.approvals.remove(&key);
+                if let Some(approval) = Approval::take(before, said, entry.at_ms) {
+                    self.approvals.insert(key, approval);
                 }
             }
         }
@@ -161,6 +176,7 @@ impl State {
 
     fn set_roles(&mut self, roles: &v1::LocalRoles, pseudonym: impl Fn(&[u8; 16]) -> String) {
         // A role of a later version is none here.
+        self.roles_by.insert(roles.pseudonym.clone(), roles.by.clone());
         let set: Roles = roles.roles.iter().filter_map(|name| Role::parse(name)).collect();
         self.roles.insert(roles.pseudonym.clone(), (set.clone(), roles.active));
         let found = self.accounts.iter_mut().find(|(id, _)| pseudonym(id) == roles.pseudonym);

@@ -185,14 +185,18 @@ fn a_draft_survives_a_restart_is_ones_own_and_leaves_no_byte() {
     let mut rng = rng();
     let mut local = open(dir.path());
     let (me, other) = ([1; 16], [2; 16]);
-    let id = local.save_draft(&me, None, "name = Maria Canary", NOW_MS, &mut rng).unwrap();
+    let id = local
+        .save_draft(&me, None, Use::Referral, "name = Maria Canary", NOW_MS, &mut rng)
+        .unwrap();
     drop(local);
     let folder = dir.path().join("local/drafts");
     assert!(!holds(&bytes_of(dir.path()), "Canary"), "sealed at rest");
     let mut local = open(dir.path());
     assert_eq!(*local.draft(&me, &id).unwrap().0, "name = Maria Canary");
     assert!(local.draft(&other, &id).is_err() && local.drafts(&other).is_empty());
-    assert!(local.save_draft(&other, Some(id), "mine now", NOW_MS, &mut rng).is_err());
+    assert!(
+        local.save_draft(&other, Some(id), Use::Referral, "mine now", NOW_MS, &mut rng).is_err()
+    );
     assert!(local.delete_draft(&other, &id, NOW_MS, &mut rng).is_err());
 
     let sealed = |n: usize| {
@@ -201,7 +205,7 @@ fn a_draft_survives_a_restart_is_ones_own_and_leaves_no_byte() {
         files.first().map(|file| fs::read(file.path()).unwrap()).unwrap_or_default()
     };
     let first = sealed(1);
-    local.save_draft(&me, Some(id), "name = Jose", NOW_MS, &mut rng).unwrap();
+    local.save_draft(&me, Some(id), Use::Referral, "name = Jose", NOW_MS, &mut rng).unwrap();
     let second = sealed(1);
     assert_ne!(first, second);
     local.delete_draft(&me, &id, NOW_MS, &mut rng).unwrap();

@@ -108,10 +108,12 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
         started_at_ms,
         listen: about.listen.clone(),
     };
+    let review = config.review;
     let engine = spawn_blocking(move || {
         let mut engine =
             Engine::new(identity, roster, opened.store, opened.highwater, OsRng, now_ms());
         engine.set_local(local);
+        engine.set_review(review);
         engine
     })
     .await

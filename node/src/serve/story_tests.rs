@@ -96,6 +96,7 @@ fn referral(key: u8) -> api::SendReferralRequest {
         idempotency_key: vec![key; 16],
         sent: Some(sent),
         content: Some(content),
+        draft: String::new(),
     }
 }
 

@@ -38,6 +38,7 @@ SENT = {
     18: ("sex", Enum),
     19: ("case_digest", bytes),
     20: ("onward_of", bytes),
+    21: ("consent_override", {1: ("reason", Enum)}),
 }
 ONWARD_ERASURE = {1: ("referral_id", bytes), 2: ("stopped", Flag), 3: ("confirmed", Flag)}
 SEEN = {1: ("origin", str), 2: ("index", int)}

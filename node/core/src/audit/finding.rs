@@ -140,6 +140,12 @@ codes! {
     DisclosureUnlisted, "disclosure-unlisted", Warning;
     /// A field is said to be withheld and is disclosed.
     DisclosureWithheld, "disclosure-withheld", Error;
+    /// It was sent beyond what the person agreed to, on another basis, and nothing says why.
+    OverrideMissing, "override-missing", Error;
+    /// The person's word was overridden, and no second person approved.
+    OverrideUnapproved, "override-unapproved", Error;
+    /// The reason does not override that on that basis, or there was nothing to override.
+    OverrideUnfounded, "override-unfounded", Error;
     /// Something was disclosed by who had seen that the referral was stopped.
     DisclosedAfterStop, "disclosed-after-stop", Error;
     /// An answer came after its time.

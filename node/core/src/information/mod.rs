@@ -26,6 +26,7 @@ pub use filter::Filter;
 pub use form::Readers;
 pub use share::{Response, Share, Version};
 pub use text::{join, split};
+pub use validate::check_translation;
 
 #[cfg(test)]
 mod tests;

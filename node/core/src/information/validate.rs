@@ -98,6 +98,14 @@ pub(super) fn translation(text: &v1::LocalText, is_practice: bool) -> Result<(),
     fields.finish()
 }
 
+/// Checks a translation without knowing of what it is.
+///
+/// # Errors
+/// Every wrong field.
+pub fn check_translation(text: &v1::LocalText) -> Result<(), Vec<FieldError>> {
+    translation(text, true)
+}
+
 /// `practice`: whether results are needed; `None` where there can be none.
 fn local_text(
     fields: &mut Fields,

@@ -41,6 +41,7 @@ pub struct LocalKeys {
     /// Signs heads of the local log.
     pub sign: NoteSecret,
     pseudonym: Zeroizing<[u8; 32]>,
+    approval: Zeroizing<[u8; 32]>,
     mark: [u8; 32],
 }
 
@@ -53,6 +54,7 @@ impl LocalKeys {
             seal: key("tutti/v1/local/seal"),
             sign: NoteSecret::from_seed(&log, KeyKind::Signature, &key("tutti/v1/local/sign"))?,
             pseudonym: key("tutti/v1/local/pseudonym"),
+            approval: key("tutti/v1/local/approval"),
             mark: *key("tutti/v1/local/mark"),
             log,
         })
@@ -66,6 +68,18 @@ impl LocalKeys {
     /// What stands at the start of the file, so that another key is seen before anything is read.
     pub fn mark(&self) -> [u8; 32] {
         self.mark
+    }
+
+    /// What an approval is bound to: HMAC-SHA-256 over `parts`, each behind its length. Keyed, so that
+    /// what is left when the text is gone tells nobody what it was.
+    pub fn approval_digest(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&*self.approval)
+            .expect("HMAC takes a key of any length");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
     }
 
     /// What stands for an account in records, 32 hexadecimal digits. Only who has the local secret
@@ -99,6 +113,7 @@ pub fn kind_of(record: &v1::LocalRecord) -> v1::LocalKind {
         Some(E::Alert(_)) => K::Alert,
         Some(E::Draft(_)) => K::Draft,
         Some(E::Group(_)) => K::Group,
+        Some(E::Approval(_)) => K::Approval,
         None => K::Unspecified,
     }
 }
@@ -110,7 +125,8 @@ pub fn is_for_auditors(kind: v1::LocalKind) -> bool {
         | v1::LocalKind::Case
         | v1::LocalKind::Access
         | v1::LocalKind::Alert
-        | v1::LocalKind::Group => true,
+        | v1::LocalKind::Group
+        | v1::LocalKind::Approval => true,
         v1::LocalKind::Unspecified | v1::LocalKind::People | v1::LocalKind::Draft => false,
     }
 }

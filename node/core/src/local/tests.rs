@@ -17,6 +17,7 @@ fn read(n: u8) -> v1::LocalRecord {
         referral: vec![n; 16],
         what: "content".into(),
         reason: String::new(),
+        draft: Vec::new(),
     };
     v1::LocalRecord { event: Some(Event::Read(read)) }
 }

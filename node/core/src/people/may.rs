@@ -51,6 +51,10 @@ named! {
         RetractInformation = "retract_information",
         /// Say for the society that it was seen, is right, is wrong, was acted on.
         RespondInformation = "respond_information",
+        /// Approve or refuse, as the second person, that a person's word is overridden.
+        ApproveOverride = "approve_override",
+        /// The same that an information share is published.
+        ApproveInformation = "approve_information",
         /// Read logs, entry by entry, and have proofs made.
         ReadLog = "read_log",
         /// Take whole logs out, with their sealed bodies.
@@ -94,7 +98,9 @@ impl Action {
             | Self::Send
             | Self::WriteInformation
             | Self::RetractInformation
-            | Self::RespondInformation => Scope::Write,
+            | Self::RespondInformation
+            | Self::ApproveOverride
+            | Self::ApproveInformation => Scope::Write,
             Self::ManagePeople => Scope::Admin,
             Self::Export => Scope::Export,
         }
@@ -149,11 +155,13 @@ impl fmt::Display for Verdict {
 /// | everybody | status, read_information |
 /// | administrator | count, read_log, export, manage_people, read_access |
 /// | key_custodian | read_log |
-/// | data_protection | count, read_addressed, read_log, export, read_access |
-/// | focal_point, supervisor | send, count, read_addressed, respond_information, read_log |
+/// | data_protection | count, read_addressed, approve_override, read_log, export, read_access |
+/// | focal_point | send, count, read_addressed, respond_information, read_log |
+/// | supervisor | send, count, read_addressed, respond_information, approve_override, read_log |
 /// | caseworker, rfl_officer | send, read_addressed |
 /// | directory_editor | read_addressed |
-/// | information_editor, information_reviewer | read_addressed, write_information, retract_information, respond_information |
+/// | information_editor | read_addressed, write_information, retract_information, respond_information |
+/// | information_reviewer | read_addressed, write_information, retract_information, respond_information, approve_information |
 /// | reporting_officer | count, read_addressed |
 /// | auditor | count, read_log, export, read_access |
 pub fn may(role: Role, relation: Relation, action: Action) -> Verdict {
@@ -219,15 +227,32 @@ fn about_no_case(role: Role, action: Action) -> Verdict {
     let allowed: &[Action] = match role {
         Role::Administrator => &[A::Count, A::ReadLog, A::Export, A::ManagePeople, A::ReadAccess],
         Role::KeyCustodian => &[A::ReadLog],
-        Role::DataProtection => &[A::Count, A::ReadAddressed, A::ReadLog, A::Export, A::ReadAccess],
+        Role::DataProtection => {
+            &[A::Count, A::ReadAddressed, A::ApproveOverride, A::ReadLog, A::Export, A::ReadAccess]
+        }
         Role::Auditor => &[A::Count, A::ReadLog, A::Export, A::ReadAccess],
-        Role::FocalPoint | Role::Supervisor => {
+        Role::FocalPoint => {
             &[A::Send, A::Count, A::ReadAddressed, A::RespondInformation, A::ReadLog]
         }
+        Role::Supervisor => &[
+            A::Send,
+            A::Count,
+            A::ReadAddressed,
+            A::RespondInformation,
+            A::ApproveOverride,
+            A::ReadLog,
+        ],
         Role::Caseworker | Role::RflOfficer => &[A::Send, A::ReadAddressed],
-        Role::InformationEditor | Role::InformationReviewer => {
+        Role::InformationEditor => {
             &[A::ReadAddressed, A::WriteInformation, A::RetractInformation, A::RespondInformation]
         }
+        Role::InformationReviewer => &[
+            A::ReadAddressed,
+            A::WriteInformation,
+            A::RetractInformation,
+            A::RespondInformation,
+            A::ApproveInformation,
+        ],
         Role::ReportingOfficer => &[A::Count, A::ReadAddressed],
         Role::DirectoryEditor => &[A::ReadAddressed],
         Role::Observer => &[],

@@ -328,6 +328,15 @@ codes! {
         Verified = "verified",
         Official = "official",
     }
+    // Why the person's word is overridden.
+    OverrideReason {
+        LifeAtRisk = "life_at_risk",
+        CannotConsent = "cannot_consent",
+        ChildBestInterest = "child_best_interest",
+        SeriousHarmToOthers = "serious_harm_to_others",
+        ConsentUnobtainable = "consent_unobtainable",
+        LegalDuty = "legal_duty",
+    }
     // What is wrong with a share.
     DisputeCode {
         Inaccurate = "inaccurate",
@@ -407,6 +416,6 @@ mod tests {
                 |number| v1::$list::try_from(number).ok(),
             );)+};
         }
-        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult MissedCode PauseCode FollowUpResult CancelCode ReopenCode ErasureGround ErasureReason Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification DisputeCode ActionCode);
+        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult MissedCode PauseCode FollowUpResult CancelCode ReopenCode ErasureGround ErasureReason Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification DisputeCode ActionCode OverrideReason);
     }
 }

@@ -197,8 +197,15 @@ fn why(page: &mut Page, copy: &Copy) {
     page.entry("It may be used for", &names::<v1::Purpose>(&[sent.purpose]));
     let basis = codes::name::<v1::LegalBasis>(sent.legal_basis);
     page.entry("What allows it", words::basis(basis));
+    if let Some(given) = &sent.consent_override {
+        page.entry(
+            "Beyond what you agreed to",
+            words::overriding(codes::name::<v1::OverrideReason>(given.reason)),
+        );
+    }
     page.raw("</dl>\n");
-    if let Some(consent) = copy.consent {
+    let agreed = |consent: &&v1::Consent| super::check::holds(Some(consent));
+    if let Some(consent) = copy.consent.filter(agreed) {
         page.raw("<h3>What you agreed to</h3>\n<dl>\n");
         page.entry("Who agreed", words::giver(codes::name::<v1::ConsentGiver>(consent.given_by)));
         page.entry("How", &plain(codes::name::<v1::ConsentForm>(consent.form)));

@@ -25,6 +25,8 @@ pub struct Event {
     /// Who wrote it, as a pseudonym that only the author's society can resolve; empty where none is
     /// told, or where it is longer than any society writes.
     pub actor: String,
+    /// The second person who approved it, in the same way; empty where none did.
+    pub approver: String,
     /// What it says.
     pub body: v1::ReferralEvent,
 }
@@ -58,10 +60,8 @@ impl Event {
             event_id: event_id.unwrap_or_default(),
             addressees: addressees.unwrap_or_default(),
             has_content,
-            actor: match record.actor.len() {
-                0..=ACTOR_BYTES_MAX => record.actor.clone(),
-                _ => String::new(),
-            },
+            actor: pseudonym(&record.actor),
+            approver: pseudonym(&record.approver),
             body,
         })
     }
@@ -75,6 +75,15 @@ impl Event {
     pub fn kind(&self) -> Option<Kind> {
         Kind::of(&self.body)
     }
+
+    /// Whether a second person has approved it, as far as its author tells.
+    pub fn is_approved(&self) -> bool {
+        !self.approver.is_empty() && self.approver != self.actor
+    }
+}
+
+pub(crate) fn pseudonym(text: &str) -> String {
+    if text.len() <= ACTOR_BYTES_MAX { text.into() } else { String::new() }
 }
 
 /// An event and what became of it.

@@ -42,6 +42,9 @@ pub struct ReferralForm {
     pub purpose: String,
     /// What allows the data to be passed on.
     pub legal_basis: String,
+    /// Why the person's word is overridden; only where it is, and the basis is not consent.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub override_reason: String,
     /// Until when the receiver may keep the case.
     pub retain_until: String,
     /// Who must never learn of it.
@@ -174,6 +177,12 @@ impl ReferralForm {
             sex: fields.parse_code::<v1::Sex>("sex", &self.sex),
             case_digest: Vec::new(),
             onward_of: Vec::new(),
+            consent_override: match self.override_reason.as_str() {
+                "" => None,
+                name => Some(v1::ConsentOverride {
+                    reason: fields.parse_code::<v1::OverrideReason>("override_reason", name),
+                }),
+            },
         };
         let content = self.content.clone().unwrap_or_default().to_message(&mut fields);
         match fields.finish() {
@@ -206,6 +215,11 @@ impl ReferralForm {
             sex: name::<v1::Sex>(sent.sex),
             purpose: name::<v1::Purpose>(sent.purpose),
             legal_basis: name::<v1::LegalBasis>(sent.legal_basis),
+            override_reason: sent
+                .consent_override
+                .as_ref()
+                .map(|given| name::<v1::OverrideReason>(given.reason))
+                .unwrap_or_default(),
             retain_until: seconds_to_date(sent.retain_until),
             restrictions: names::<v1::Restriction>(&sent.restrictions),
             information_withheld: sent.information_withheld.clone(),

@@ -19,6 +19,7 @@ mod evolve;
 pub mod form;
 mod ids;
 pub mod onward;
+pub mod overriding;
 mod state;
 mod steps;
 mod validate;

@@ -35,6 +35,8 @@ pub fn compose(
     sent.information_disclosed = Vec::new();
     sent.receiver = to.to_string();
     sent.consent = first.consent.clone();
+    // What went beyond the person's word once goes no further on the strength of that.
+    sent.consent_override = None;
     if !services.is_empty() {
         sent.services_requested = services.to_vec();
     }

@@ -4,7 +4,7 @@ use tutti_proto::v1;
 
 use crate::{
     fields::{FieldError, Fields, Need},
-    referral::codes,
+    referral::{codes, overriding},
     society::Society,
 };
 
@@ -108,6 +108,14 @@ pub(super) fn sent(
             fields.wrong("consent", "is missing, and the legal basis is consent");
         }
         None => {}
+    }
+    fields.check(
+        !by_consent || sent.consent_override.is_none(),
+        "override_reason",
+        "is given, and the legal basis is consent: that is overridden on another basis alone",
+    );
+    if !by_consent {
+        overriding::check_fields(&mut fields, sent, &disclosed, now_s);
     }
     content_texts(&mut fields, content);
     fields.finish()

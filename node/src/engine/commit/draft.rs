@@ -32,6 +32,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub(super) fn prepare(
         &mut self,
         by: &Actor,
+        approver: &str,
         write: Write,
         group: &Group,
         now_ms: u64,
@@ -46,18 +47,19 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 let mut second = [0; 16];
                 self.rng.fill_bytes(&mut second);
                 let after = group.prepared.len() as u64;
-                let sent = self.seal(by, key, sent, after, now_ms)?;
-                let told = self.seal(by, second, told, after + 1, now_ms)?;
+                let sent = self.seal((by, approver), key, sent, after, now_ms)?;
+                let told = self.seal((by, ""), second, told, after + 1, now_ms)?;
                 return Ok(vec![sent, told]);
             }
             Write::Advance { id, command, note, .. } => {
                 self.advance(key, id, command, note, group, now_ms)?
             }
             Write::Publish { .. } | Write::Inform { .. } => {
-                return self.inform(by, write, group, now_ms);
+                return self.inform((by, approver), write, group, now_ms);
             }
         };
-        Ok(vec![self.seal(by, key, draft, group.prepared.len() as u64, now_ms)?])
+        let after = group.prepared.len() as u64;
+        Ok(vec![self.seal((by, approver), key, draft, after, now_ms)?])
     }
 
     pub(super) fn send(

@@ -31,10 +31,11 @@ struct Told {
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
-    /// The entries that a write on a share leads to; the first bears its key.
+    /// The entries that a write on a share leads to; the first bears its key. `by`: who, and who has
+    /// approved.
     pub(super) fn inform(
         &mut self,
-        by: &Actor,
+        by: (&Actor, &str),
         write: Write,
         group: &Group,
         now_ms: u64,

@@ -22,6 +22,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Write::PassOn { key, id, to, told, services, withhold } = write else {
             return Err(Refused::Internal("no case is passed on".into()));
         };
+        if told.as_ref().is_some_and(|told| referral::overriding::is_override(&told.0)) {
+            return Err(Refused::State(
+                "nobody's word is overridden in passing a case on; nothing was written. Where it must \
+                 be, send a referral of its own"
+                    .into(),
+            ));
+        }
         let first = group.referrals.get(&id).or_else(|| self.referrals.get(&id));
         let first = first.ok_or(Refusal::NotFound)?;
         if withhold.iter().any(|field| !CONTENT_FIELDS.contains(&field.as_str())) {

@@ -19,10 +19,11 @@ use super::{Engine, Prepared, Receipt, Refused, draft::Draft};
 use crate::local::Actor;
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
-    /// Seals a draft and makes its entry, which will be the one `after` further than the log's end.
+    /// Seals a draft and makes its entry, which will be the one `after` further than the log's end: in
+    /// the name of one person and, where a second has approved it, of both.
     pub(super) fn seal(
         &mut self,
-        by: &Actor,
+        (by, approver): (&Actor, &str),
         key: [u8; 16],
         draft: Draft,
         after: u64,
@@ -34,7 +35,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             origin: origin.to_string(),
             event_id: key.to_vec(),
             actor: by.pseudonym().into(),
-            approver: String::new(),
+            approver: approver.into(),
             addressees: draft.addressees.iter().map(Society::to_string).collect(),
             event: Some(draft.event),
         };

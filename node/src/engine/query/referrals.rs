@@ -166,7 +166,27 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 .unwrap_or_default()
                 .into(),
             onward: referral.effective().filter_map(onward_of).collect(),
+            overridden: self.overridden(referral),
             delivery: delivery.unwrap_or_default() as i32,
+        })
+    }
+
+    /// That the person's word was overridden, why, and by whom.
+    fn overridden(&self, referral: &Referral) -> Option<api::Overridden> {
+        let given = referral.sent.consent_override.as_ref()?;
+        let sent = referral.outcomes.iter().map(|outcome| &outcome.event);
+        let sent = sent.into_iter().find(|event| event.kind() == Some(referral::Kind::Sent))?;
+        let own = sent.society == self.identity.society;
+        let who = |pseudonym: &str| {
+            let name = self.local.name_of(pseudonym).filter(|_| own);
+            name.map_or_else(|| pseudonym.to_owned(), ToOwned::to_owned)
+        };
+        Some(api::Overridden {
+            reason: codes::name::<v1::OverrideReason>(given.reason).into(),
+            basis: codes::name::<v1::LegalBasis>(referral.sent.legal_basis).into(),
+            author: who(&sent.actor),
+            approver: who(&sent.approver),
+            by_two: sent.is_approved(),
         })
     }
 

@@ -173,6 +173,7 @@ async fn passing_a_case_on_as_it_is_known_is_recorded_as_a_reading() {
         idempotency_key: vec![1; 16],
         sent: Some(sent),
         content: Some(content),
+        draft: String::new(),
     };
     let mut sender = ReferralsClient::new(sg.operator.clone());
     let id = sender.send(request).await.unwrap().into_inner().id;

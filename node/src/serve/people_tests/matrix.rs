@@ -146,6 +146,7 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
     let sg = Node::start(&mut federation, "sg").await;
     let own = send(&sg.operator, 1, "ph", &["health"]).await;
     let mut shares = InformationClient::new(sg.operator.clone());
+    let asked_for = ask_for_two(&sg).await;
     for role in Role::ALL.iter().copied() {
         let person = sg.person(role.name(), &[role]).await;
         for action in Action::ALL.iter().copied().filter(|action| !action.is_about_a_case()) {
@@ -158,11 +159,14 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                         idempotency_key: key,
                         sent: Some(sent),
                         content: Some(content),
+                        draft: String::new(),
                     };
                     let mut drafts = DraftsClient::new(person.clone());
                     let kept = drafts.save(api::SaveDraftRequest::default()).await;
                     assert_eq!(kept.is_ok(), expected, "{role}: draft");
-                    assert_eq!(drafts.list(api::ListDraftsRequest {}).await.is_ok(), expected);
+                    let writes = may(role, Relation::Nothing, Action::WriteInformation);
+                    let some = expected || writes == Verdict::Allow;
+                    assert_eq!(drafts.list(api::ListDraftsRequest {}).await.is_ok(), some);
                     ReferralsClient::new(person.clone()).send(request).await.map(drop)
                 }
                 Action::Status => {
@@ -199,12 +203,41 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                         idempotency_key: other,
                         id,
                         version: 0,
+                        draft: String::new(),
                         response: Some(acknowledge),
                     };
                     let said = InformationClient::new(person.clone()).respond(request).await;
                     let text = said.unwrap_err().message().to_owned();
                     let may = text.contains("for others to say that");
                     assert_eq!(may, expected, "{role} + {action}: {text}");
+                    continue;
+                }
+                // Whoever may is told what waits for them; for others nothing does.
+                Action::ApproveOverride | Action::ApproveInformation => {
+                    let mut approvals = ApprovalsClient::new(person.clone());
+                    let waiting = approvals.list(api::ListApprovalsRequest {}).await.unwrap();
+                    let of = match action {
+                        Action::ApproveOverride => "override",
+                        _ => "information",
+                    };
+                    let waiting = waiting.into_inner().waiting;
+                    let asked = waiting.iter().filter(|info| info.of == of);
+                    assert_eq!(asked.count(), usize::from(expected), "{role}: {of}");
+                    for draft in &asked_for {
+                        let id = draft.clone();
+                        let got = approvals.get(api::DraftRequest { id: id.clone() }).await;
+                        let may = waiting.iter().any(|info| info.draft == *draft);
+                        assert_eq!(got.is_ok(), may, "{role} reads {draft}");
+                        let answer = api::AnswerApprovalRequest {
+                            draft: id,
+                            approve: true,
+                            ..Default::default()
+                        };
+                        // The digest is wrong: nobody approves unseen.
+                        let code = approvals.answer(answer).await.unwrap_err().code();
+                        let refused = if may { Code::FailedPrecondition } else { Code::NotFound };
+                        assert_eq!(code, refused, "{role} answers {draft}");
+                    }
                     continue;
                 }
                 Action::WriteInformation => {
@@ -248,6 +281,29 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
         }
     }
     sg.running.stop().await.unwrap();
+}
+
+/// A draft of each kind for which a second person is asked; their ids.
+async fn ask_for_two(node: &Node) -> Vec<String> {
+    let author = node.person("author", &[Role::Caseworker, Role::InformationEditor]).await;
+    let mut drafts = DraftsClient::new(author.clone());
+    let mut approvals = ApprovalsClient::new(author);
+    let mut ids = Vec::new();
+    let referral = tutti_core::referral::form::example()
+        .replace("legal_basis = \"consent\"", "legal_basis = \"vital_interest\"")
+        .replace("status = \"given\"", "status = \"refused\"")
+        .replace("purpose = ", "override_reason = \"life_at_risk\"\npurpose = ");
+    let share = tutti_core::information::form::example().to_owned();
+    for (form, used) in [(referral, "send"), (share, "publish")] {
+        let request = api::SaveDraftRequest { form, r#use: used.into(), ..Default::default() };
+        let saved = drafts.save(request).await.unwrap().into_inner();
+        assert_eq!(saved.faults, Vec::<String>::new());
+        let reason = "she is in danger now, and cannot be asked again".into();
+        let ask = api::AskApprovalRequest { draft: saved.id.clone(), reason };
+        approvals.ask(ask).await.unwrap();
+        ids.push(saved.id);
+    }
+    ids
 }
 
 fn share(key: Vec<u8>) -> api::PublishInformationRequest {

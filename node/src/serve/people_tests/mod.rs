@@ -16,9 +16,9 @@ use tutti_core::{
 use tutti_proto::{
     node::v1::{
         self as api, access_client::AccessClient, advance_referral_request::Transition,
-        drafts_client::DraftsClient, information_client::InformationClient, log_client::LogClient,
-        login_client::LoginClient, node_client::NodeClient, people_client::PeopleClient,
-        referrals_client::ReferralsClient,
+        approvals_client::ApprovalsClient, drafts_client::DraftsClient,
+        information_client::InformationClient, log_client::LogClient, login_client::LoginClient,
+        node_client::NodeClient, people_client::PeopleClient, referrals_client::ReferralsClient,
     },
     v1,
 };
@@ -87,6 +87,7 @@ async fn send(connection: &Connection, key: u8, to: &str, services: &[&str]) -> 
         idempotency_key: vec![key; 16],
         sent: Some(sent),
         content: Some(content),
+        draft: String::new(),
     };
     ReferralsClient::new(connection.clone()).send(request).await.unwrap().into_inner().id
 }

@@ -7,7 +7,10 @@ use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{Case, Code, Findings};
 use crate::{
-    referral::{CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, consent_is_given, uncovered},
+    referral::{
+        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, consent_is_given, overriding,
+        uncovered,
+    },
     society::Society,
 };
 
@@ -35,6 +38,9 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
         };
         let event = &outcome.event;
         unlisted(case, event, transition, findings);
+        if let Transition::Sent(sent) = transition {
+            overridden(case, event, sent, findings);
+        }
         let kind = event.kind();
         let self_contained = matches!(kind, Some(Kind::Sent | Kind::Reopened));
         let judged = case.whole || self_contained;
@@ -104,6 +110,49 @@ fn consent(case: &Case, event: &Event, disclosure: &Disclosure, findings: &mut F
     if !beyond.is_empty() {
         let text = format!("{kind}: the consent does not cover {}", beyond.join(", "));
         findings.add(Code::ConsentScope, &place, text);
+    }
+}
+
+/// Whether the person's word was overridden as it must be: with a reason that fits, by two persons.
+fn overridden(case: &Case, event: &Event, sent: &v1::Sent, findings: &mut Findings) {
+    use overriding::Fault;
+    let place = case.place(&event.at);
+    let by_consent = sent.legal_basis == v1::LegalBasis::Consent as i32;
+    if by_consent && sent.consent_override.is_some() {
+        let text = "it overrides the person's word, and rests on it";
+        return findings.add(Code::OverrideUnfounded, place, text);
+    }
+    let at_s = Some(event.recorded_at_ms / 1000);
+    let said = |words: &[overriding::Beyond]| {
+        words.iter().map(|word| word.name()).collect::<Vec<_>>().join(", ")
+    };
+    match overriding::fault(sent, &sent.information_disclosed, at_s) {
+        None => {}
+        Some(Fault::Missing(words)) => {
+            let text =
+                format!("sent all the same, and no reason is given: the person {}", said(&words));
+            findings.add(Code::OverrideMissing, &place, text);
+        }
+        Some(Fault::Nothing) => {
+            let text = "an override where there was nothing to override";
+            findings.add(Code::OverrideUnfounded, &place, text);
+        }
+        Some(Fault::Unfit(words)) => {
+            let text = format!(
+                "the reason does not override that the person {} on this basis",
+                said(&words)
+            );
+            findings.add(Code::OverrideUnfounded, &place, text);
+        }
+    }
+    if sent.consent_override.is_none() || event.is_approved() {
+        return;
+    }
+    if event.approver.is_empty() {
+        let text = "the person's word was overridden by one person alone";
+        findings.add(Code::OverrideUnapproved, place, text);
+    } else {
+        findings.add(Code::ApprovedBySame, place, "whoever sent it approved it too");
     }
 }
 

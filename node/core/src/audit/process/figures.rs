@@ -39,6 +39,10 @@ pub struct Figures {
     pub cancelled: u64,
     /// Were stopped: consent withdrawn, erasure asked for, entered in error.
     pub stopped: u64,
+    /// Went beyond what the person agreed to, by two persons' word.
+    pub overridden: u64,
+    /// Rest on another basis than consent, with no word of what the person was asked.
+    pub unasked: u64,
     /// Wait for an answer that is overdue.
     pub overdue: u64,
     /// The receiver wrote nothing, of those that it had the time to answer.
@@ -104,6 +108,9 @@ impl Counting {
     pub(super) fn take(&mut self, case: &Case) {
         let referral = case.referral;
         let figures = &mut self.figures;
+        let by_consent = referral.sent.legal_basis == v1::LegalBasis::Consent as i32;
+        figures.overridden += u64::from(referral.sent.consent_override.is_some());
+        figures.unasked += u64::from(!by_consent && referral.sent.consent.is_none());
         let had = |kind: Kind| referral.effective().any(|event| event.kind() == Some(kind));
         let first = |may: &dyn Fn(Kind) -> bool| {
             let mut own = referral.effective().filter(|event| event.society == referral.receiver);

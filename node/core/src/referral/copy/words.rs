@@ -54,6 +54,21 @@ pub(super) fn basis(code: &str) -> &'static str {
     }
 }
 
+/// Why it went beyond what the person agreed to. Two people of the society have decided that.
+pub(super) fn overriding(code: &str) -> &'static str {
+    match code {
+        "life_at_risk" => "Two people of the society decided so: your life was at risk",
+        "cannot_consent" => "Two people of the society decided so: you could not be asked",
+        "child_best_interest" => "Two people of the society decided so, for the good of a child",
+        "serious_harm_to_others" => {
+            "Two people of the society decided so: others were in serious danger"
+        }
+        "consent_unobtainable" => "Two people of the society decided so: you could not be reached",
+        "legal_duty" => "Two people of the society decided so: a law asks for it",
+        _ => "Two people of the society decided so",
+    }
+}
+
 /// Who agreed.
 pub(super) fn giver(code: &str) -> &'static str {
     match code {

@@ -115,6 +115,7 @@ fn honest(dice: &mut Dice) -> (Vec<Event>, [Book; 2]) {
             addressees: vec![society(codes[1 - side])],
             has_content: dice.below(2) == 0,
             actor: String::new(),
+            approver: String::new(),
             body,
         };
         if event.referral_id() != Some(id()) {

@@ -162,6 +162,7 @@ fn event_about(by: &str, index: u64, kind: Kind, seen: Option<u64>, about: &Even
         addressees: vec![society(other)],
         has_content: true,
         actor: String::new(),
+        approver: String::new(),
         body: v1::ReferralEvent {
             referral_id: id().as_bytes().to_vec(),
             seen: seen.map(|index| EventRef { origin: origin(other), index }.to_seen()),
