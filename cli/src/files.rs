@@ -57,6 +57,17 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes bytes to standard output as they are. Who has seen enough of them may leave.
+pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::io(Path::new("standard output"), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn write(path: &Path, bytes: &[u8], options: &mut fs::OpenOptions) -> Result<(), Failure> {
     let mut file = options.open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {

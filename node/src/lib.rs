@@ -20,6 +20,7 @@ pub mod keyring;
 pub mod local;
 mod logging;
 mod metrics;
+pub mod paper;
 pub mod peers;
 pub mod rosters;
 pub mod serve;

@@ -1,14 +1,15 @@
 //! `tutti referral print`.
 
-use std::path::PathBuf;
+use std::{io::IsTerminal as _, path::PathBuf};
 
-use clap::Args;
-use tutti_core::referral::copy::{self, Copy, Erased};
+use clap::{Args, ValueEnum};
+use tutti_core::referral::copy::{self, Copy, Erased, Language};
+use tutti_node::paper::{self, Fonts};
 use tutti_proto::node::v1::{GetReferralRequest, PeersRequest, StatusRequest};
 
 use super::IdArg;
 use crate::{
-    failure::{Exit, Outcome},
+    failure::{Exit, Failure, Outcome},
     files, names,
     node::{self, NodeArgs},
     screen::say,
@@ -17,19 +18,46 @@ use crate::{
 
 /// Make the person's own copy of a referral: a page to print, or to show on a screen.
 ///
-/// It says what was passed on, to whom, why, until when, and how to take consent back. It is HTML
-/// that every browser opens and prints (there also as PDF), in whatever scripts the case is written.
-/// It opens the case, and that is recorded like any other reading. Give it to the person and delete
-/// the file.
+/// It says what was passed on, to whom, why, until when, and how to take consent back, in the
+/// language that the person reads; what the case says stays as it was written, in whatever script. It
+/// is HTML that every browser opens and prints, or a PDF made with the fonts of this machine. It
+/// opens the case, and that is recorded like any other reading. Give it to the person and delete the
+/// file.
 #[derive(Debug, Args)]
 pub(crate) struct Print {
     #[command(flatten)]
     id: IdArg,
-    /// A new file for the page; if not given, it goes to standard output.
+    /// A new file for the page; if not given, it goes to standard output. A PDF where it ends in
+    /// `.pdf`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// What kind of file, whatever its name.
+    #[arg(long, value_name = "FORM")]
+    format: Option<Format>,
+    /// The language of the page's own words. All but English were translated by Tutti's makers: let
+    /// somebody who speaks it read one before you give the first away.
+    #[arg(long, value_name = "CODE", default_value = "en", value_parser = language)]
+    language: Language,
+    /// A folder with more fonts for a PDF, tried before those of this machine.
+    #[arg(long, value_name = "FOLDER")]
+    fonts: Option<PathBuf>,
     #[command(flatten)]
     node: NodeArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a browser.
+    Html,
+    /// For a printer.
+    Pdf,
+}
+
+fn language(code: &str) -> Result<Language, String> {
+    Language::parse(code).ok_or_else(|| {
+        let known: Vec<&str> = Language::ALL.iter().map(|language| language.code()).collect();
+        format!("there are {}", known.join(", "))
+    })
 }
 
 impl Print {
@@ -76,13 +104,13 @@ impl Print {
         // After a reopening the case is there again.
         let erased = erased.filter(|_| referral.content.is_none());
         let sent = referral.sent.clone().unwrap_or_default();
-        let page = copy::html(&Copy {
+        let copy = Copy {
             id: &referral.id,
             sender: &name(&referral.sender),
             receiver: &name(&referral.receiver),
             sent: &sent,
             sent_at: referral.sent_at_ms / 1000,
-            state: &names::referral_state(referral.state()).replace('_', " "),
+            state: names::referral_state(referral.state()),
             content: referral.content.as_ref(),
             notes: &notes,
             consent: referral.consent.as_ref(),
@@ -90,16 +118,42 @@ impl Print {
             kept_until: referral.retained_until_ms / 1000,
             erased: erased.as_ref(),
             made_at: time::now_ms() / 1000,
-        });
+        };
+        let page = copy::page(&copy, self.language);
+        let ending = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "pdf");
+        let pdf = match self.format {
+            Some(format) => format == Format::Pdf,
+            None => self.out.as_ref().is_some_and(ending),
+        };
+        let bytes = if pdf {
+            paper::pdf(&page, &mut Fonts::installed(self.fonts.as_deref())).map_err(|error| {
+                Failure::new(Exit::Usage, error.to_string()).todo(error.advice())
+            })?
+        } else {
+            copy::html(&page).into_bytes()
+        };
         match &self.out {
-            None => say(page.trim_end()),
+            None if pdf && std::io::stdout().is_terminal() => {
+                return Err(Failure::new(Exit::Usage, "a PDF is not for a terminal")
+                    .todo("give --out FILE, or send it on to a program that prints"));
+            }
+            None => files::to_stdout(&bytes)?,
             Some(file) => {
-                files::write_private(file, page.as_bytes())?;
+                files::write_private(file, &bytes)?;
                 say(format!(
                     "The person's copy is in {}. Print it, give it to the person, and delete the file.",
                     file.display()
                 ));
             }
+        }
+        let reads = referral.content.iter().filter_map(|content| content.person.as_ref());
+        let reads = reads.flat_map(|person| &person.languages);
+        let reads = reads.filter_map(|code| Language::parse(code)).next();
+        if let Some(reads) = reads.filter(|reads| *reads != self.language && self.out.is_some()) {
+            say(format!(
+                "The case names a language that the page can be made in, too: --language {}",
+                reads.code()
+            ));
         }
         Ok(Exit::Ok)
     }

@@ -1,25 +1,23 @@
 //! The person's own copy: one page that says what was passed on, to whom, why, until when, and how
-//! to take consent back.
+//! to take consent back, in the language that the person reads. [`page`] says what stands in it,
+//! [`html`] gives that to a browser; what gives it to paper needs fonts, and is the node's.
 //!
-//! It is plain HTML that a browser shows and prints: no script, nothing that is fetched, one style
-//! that the page's own policy names by its hash. Invariants: every text by others is escaped here,
-//! in one place, and stands in an element that keeps its direction to itself, so that Arabic in an
-//! English page (or a trick with directions) disturbs nothing around it; what cannot be shown is a
-//! replacement character.
+//! Invariants: whose words they are goes with every piece of text, and a text by others keeps its
+//! direction to itself, so that Arabic in an English page (or a trick with directions) disturbs
+//! nothing around it.
 
+mod html;
+mod page;
 mod words;
 
-use std::fmt::Write as _;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sha2::{Digest as _, Sha256};
 use tutti_proto::v1;
 
 use super::codes::{self, Code};
 use crate::fields::seconds_to_date;
-use words::{label, plain};
-
-const STYLE: &str = include_str!("copy/style.css");
+pub use html::html;
+pub use page::{Block, Line, Page, Piece, Weight};
+use words::Words;
+pub use words::{Direction, Language};
 
 /// What the page is made of.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +32,7 @@ pub struct Copy<'a> {
     pub sent: &'a v1::Sent,
     /// When, seconds since the Unix epoch.
     pub sent_at: u64,
-    /// Where it stands, for people.
+    /// The name of the state it is in, `in_progress`.
     pub state: &'a str,
     /// The case; `None` where it was erased or cannot be read.
     pub content: Option<&'a v1::ReferralContent>,
@@ -61,210 +59,181 @@ pub struct Erased {
     pub open: Vec<String>,
 }
 
-/// The whole page, UTF-8.
-pub fn html(copy: &Copy) -> String {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
-    let mut page = Page(String::new());
-    page.raw(&format!(
-        "<!DOCTYPE html>\n<html lang=\"en\" dir=\"ltr\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
-         'sha256-{hash}'; base-uri 'none'; form-action 'none'\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" \
-         content=\"no-referrer\">\n<title>Your copy of referral "
-    ));
-    page.text(copy.id.get(..8).unwrap_or(copy.id));
-    page.raw("</title>\n<style>");
-    page.raw(STYLE);
-    page.raw("</style>\n</head>\n<body>\n<main>\n<header>\n<h1>Your copy</h1>\n<p class=\"lead\">");
-    page.bdi(copy.sender);
-    page.raw(" has asked ");
-    page.bdi(copy.receiver);
-    page.raw(
-        " to help you. This page is for you. It says what was passed on about you, to whom, why, \
-         until when, and how you can take it back. Keep it where nobody finds it who should \
-         not.</p>\n</header>\n",
-    );
+/// What the page says, in that language; what the case says stays as it was written.
+pub fn page(copy: &Copy, language: Language) -> Page {
+    let words = language.words();
+    let sender = ("sender", Line::theirs(copy.sender));
+    let receiver = ("receiver", Line::theirs(copy.receiver));
+    let number = copy.id.get(..8).unwrap_or(copy.id);
+    let mut blocks = vec![
+        Block::Title(Line::ours(words.heading)),
+        Block::Lead(Line::fill(words.lead, &[sender, receiver])),
+    ];
     if let Some(erased) = copy.erased {
-        erasure(&mut page, erased);
+        erasure(&mut blocks, words, erased);
     }
-    to_whom(&mut page, copy);
-    what(&mut page, copy);
-    why(&mut page, copy);
-    until(&mut page, copy);
-    how_to_withdraw(&mut page, copy);
-    page.raw("<footer><p>Referral <code>");
-    page.text(copy.id);
-    page.raw("</code>, sent on ");
-    page.text(&seconds_to_date(copy.sent_at));
-    page.raw(". This page was made on ");
-    page.text(&seconds_to_date(copy.made_at));
-    page.raw(", and says how it was then: ");
-    page.text(copy.state);
-    page.raw(".</p></footer>\n</main>\n</body>\n</html>\n");
-    page.0
+    to_whom(&mut blocks, words, copy);
+    what(&mut blocks, words, copy);
+    why(&mut blocks, words, copy);
+    until(&mut blocks, words, copy);
+    how_to_withdraw(&mut blocks, words, copy, number);
+    let day = |seconds| Line::ours(&seconds_to_date(seconds));
+    blocks.push(Block::Footer(Line::fill(
+        words.footer,
+        &[
+            ("id", Line::theirs(copy.id)),
+            ("sent", day(copy.sent_at)),
+            ("made", day(copy.made_at)),
+            ("state", Line::ours(&words.code(copy.state))),
+        ],
+    )));
+    Page { language, title: words.title.replace("{number}", number), blocks }
 }
 
-fn erasure(page: &mut Page, erased: &Erased) {
-    page.raw("<section class=\"erased\">\n<h2>It was erased</h2>\n<p>What was passed on about you has been erased. ");
+fn erasure(blocks: &mut Vec<Block>, words: &Words, erased: &Erased) {
+    blocks.push(Block::Section(Weight::Erased, Line::ours(words.erased)));
+    let mut line = Line::ours(words.erased_text);
     if !erased.confirmed.is_empty() {
-        page.raw("Confirmed by ");
-        page.list(&erased.confirmed);
-        page.raw(". ");
+        let names = list(words, &erased.confirmed);
+        line = line.then(Line::fill(words.confirmed, &[("list", names)]));
     }
     if !erased.open.is_empty() {
-        page.raw("<strong>Not confirmed yet by ");
-        page.list(&erased.open);
-        page.raw(".</strong>");
+        let names = list(words, &erased.open);
+        line = line.then(Line::fill(words.unconfirmed, &[("list", names)]).strong());
     }
-    page.raw("</p>\n</section>\n");
+    blocks.push(Block::Paragraph(line));
 }
 
-fn to_whom(page: &mut Page, copy: &Copy) {
-    page.raw("<section>\n<h2>To whom</h2>\n<p>From ");
-    page.bdi(copy.sender);
-    page.raw(" to ");
-    page.bdi(copy.receiver);
-    if !copy.onward.is_empty() {
-        page.raw(", and from there to ");
-        page.list(copy.onward);
-    }
-    page.raw(". Others may carry it, sealed, and cannot read it. Auditors of these societies can read what \
-         is noted below without your name, to see that all was done rightly.</p>\n",);
+fn to_whom(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
+    blocks.push(Block::Section(Weight::Plain, Line::ours(words.to_whom)));
+    let sentence = if copy.onward.is_empty() { words.parties } else { words.parties_onward };
+    let parties = Line::fill(
+        sentence,
+        &[
+            ("sender", Line::theirs(copy.sender)),
+            ("receiver", Line::theirs(copy.receiver)),
+            ("list", list(words, copy.onward)),
+        ],
+    );
+    blocks.push(Block::Paragraph(parties.then(Line::ours(words.others))));
     if !copy.sent.restrictions.is_empty() {
-        page.raw("<p>It must never reach ");
-        let never = copy.sent.restrictions.iter().map(|code| {
-            plain(codes::name::<v1::Restriction>(*code).trim_start_matches("never_to_"))
-        });
-        page.list(&never.collect::<Vec<_>>());
-        page.raw(".</p>\n");
+        let never = copy.sent.restrictions.iter();
+        let never: Vec<String> =
+            never.map(|code| words.code(codes::name::<v1::Restriction>(*code))).collect();
+        let never = list(words, &never);
+        blocks.push(Block::Paragraph(Line::fill(words.never, &[("list", never)])));
     }
-    page.raw("</section>\n");
 }
 
-fn what(page: &mut Page, copy: &Copy) {
-    page.raw("<section>\n<h2>What was passed on</h2>\n");
+fn what(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
+    blocks.push(Block::Section(Weight::Plain, Line::ours(words.what)));
+    let fields = |names: &[String]| -> Line {
+        let names: Vec<String> = names.iter().map(|name| words.field(name).to_owned()).collect();
+        list(words, &names)
+    };
     match copy.content {
-        Some(content) => {
-            page.raw("<dl>\n");
-            for (name, value) in values(content) {
-                page.entry(label(name), &value);
-            }
-            page.raw("</dl>\n");
-        }
+        Some(content) => pairs(blocks, values(words, content)),
         None => {
-            let names = copy.sent.information_disclosed.iter().map(|name| label(name).to_owned());
-            page.raw("<p>These were passed on, and are not here to be shown: ");
-            page.list(&names.collect::<Vec<_>>());
-            page.raw(".</p>\n");
+            let names = fields(&copy.sent.information_disclosed);
+            blocks.push(Block::Paragraph(Line::fill(words.not_here, &[("list", names)])));
         }
     }
     for (by, day, note) in copy.notes {
-        page.raw("<h3>");
-        page.bdi(by);
-        page.raw(" wrote on ");
-        page.text(&seconds_to_date(*day));
-        page.raw("</h3>\n<p class=\"free\" dir=\"auto\">");
-        page.text(note);
-        page.raw("</p>\n");
+        let day = Line::ours(&seconds_to_date(*day));
+        let wrote = Line::fill(words.wrote, &[("who", Line::theirs(by)), ("day", day)]);
+        blocks.push(Block::Heading(wrote));
+        blocks.push(Block::Text(note.clone()));
     }
-    let general = [
-        ("Countries", countries(copy.sent)),
-        ("What makes it harder for you", names::<v1::Vulnerability>(&copy.sent.vulnerabilities)),
-        ("Age group", words::age(codes::name::<v1::AgeBand>(copy.sent.age_band))),
-    ];
-    page.raw("<h3>Noted for the help itself, without your name</h3>\n<dl>\n");
-    for (name, value) in general {
-        page.entry(name, &value);
-    }
-    page.raw("</dl>\n");
+    blocks.push(Block::Heading(Line::ours(words.noted)));
+    let age = words.code(codes::name::<v1::AgeBand>(copy.sent.age_band));
+    pairs(
+        blocks,
+        vec![
+            (words.countries, countries(words, copy.sent)),
+            (words.vulnerabilities, names::<v1::Vulnerability>(words, &copy.sent.vulnerabilities)),
+            (words.age_group, age),
+        ],
+    );
     if !copy.sent.information_withheld.is_empty() {
-        let names = copy.sent.information_withheld.iter().map(|name| label(name).to_owned());
-        page.raw("<p>Left out on purpose: ");
-        page.list(&names.collect::<Vec<_>>());
-        page.raw(".</p>\n");
+        let names = fields(&copy.sent.information_withheld);
+        blocks.push(Block::Paragraph(Line::fill(words.withheld, &[("list", names)])));
     }
-    page.raw("</section>\n");
 }
 
-fn why(page: &mut Page, copy: &Copy) {
+fn why(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
     let sent = copy.sent;
-    page.raw("<section>\n<h2>Why</h2>\n<dl>\n");
-    page.entry("Help that was asked for", &names::<v1::ServiceCategory>(&sent.services_requested));
-    page.entry(
-        "Help that was given before",
-        &names::<v1::ServiceCategory>(&sent.services_provided),
+    let overridden: Vec<i32> = sent.consent_override.iter().map(|given| given.reason).collect();
+    blocks.push(Block::Section(Weight::Plain, Line::ours(words.why)));
+    pairs(
+        blocks,
+        vec![
+            (words.requested, names::<v1::ServiceCategory>(words, &sent.services_requested)),
+            (words.provided, names::<v1::ServiceCategory>(words, &sent.services_provided)),
+            (words.used_for, names::<v1::Purpose>(words, &[sent.purpose])),
+            (words.allowed_by, names::<v1::LegalBasis>(words, &[sent.legal_basis])),
+            (words.beyond, names::<v1::OverrideReason>(words, &overridden)),
+        ],
     );
-    page.entry("It may be used for", &names::<v1::Purpose>(&[sent.purpose]));
-    let basis = codes::name::<v1::LegalBasis>(sent.legal_basis);
-    page.entry("What allows it", words::basis(basis));
-    if let Some(given) = &sent.consent_override {
-        page.entry(
-            "Beyond what you agreed to",
-            words::overriding(codes::name::<v1::OverrideReason>(given.reason)),
-        );
-    }
-    page.raw("</dl>\n");
     let agreed = |consent: &&v1::Consent| super::check::holds(Some(consent));
-    if let Some(consent) = copy.consent.filter(agreed) {
-        page.raw("<h3>What you agreed to</h3>\n<dl>\n");
-        page.entry("Who agreed", words::giver(codes::name::<v1::ConsentGiver>(consent.given_by)));
-        page.entry("How", &plain(codes::name::<v1::ConsentForm>(consent.form)));
-        page.entry("Explained on", &seconds_to_date(consent.explained_at));
-        page.entry("For whom", &consent.recipients.join(", ").to_uppercase());
-        let fields: Vec<&str> = consent.fields.iter().map(|name| label(name)).collect();
-        page.entry("Only", &fields.join(", "));
-        page.entry("To be used for", &names::<v1::Purpose>(&consent.purposes));
-        page.entry("Until", &seconds_to_date(consent.expires_at));
-        page.raw("</dl>\n");
-    }
-    page.raw("</section>\n");
-}
-
-fn until(page: &mut Page, copy: &Copy) {
-    page.raw("<section>\n<h2>Until when</h2>\n<p>");
-    match (copy.erased, seconds_to_date(copy.kept_until)) {
-        (Some(_), _) => page.raw("It is not kept any more."),
-        (None, day) if day.is_empty() => page.raw("As long as the societies have agreed."),
-        (None, day) => {
-            page.raw("It is kept until ");
-            page.text(&day);
-            page.raw(" at the latest, if nothing more happens; then both societies erase it.");
-        }
-    }
-    page.raw("</p>\n</section>\n");
-}
-
-fn how_to_withdraw(page: &mut Page, copy: &Copy) {
-    page.raw(
-        "<section class=\"withdraw\">\n<h2>How to take it back</h2>\n<p>You may say at any time \
-         that you no longer agree. You need not say why, and it costs you nothing. Say it to ",
+    let Some(consent) = copy.consent.filter(agreed) else { return };
+    blocks.push(Block::Heading(Line::ours(words.agreed)));
+    let fields: Vec<&str> = consent.fields.iter().map(|name| words.field(name)).collect();
+    pairs(
+        blocks,
+        vec![
+            (words.who_agreed, names::<v1::ConsentGiver>(words, &[consent.given_by])),
+            (words.how_agreed, names::<v1::ConsentForm>(words, &[consent.form])),
+            (words.explained_on, seconds_to_date(consent.explained_at)),
+            (words.for_whom, consent.recipients.join(", ").to_uppercase()),
+            (words.only, fields.join(words.comma)),
+            (words.purposes, names::<v1::Purpose>(words, &consent.purposes)),
+            (words.agreed_until, seconds_to_date(consent.expires_at)),
+        ],
     );
-    page.bdi(copy.sender);
-    page.raw(" or to ");
-    page.bdi(copy.receiver);
-    page.raw(
-        ", in whatever way is safe for you, with the number below or without it. Then both stop at \
-         once and erase what they hold about you, and so does everybody to whom it was passed on. \
-         You may also ask what is written about you, and have it put right.</p>\n",
-    );
-    let focal = copy.content.and_then(|content| content.focal_point.as_ref());
-    page.raw("<dl>\n");
-    if let Some(focal) = focal {
-        page.entry("Whom to ask", &focal.name);
-        page.entry("How to reach them", &focal.contact);
-    }
-    page.entry("Number", copy.id.get(..8).unwrap_or(copy.id));
-    page.raw("</dl>\n</section>\n");
 }
 
-/// The fields of the case that hold something, by their names, in the order of the form.
-fn values(content: &v1::ReferralContent) -> Vec<(&'static str, String)> {
+fn until(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
+    blocks.push(Block::Section(Weight::Plain, Line::ours(words.until)));
+    blocks.push(Block::Paragraph(match (copy.erased, seconds_to_date(copy.kept_until)) {
+        (Some(_), _) => Line::ours(words.not_kept),
+        (None, day) if day.is_empty() => Line::ours(words.as_agreed),
+        (None, day) => Line::fill(words.kept, &[("day", Line::ours(&day))]),
+    }));
+}
+
+fn how_to_withdraw(blocks: &mut Vec<Block>, words: &Words, copy: &Copy, number: &str) {
+    blocks.push(Block::Section(Weight::Withdraw, Line::ours(words.withdraw)));
+    blocks.push(Block::Paragraph(Line::fill(
+        words.withdraw_text,
+        &[("sender", Line::theirs(copy.sender)), ("receiver", Line::theirs(copy.receiver))],
+    )));
+    let focal = copy.content.and_then(|content| content.focal_point.clone()).unwrap_or_default();
+    pairs(
+        blocks,
+        vec![
+            (words.whom_to_ask, focal.name),
+            (words.how_to_reach, focal.contact),
+            (words.number, number.to_owned()),
+        ],
+    );
+}
+
+/// The pairs that have a value.
+fn pairs(blocks: &mut Vec<Block>, mut pairs: Vec<(&'static str, String)>) {
+    pairs.retain(|(_, value)| !value.trim().is_empty());
+    if !pairs.is_empty() {
+        blocks.push(Block::Pairs(pairs));
+    }
+}
+
+/// The fields of the case, by their names, in the order of the form.
+fn values(words: &Words, content: &v1::ReferralContent) -> Vec<(&'static str, String)> {
     let person = content.person.clone().unwrap_or_default();
-    let yes = |flag: bool| if flag { "yes".to_owned() } else { String::new() };
+    let yes = |flag: bool| if flag { words.yes.to_owned() } else { String::new() };
     let age = if person.age == 0 { String::new() } else { person.age.to_string() };
-    vec![
+    let values = [
         ("person.name", person.name),
-        ("person.sex", plain(codes::name::<v1::Sex>(person.sex))),
+        ("person.sex", words.code(codes::name::<v1::Sex>(person.sex))),
         ("person.age", age),
         ("person.nationality", person.nationality.to_uppercase()),
         ("person.languages", person.languages.join(", ")),
@@ -279,77 +248,31 @@ fn values(content: &v1::ReferralContent) -> Vec<(&'static str, String)> {
         ("risk", content.risk.clone()),
         ("services_already_provided", content.services_already_provided.clone()),
         ("case_code", content.case_code.clone()),
-    ]
+    ];
+    values.into_iter().map(|(field, value)| (words.field(field), value)).collect()
 }
 
-fn countries(sent: &v1::Sent) -> String {
+fn countries(words: &Words, sent: &v1::Sent) -> String {
     let way = [
-        ("from ", &sent.country_of_origin),
-        ("now in ", &sent.country_of_stay),
-        ("to ", &sent.country_of_destination),
+        (words.from, &sent.country_of_origin),
+        (words.now_in, &sent.country_of_stay),
+        (words.to, &sent.country_of_destination),
     ];
     let named = way.iter().filter(|(_, country)| !country.is_empty());
     named
-        .map(|(word, country)| format!("{word}{}", country.to_uppercase()))
+        .map(|(phrase, country)| phrase.replace("{country}", &country.to_uppercase()))
         .collect::<Vec<_>>()
-        .join(", ")
+        .join(words.comma)
 }
 
-fn names<C: Code>(numbers: &[i32]) -> String {
+fn names<C: Code>(words: &Words, numbers: &[i32]) -> String {
     let known = numbers.iter().filter(|number| **number != 0);
-    known.map(|number| plain(codes::name::<C>(*number))).collect::<Vec<_>>().join(", ")
+    let names: Vec<String> = known.map(|number| words.code(codes::name::<C>(*number))).collect();
+    names.join(words.comma)
 }
 
-/// The page as it grows.
-struct Page(String);
-
-impl Page {
-    /// Our own markup.
-    fn raw(&mut self, markup: &str) {
-        self.0.push_str(markup);
-    }
-
-    /// Anybody's text.
-    fn text(&mut self, text: &str) {
-        for char in text.chars() {
-            match char {
-                '&' => self.raw("&amp;"),
-                '<' => self.raw("&lt;"),
-                '>' => self.raw("&gt;"),
-                '"' => self.raw("&quot;"),
-                '\'' => self.raw("&#39;"),
-                '\n' | '\t' => self.0.push(char),
-                char if char.is_control() => self.0.push('\u{fffd}'),
-                char => self.0.push(char),
-            }
-        }
-    }
-
-    /// Text within a line, whose direction is its own.
-    fn bdi(&mut self, text: &str) {
-        self.raw("<bdi>");
-        self.text(text);
-        self.raw("</bdi>");
-    }
-
-    fn list(&mut self, items: &[String]) {
-        for (at, item) in items.iter().enumerate() {
-            if at > 0 {
-                self.raw(if at + 1 == items.len() { " and " } else { ", " });
-            }
-            self.bdi(item);
-        }
-    }
-
-    /// A name and its value; nothing where there is no value.
-    fn entry(&mut self, name: &str, value: &str) {
-        if value.trim().is_empty() {
-            return;
-        }
-        let _ = write!(self.0, "<dt>{name}</dt><dd class=\"free\" dir=\"auto\">");
-        self.text(value);
-        self.raw("</dd>\n");
-    }
+fn list(words: &Words, items: &[String]) -> Line {
+    Line::list(items, words.comma, words.and)
 }
 
 #[cfg(test)]

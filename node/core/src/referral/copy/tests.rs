@@ -1,15 +1,22 @@
 #![allow(clippy::unwrap_used)]
 
-use super::*;
+use super::{page as page_in, *};
 use crate::referral::form::{ReferralForm, example};
 
 const DAY: u64 = 1_764_000_000;
 
 fn page(change: impl FnOnce(&mut v1::Sent, &mut v1::ReferralContent)) -> String {
+    page_of(Language::English, change)
+}
+
+fn page_of(
+    language: Language,
+    change: impl FnOnce(&mut v1::Sent, &mut v1::ReferralContent),
+) -> String {
     let form: ReferralForm = toml::from_str(example()).unwrap();
     let (mut sent, mut content) = form.to_messages().unwrap();
     change(&mut sent, &mut content);
-    html(&Copy {
+    let copy = Copy {
         id: "3f9a0000000000000000000000000000",
         sender: "Singapore Red Cross",
         receiver: "Philippine Red Cross",
@@ -23,7 +30,8 @@ fn page(change: impl FnOnce(&mut v1::Sent, &mut v1::ReferralContent)) -> String 
         kept_until: DAY + 86_400,
         erased: None,
         made_at: DAY,
-    })
+    };
+    html(&page_in(&copy, language))
 }
 
 #[test]
@@ -111,13 +119,13 @@ fn what_was_erased_is_said_and_not_shown() {
     let (mut sent, content) = form.to_messages().unwrap();
     sent.information_disclosed = crate::referral::disclosed(&content);
     let erased = Erased { confirmed: vec!["A".into()], open: vec!["B".into()] };
-    let page = html(&Copy {
+    let copy = Copy {
         id: "3f9a0000000000000000000000000000",
         sender: "A",
         receiver: "B",
         sent: &sent,
         sent_at: DAY,
-        state: "consent withdrawn",
+        state: "consent_withdrawn",
         content: None,
         notes: &[],
         consent: None,
@@ -125,11 +133,12 @@ fn what_was_erased_is_said_and_not_shown() {
         kept_until: DAY,
         erased: Some(&erased),
         made_at: DAY,
-    });
+    };
+    let page = html(&page_in(&copy, Language::English));
     for said in [
         "It was erased",
         "Confirmed by <bdi>A</bdi>",
-        "Not confirmed yet by <bdi>B</bdi>",
+        "Not confirmed yet by </strong><bdi>B</bdi>",
         "not kept any more",
         "<bdi>Name</bdi>",
     ] {
