@@ -56,6 +56,17 @@ pub struct Cosignature {
     line: Signature,
 }
 
+/// Bytes of a cosignature that is sent by itself: what its line holds in base64, which is the key
+/// ID, the time and the signature (C2SP signed-note, tlog-cosignature).
+pub const COSIGNATURE_BYTES: usize = 4 + 8 + 64;
+
+impl Cosignature {
+    /// As it is sent by itself: [`COSIGNATURE_BYTES`].
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.line.id().to_be_bytes().as_slice(), self.line.signature()].concat()
+    }
+}
+
 /// A head that its log has signed. Cheap to clone: a node keeps one for each witness.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignedHead {
@@ -228,19 +239,37 @@ impl SignedHead {
         Ok(())
     }
 
+    /// The same head without cosignatures.
+    pub fn bare(&self) -> Self {
+        Self { cosignatures: Arc::default(), ..self.clone() }
+    }
+
+    /// Adds a cosignature that came by itself ([`Cosignature::to_bytes`]), made by the `key` of
+    /// `society`, once it is verified against this head's text. Says whether it was.
+    pub fn add_cosignature(&mut self, society: Society, key: &NoteKey, bytes: &[u8]) -> bool {
+        let Some((id, signature)) = bytes.split_first_chunk::<4>() else { return false };
+        let line = Signature::new(key.name().into(), u32::from_be_bytes(*id), signature.into());
+        let Ok(line) = line else { return false };
+        let time_s = cosigned_at(&line).filter(|_| key.verify_text(&self.text, &line));
+        let Some(time_s) = time_s else { return false };
+        keep_earliest(Arc::make_mut(&mut self.cosignatures), Cosignature { society, time_s, line });
+        true
+    }
+
     /// Takes over the cosignatures that `other` has more. Says whether there were any; `false`
     /// too where `other` is not this very head.
     pub fn merge(&mut self, other: &Self) -> bool {
         if self.text != other.text {
             return false;
         }
-        let before = self.cosignatures.len();
+        let mut news = false;
         for cosignature in other.cosignatures.iter() {
             if !self.is_cosigned_by(cosignature.society) {
                 keep_earliest(Arc::make_mut(&mut self.cosignatures), cosignature.clone());
+                news |= self.is_cosigned_by(cosignature.society);
             }
         }
-        self.cosignatures.len() > before
+        news
     }
 
     /// Whether both heads cannot be true: same log and size, another root.
@@ -251,8 +280,8 @@ impl SignedHead {
     }
 }
 
-/// One cosignature a society, the earliest, in the order of their codes: the same set has the same
-/// bytes everywhere.
+/// One cosignature a society, the earliest, in the order of their codes, and the first of these
+/// where there are too many: whatever came first, the same is kept everywhere in the same bytes.
 fn keep_earliest(cosignatures: &mut Vec<Cosignature>, new: Cosignature) {
     match cosignatures.binary_search_by_key(&new.society, |own| own.society) {
         Ok(at) => {
@@ -262,8 +291,10 @@ fn keep_earliest(cosignatures: &mut Vec<Cosignature>, new: Cosignature) {
                 *own = new;
             }
         }
-        Err(at) if cosignatures.len() < COSIGNATURES_MAX => cosignatures.insert(at, new),
-        Err(_) => {}
+        Err(at) => {
+            cosignatures.insert(at, new);
+            cosignatures.truncate(COSIGNATURES_MAX);
+        }
     }
 }
 

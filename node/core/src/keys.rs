@@ -106,7 +106,12 @@ impl NoteKey {
 
     /// Checks one signature of `note` strictly.
     pub fn verify(&self, note: &Note, signature: &Signature) -> bool {
-        self.made(signature) && self.accepts(note.text(), signature.signature())
+        self.verify_text(note.text(), signature)
+    }
+
+    /// The same for the text alone.
+    pub fn verify_text(&self, text: &[u8], signature: &Signature) -> bool {
+        self.made(signature) && self.accepts(text, signature.signature())
     }
 }
 

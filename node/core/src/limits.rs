@@ -67,7 +67,7 @@ pub const LIST_MAX: usize = 50;
 /// Entries in one batch: a batch of the smallest ones would else be decoded to thirty times its size.
 pub const BATCH_ENTRIES_MAX: usize = 4096;
 
-/// Bytes of heads in one frame.
+/// Bytes of heads, or of cosignatures, in one frame. As many cosignatures take 90 ms to check.
 pub const HEADS_BYTES_MAX: usize = 128 * 1024;
 
 /// Entry bytes in the batches of one answer to a want.

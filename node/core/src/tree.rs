@@ -120,7 +120,12 @@ pub fn check_inclusion(
 
 /// Reads hashes as given: `None` where one is not 32 bytes.
 pub fn hashes(bytes: &[Vec<u8>]) -> Option<Vec<Hash>> {
-    bytes.iter().map(|hash| <[u8; 32]>::try_from(hash.as_slice()).ok().map(Hash)).collect()
+    bytes.iter().map(|bytes| hash(bytes)).collect()
+}
+
+/// The same for one.
+pub fn hash(bytes: &[u8]) -> Option<Hash> {
+    bytes.try_into().ok().map(Hash)
 }
 
 #[cfg(test)]

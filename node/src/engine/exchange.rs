@@ -273,6 +273,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
             }
             Effect::OwnLogAhead { size } => self.own_log_is_ahead(size),
+            Effect::OwnLogShown { size } => self.own_log_was_shown(size, now_ms),
             Effect::Met { society } => {
                 self.shows_itself(society);
                 self.met(society);

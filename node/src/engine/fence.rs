@@ -107,7 +107,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if !heads.frontier {
             return;
         }
-        let held = self.store.tree(&self.identity.origin).size();
         // Few: this is looked at in the first moments after a restore alone.
         let largest = heads
             .checkpoints
@@ -118,11 +117,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .map(|head| head.size())
             .max()
             .unwrap_or_default();
-        if let Some(unsure) = self.unsure.as_mut().filter(|_| largest >= held) {
+        self.own_log_was_shown(largest, now_ms);
+    }
+
+    /// A peer has shown, not as an echo, how many entries of the own log it knows.
+    pub(super) fn own_log_was_shown(&mut self, size: u64, now_ms: u64) {
+        let held = self.store.tree(&self.identity.origin).size();
+        if let Some(unsure) = self.unsure.as_mut().filter(|_| size >= held) {
             if !std::mem::replace(&mut unsure.told, true) {
                 unsure.looked_ms = now_ms;
             }
-            self.own_log_is_ahead(largest);
+            self.own_log_is_ahead(size);
         }
     }
 

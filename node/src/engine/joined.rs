@@ -86,7 +86,10 @@ fn kind(event: &mut PeerEvent) -> Kind<'_> {
                 FrameKind::Hello(_)
                 | FrameKind::Heads(_)
                 | FrameKind::Want(_)
-                | FrameKind::Evidence(_),
+                | FrameKind::Evidence(_)
+                | FrameKind::Cosignatures(_)
+                | FrameKind::Frontier(_)
+                | FrameKind::Holdings(_),
             )
             | None => Kind::Other(*link),
         },

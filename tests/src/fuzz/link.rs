@@ -87,6 +87,7 @@ impl Node {
                     }
                     Effect::Close { .. } | Effect::BodyErased { .. } => {}
                     Effect::Met { .. } | Effect::Offered { .. } => {}
+                    Effect::OwnLogShown { .. } => {}
                     Effect::Held { .. } | Effect::Arrived { .. } => {}
                     Effect::Evidence(_) => panic!("nobody has forked"),
                     Effect::OwnLogAhead { .. } => panic!("sg has signed nothing"),
@@ -205,6 +206,8 @@ fn true_frames(federation: &Federation) -> Vec<Vec<u8>> {
             more: false,
         })
     };
+    let mut cosigned = federation.head.bare();
+    cosigned.cosign(federation.sg.society, &federation.sg.witness, 1).unwrap();
     let (origin, part) = (log.clone(), 1);
     let frames = vec![
         Kind::Hello(v1::Hello {
@@ -233,6 +236,24 @@ fn true_frames(federation: &Federation) -> Vec<Vec<u8>> {
             index: 1,
             part,
             reason: 1,
+        }),
+        Kind::Cosignatures(v1::Cosignatures {
+            heads: vec![v1::CosignedHead {
+                origin: log.clone(),
+                size: SIZE,
+                root: federation.head.root().0.to_vec(),
+                cosignatures: cosigned.cosignatures().iter().flat_map(|c| c.to_bytes()).collect(),
+            }],
+        }),
+        Kind::Frontier(v1::Frontier { digests: vec![3; 256] }),
+        Kind::Holdings(v1::Holdings {
+            parts: 0xffff,
+            logs: vec![v1::Holding {
+                origin: log.clone(),
+                size: SIZE,
+                root: federation.head.root().0.to_vec(),
+                witnesses: vec!["sg".into()],
+            }],
         }),
         Kind::Evidence(v1::Evidence {
             first: federation.head.to_bytes(),

@@ -88,7 +88,8 @@ impl Simulation {
         let bytes = frame.encoded_len();
         assert!(bytes <= tutti_core::limits::FRAME_BYTES_MAX, "a frame is too large");
         if self.nodes[node].conduct == Conduct::Honest {
-            self.truth.borrow().check_sent(self.nodes[node].society, &frame);
+            let roster = &self.federation.roster;
+            self.truth.borrow().check_sent(self.nodes[node].society, &frame, roster);
         }
         if !self.wires.contains_key(&(link / 2)) {
             return;
@@ -145,6 +146,12 @@ impl Simulation {
                 for head in &heads.checkpoints {
                     // The log and its size; the root comes from what age has drawn.
                     head.split(|byte| *byte == b'\n').take(2).for_each(|line| trace.update(line));
+                }
+            }
+            Some(Kind::Cosignatures(cosignatures)) => {
+                for head in &cosignatures.heads {
+                    trace.update(&head.origin);
+                    trace.update(head.size.to_be_bytes());
                 }
             }
             Some(Kind::Want(want)) => {

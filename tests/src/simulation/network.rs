@@ -128,6 +128,16 @@ fn spliced(mut frame: v1::Frame, other: Option<v1::Frame>, rng: &mut ChaCha20Rng
             flip(&mut want.token, rng);
         }
         (Some(FrameKind::Want(want)), _) => want.start += 1,
+        (Some(FrameKind::Cosignatures(cosignatures)), _) => {
+            cosignatures.heads.iter_mut().for_each(|head| flip(&mut head.cosignatures, rng));
+        }
+        (Some(FrameKind::Frontier(frontier)), _) => flip(&mut frontier.digests, rng),
+        (Some(FrameKind::Holdings(holdings)), _) => match way {
+            0 => holdings.parts ^= 0xffff,
+            1 => holdings.logs.iter_mut().for_each(|log| log.witnesses.clear()),
+            2 => holdings.logs.iter_mut().for_each(|log| log.size += 1),
+            _ => holdings.logs.iter_mut().for_each(|log| flip(&mut log.root, rng)),
+        },
         (Some(FrameKind::Evidence(evidence)), _) => flip(&mut evidence.second, rng),
         _ => {}
     }
@@ -156,6 +166,9 @@ pub(super) fn kind(frame: &v1::Frame) -> &'static str {
         Some(FrameKind::Offer(_)) => "offer",
         Some(FrameKind::Held(_)) => "held",
         Some(FrameKind::Received(_)) => "received",
+        Some(FrameKind::Cosignatures(_)) => "cosignatures",
+        // It is no news, and no part of what follows from any.
+        Some(FrameKind::Frontier(_) | FrameKind::Holdings(_)) => "frontier",
         None => "empty",
     }
 }

@@ -209,6 +209,9 @@ impl Node {
                 heads.checkpoints.iter().any(|checkpoint| is_own(checkpoint))
             }
             Some(v1::frame::Frame::Batch(batch)) => batch.origin == own.as_str(),
+            Some(v1::frame::Frame::Cosignatures(cosignatures)) => {
+                cosignatures.heads.iter().any(|head| head.origin == own.as_str())
+            }
             Some(v1::frame::Frame::Evidence(evidence)) => is_own(&evidence.first),
             _ => false,
         }
@@ -240,6 +243,7 @@ impl Node {
             sum.pushes += now.pushes;
             sum.wants += now.wants;
             sum.heads_frames += now.heads_frames;
+            sum.cosignature_frames += now.cosignature_frames;
             sum.bodies += now.bodies;
         }
         sum

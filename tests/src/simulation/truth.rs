@@ -13,7 +13,8 @@ use tutti_core::{
     body::{BodyKey, Part, Place},
     entry::{Commitment, Entry},
     evidence::Evidence,
-    head::SignedHead,
+    head::{COSIGNATURE_BYTES, SignedHead},
+    roster::Roster,
     society::{Origin, Society},
     store::Store,
     tree::Tree,
@@ -192,7 +193,7 @@ impl Truth {
 
     /// A frame leaves an honest node: nothing in it that its author has not made durable, and no
     /// cosignature that its witness has not.
-    pub(super) fn check_sent(&self, who: Society, frame: &v1::Frame) {
+    pub(super) fn check_sent(&self, who: Society, frame: &v1::Frame, roster: &Roster) {
         match &frame.frame {
             Some(FrameKind::Heads(heads)) => {
                 heads.checkpoints.iter().for_each(|head| self.check_note(who, head));
@@ -200,8 +201,33 @@ impl Truth {
             Some(FrameKind::Batch(batch)) if !batch.entries.is_empty() => {
                 self.check_note(who, &batch.checkpoint);
             }
+            Some(FrameKind::Cosignatures(cosignatures)) => {
+                for head in &cosignatures.heads {
+                    self.check_cosignatures(who, head, roster);
+                }
+            }
             Some(_) | None => {}
         }
+    }
+
+    fn check_cosignatures(&self, who: Society, head: &v1::CosignedHead, roster: &Roster) {
+        let log: Origin = head.origin.parse().expect("an origin");
+        let root = Hash(head.root.as_slice().try_into().expect("a hash"));
+        let size = head.size;
+        assert!(self.was_signed(&log, size, root), "{who} sends {size} of {log}, never durable");
+        for line in head.cosignatures.chunks_exact(COSIGNATURE_BYTES) {
+            let (id, _) = line.split_first_chunk::<4>().expect("76 bytes");
+            let mut keys = roster.witnesses_by_id(u32::from_be_bytes(*id));
+            let (witness, _) = keys.next().expect("a member's key");
+            self.check_witness(witness, &log, size);
+        }
+    }
+
+    fn check_witness(&self, witness: Society, log: &Origin, size: u64) {
+        let durable = self.cosigned.get(&(witness, log.clone())).copied().unwrap_or_default();
+        let forked = self.histories.get(log).is_some_and(|histories| histories.len() > 1);
+        let liar = self.histories.get(&origin(witness)).is_some_and(|all| all.len() > 1);
+        assert!(durable >= size || forked || liar, "{witness} cosigned {log} and forgot it");
     }
 
     fn check_note(&self, who: Society, note: &[u8]) {
@@ -219,10 +245,7 @@ impl Truth {
             let Some(name) = name.strip_suffix("/witness") else { continue };
             let code = name.rsplit('/').next().unwrap_or_default();
             let witness: Society = code.parse().expect("a society");
-            let durable = self.cosigned.get(&(witness, log.clone())).copied().unwrap_or_default();
-            let forked = self.histories.get(&log).is_some_and(|histories| histories.len() > 1);
-            let liar = self.histories.get(&origin(witness)).is_some_and(|all| all.len() > 1);
-            assert!(durable >= size || forked || liar, "{witness} cosigned {log} and forgot it");
+            self.check_witness(witness, &log, size);
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use tutti_core::{
     body::Part,
     entry::Visibility,
+    head::SignedHead,
     information::Share,
+    session,
     society::Society,
     store::{BodyState, MemoryStore, Reader as _},
 };
@@ -221,14 +223,25 @@ impl Simulation {
             let Some(head) = store.head(origin).filter(|head| head.size() == size) else {
                 return Err(format!("{who} has no head of {size} for {origin}"));
             };
-            // A note holds no more lines than that.
-            let max = tutti_core::limits::COSIGNATURES_MAX;
-            let absent = |society: &&Society| {
-                **society != origin.society() && !head.is_cosigned_by(**society)
-            };
-            let missing: Vec<_> = honest.iter().filter(absent).collect();
-            if !missing.is_empty() && head.cosignatures().len() < max {
+            // Those whose turn it is, and as many as there are to stand in for those of them who are
+            // not honest.
+            let turns = session::witnesses(&self.federation.roster, origin);
+            let turns = turns.iter().take(session::WITNESSES);
+            let absent = |society: &&Society| !head.is_cosigned_by(**society);
+            let missing: Vec<_> = turns.filter(|s| honest.contains(s)).filter(absent).collect();
+            if !missing.is_empty() {
                 return Err(format!("{who} lacks the cosignatures of {missing:?} on {origin}"));
+            }
+            let witnesses = |head: &SignedHead| -> Vec<Society> {
+                head.witnesses().map(|cosignature| cosignature.society).collect()
+            };
+            let known = witnesses(&head);
+            for other in self.nodes.iter().filter(|node| node.conduct == Conduct::Honest) {
+                let theirs = other.store().head(origin).map(|head| witnesses(&head));
+                if theirs.is_none_or(|theirs| theirs != known) {
+                    let other = other.society;
+                    return Err(format!("{who} and {other} know other witnesses of {origin}"));
+                }
             }
         }
         let mut due = BTreeSet::new();

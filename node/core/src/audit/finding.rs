@@ -74,7 +74,7 @@ codes! {
     HeadFork, "head-fork", Error;
     /// No other society has cosigned any head.
     Unwitnessed, "unwitnessed", Warning;
-    /// An active member has not cosigned any head.
+    /// A member whose turn it is has not cosigned any head.
     NotWitnessed, "not-witnessed-by", Note;
     /// An entry bundle is missing.
     BundleMissing, "bundle-missing", Error;

@@ -11,6 +11,7 @@ use crate::{
     keys::NoteKey,
     limits::HEAD_BYTES_MAX,
     roster::Roster,
+    session,
     society::{Origin, Society},
 };
 
@@ -197,10 +198,9 @@ fn missing_witnesses(
     let (Some(head), Some(roster)) = (head.filter(|head| head.size > 0), chain.last()) else {
         return;
     };
-    let missing: Vec<Society> = roster
-        .active()
-        .map(|member| member.society)
-        .filter(|society| *society != head.origin.society())
+    let missing: Vec<Society> = session::witnesses(roster, &head.origin)
+        .into_iter()
+        .take(session::WITNESSES)
         .filter(|society| !witnesses.iter().any(|witness| witness.society == *society))
         .collect();
     if witnesses.is_empty() && !missing.is_empty() {

@@ -284,6 +284,12 @@ impl Roster {
         self.members().iter().find(|member| member.society == society)
     }
 
+    /// The witness keys with this ID, and whose they are. It has four bytes: there may be several.
+    pub fn witnesses_by_id(&self, id: u32) -> impl Iterator<Item = (Society, &NoteKey)> {
+        let keys = self.members().iter().map(|member| (member.society, &member.witness_key));
+        keys.filter(move |(_, key)| key.id() == id)
+    }
+
     /// The member whose TLS key this is.
     pub fn member_by_tls(&self, key: &TlsSpki) -> Option<&Member> {
         self.members().iter().find(|member| member.tls_key == *key)

@@ -157,6 +157,11 @@ pub enum Effect {
     },
     /// Keep the evidence; the log is frozen from now on. Comes once a log, until it is kept.
     Evidence(Box<Evidence>),
+    /// A peer says that it holds our own log as we do.
+    OwnLogShown {
+        /// How many entries.
+        size: u64,
+    },
     /// A peer has said hello.
     Met {
         /// Who.

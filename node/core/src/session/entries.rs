@@ -10,6 +10,7 @@ use tutti_proto::v1;
 
 use super::{
     Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step,
+    cosignatures::witnesses_of,
     log::{Asked, no_later},
     unkept::UNKEPT_MS,
 };
@@ -153,7 +154,7 @@ impl Exchange {
         if let Some(link) = self.links.get_mut(&from.link) {
             link.standing(origin).holds = end;
             if let Some(head) = self.logs.get(origin).and_then(|log| log.whole()) {
-                link.standing(origin).saw(head);
+                link.standing(origin).saw(head.size(), witnesses_of(head));
             }
         }
     }
@@ -340,7 +341,7 @@ impl Exchange {
             match &batch {
                 Some(batch) if children.contains(&id) => {
                     standing.holds = head.size();
-                    standing.saw(&head);
+                    standing.saw(head.size(), witnesses_of(&head));
                     self.tally.pushes += 1;
                     step.send(id, FrameKind::Batch(batch.clone()));
                 }

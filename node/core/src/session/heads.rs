@@ -1,56 +1,24 @@
-//! Heads: what each side holds. Shown whole on connection and every 30 to 60 s, and passed on when
-//! one grows or gains cosignatures.
+//! Heads: what each side holds. Passed on when one grows or gains cosignatures.
 
 use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1;
 
-use super::{Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step, log::no_later};
+use super::{
+    Effect, Exchange, LinkId, Misbehaved, Sender, Step,
+    cosignatures::{HOLD_MS, Outgoing, witnesses_of},
+    log::no_later,
+};
 use crate::{
     evidence::Evidence,
     head::{HeadError, SignedHead},
-    limits::{HEADS_BYTES_MAX, HEADS_MAX},
+    limits::HEADS_MAX,
     society::Origin,
     store::Reader,
 };
 
-/// Between two frontiers on one link, milliseconds: this, and up to as much again.
-pub(super) const FRONTIER_MS: u64 = 30_000;
-
 impl Exchange {
-    /// Shows every whole log, and the evidence on every forked one.
-    pub(super) fn show_frontier<S: Reader, R: CryptoRngCore>(
-        &mut self,
-        step: &mut Step<'_, S, R>,
-        id: LinkId,
-    ) {
-        let next_ms = step.after(FRONTIER_MS, FRONTIER_MS);
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.frontier_at_ms = next_ms;
-        let mut notes = Vec::new();
-        for (origin, log) in self.logs.iter() {
-            if let Some(evidence) = &log.frozen {
-                if link.told.insert(origin.clone()) {
-                    step.send(id, FrameKind::Evidence(evidence.to_message()));
-                }
-            } else if let Some(head) = log.whole() {
-                let standing = link.standing(origin);
-                notes.push(match standing.lacks_cosignatures(head) {
-                    true => head.to_bytes(),
-                    false => head.to_bytes_bare(),
-                });
-                standing.told = standing.told.max(head.size());
-                standing.saw(head);
-            }
-        }
-        send_heads(step, id, notes, true);
-        let origins: Vec<Origin> = self.logs.iter().map(|(origin, _)| origin.clone()).collect();
-        for origin in origins {
-            self.consider_cosigning(step, &origin);
-        }
-    }
-
     pub(super) fn heads<S: Reader, R: CryptoRngCore>(
         &mut self,
         step: &mut Step<'_, S, R>,
@@ -90,7 +58,7 @@ impl Exchange {
         if let Some(link) = self.links.get_mut(&id) {
             let standing = link.standing(head.origin());
             standing.holds = standing.holds.max(head.size());
-            standing.saw(head);
+            standing.saw(head.size(), witnesses_of(head));
         }
     }
 
@@ -238,20 +206,20 @@ impl Exchange {
         } else if grew {
             self.push(step, origin, size_before);
         } else if cosigned > cosigned_before {
-            let at_ms = step.after(100, 200);
+            let at_ms = step.after(HOLD_MS, HOLD_MS);
             no_later(&mut self.log(step, origin).relay_at_ms, at_ms);
         }
         self.consider_cosigning(step, origin);
     }
 
-    /// Sends the heads of the logs whose timers say so: to everyone who may not know of the new
-    /// size, and along the tree where there are only new cosignatures.
+    /// Sends what the timers say: the head to everyone who may not know of the new size, and along the
+    /// tree what there is of cosignatures.
     pub(super) fn tick_heads<S: Reader, R: CryptoRngCore>(
         &mut self,
         step: &mut Step<'_, S, R>,
         due: &[Origin],
     ) {
-        let mut notes: BTreeMap<LinkId, Vec<Vec<u8>>> = BTreeMap::new();
+        let mut out: BTreeMap<LinkId, Outgoing> = BTreeMap::new();
         for origin in due {
             let Some(log) = self.logs.get_mut(origin) else { continue };
             let announce = log.announce_at_ms.take_if(|at| *at <= step.now_ms).is_some();
@@ -260,20 +228,27 @@ impl Exchange {
                 continue;
             }
             let along = self.along_the_tree(origin);
-            let Some(head) = self.logs.get(origin).and_then(|log| log.whole()) else { continue };
-            for (id, link) in self.links.iter_mut().filter(|(_, link)| link.is_ready()) {
-                let standing = link.standing(origin);
-                let new_size = announce && standing.holds.max(standing.told) < head.size();
-                let new_words = relay && along.contains(id) && standing.lacks(head);
-                if new_size || new_words {
-                    standing.told = standing.told.max(head.size());
-                    standing.saw(head);
-                    notes.entry(*id).or_default().push(head.to_bytes());
+            let Some(head) = self.logs.get(origin).and_then(|log| log.whole()).cloned() else {
+                continue;
+            };
+            let ready: Vec<LinkId> =
+                self.links.iter().filter(|(_, link)| link.is_ready()).map(|(id, _)| *id).collect();
+            for id in ready {
+                let out = out.entry(id).or_default();
+                if relay && along.contains(&id) {
+                    self.outstanding(id, &head, false, out);
+                } else if announce && let Some(link) = self.links.get_mut(&id) {
+                    let standing = link.standing(origin);
+                    if standing.holds.max(standing.told) < head.size() {
+                        standing.told = head.size();
+                        standing.saw(head.size(), []);
+                        out.notes.push(head.to_bytes_bare());
+                    }
                 }
             }
         }
-        for (link, notes) in notes {
-            send_heads(step, link, notes, false);
+        for (link, out) in out {
+            out.send(step, link, false);
         }
     }
 
@@ -284,36 +259,8 @@ impl Exchange {
         id: LinkId,
         head: &SignedHead,
     ) {
-        if let Some(link) = self.links.get_mut(&id) {
-            let standing = link.standing(head.origin());
-            standing.told = standing.told.max(head.size());
-            standing.saw(head);
-            send_heads(step, id, vec![head.to_bytes()], false);
-        }
-    }
-}
-
-/// As many frames as it takes; none for no heads.
-fn send_heads<S, R: CryptoRngCore>(
-    step: &mut Step<'_, S, R>,
-    link: LinkId,
-    notes: Vec<Vec<u8>>,
-    frontier: bool,
-) {
-    let mut checkpoints: Vec<Vec<u8>> = Vec::new();
-    let mut bytes = 0;
-    for note in notes {
-        if checkpoints.len() == HEADS_MAX || bytes + note.len() > HEADS_BYTES_MAX {
-            let checkpoints = std::mem::take(&mut checkpoints);
-            bytes = 0;
-            if !checkpoints.is_empty() {
-                step.send(link, FrameKind::Heads(v1::Heads { checkpoints, frontier }));
-            }
-        }
-        bytes += note.len();
-        checkpoints.push(note);
-    }
-    if !checkpoints.is_empty() {
-        step.send(link, FrameKind::Heads(v1::Heads { checkpoints, frontier }));
+        let mut out = Outgoing::default();
+        self.outstanding(id, head, true, &mut out);
+        out.send(step, id, false);
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    head::SignedHead,
+    head::{Cosignature, SignedHead},
     society::{Origin, Society},
 };
 
@@ -29,7 +29,12 @@ pub(super) struct Link {
     pub(super) greeting: Option<Greeting>,
     pub(super) hello_due_ms: u64,
     pub(super) connected_at_ms: u64,
+    /// When the frontier is shown again; `u64::MAX` where it was not shown yet.
     pub(super) frontier_at_ms: u64,
+    /// Whether the peer owes us what it holds, where its frontier is not ours.
+    pub(super) holdings_due: bool,
+    /// Before this it is not told again what we hold.
+    pub(super) holdings_next_ms: u64,
     /// When what is offered is told again, if anything is, and from which entry on.
     pub(super) offers_at_ms: Option<u64>,
     pub(super) offers_from: u64,
@@ -48,31 +53,41 @@ pub(super) struct Standing {
     pub(super) holds: u64,
     /// It was told of a head of this size.
     pub(super) told: u64,
+    /// When the frontier was shown last, it was not known to hold a head of this size.
+    pub(super) unheld: u64,
     /// It knows of these cosignatures on the head of this size.
     cosigned: (u64, BTreeSet<Society>),
 }
 
 impl Standing {
-    /// A head went over the link, in either direction.
-    pub(super) fn saw(&mut self, head: &SignedHead) {
-        let societies = head.cosignatures().iter().map(|cosignature| cosignature.society);
-        if head.size() > self.cosigned.0 {
-            self.cosigned = (head.size(), societies.collect());
-        } else if head.size() == self.cosigned.0 {
+    /// A head went over the link, in either direction, with the cosignatures of these.
+    pub(super) fn saw(&mut self, size: u64, societies: impl IntoIterator<Item = Society>) {
+        if size > self.cosigned.0 {
+            self.cosigned = (size, societies.into_iter().collect());
+        } else if size == self.cosigned.0 {
             self.cosigned.1.extend(societies);
         }
     }
 
-    /// Whether the head or a cosignature on it is news to the peer.
-    pub(super) fn lacks(&self, head: &SignedHead) -> bool {
-        self.holds.max(self.told) < head.size() || self.lacks_cosignatures(head)
+    /// The peer says who has cosigned the head of this size, as far as it knows.
+    pub(super) fn shown(&mut self, size: u64, societies: BTreeSet<Society>) {
+        self.holds = self.holds.max(size);
+        if size >= self.cosigned.0 {
+            self.cosigned = (size, societies);
+        }
     }
 
-    /// Whether a cosignature is news to the peer.
-    pub(super) fn lacks_cosignatures(&self, head: &SignedHead) -> bool {
-        head.size() > self.cosigned.0 && !head.cosignatures().is_empty()
-            || head.size() == self.cosigned.0
-                && head.cosignatures().iter().any(|c| !self.cosigned.1.contains(&c.society))
+    /// Whether this head or a larger one went over the link.
+    pub(super) fn knows(&self, head: &SignedHead) -> bool {
+        head.size() <= self.cosigned.0
+    }
+
+    /// The cosignatures on the head that are news to the peer.
+    pub(super) fn lacking<'a>(&self, head: &'a SignedHead) -> Vec<&'a Cosignature> {
+        let (size, known) = &self.cosigned;
+        let news =
+            |society| head.size() > *size || head.size() == *size && !known.contains(society);
+        head.witnesses().filter(|cosignature| news(&cosignature.society)).collect()
     }
 }
 
@@ -84,6 +99,8 @@ impl Link {
             hello_due_ms,
             connected_at_ms: now_ms,
             frontier_at_ms: u64::MAX,
+            holdings_due: false,
+            holdings_next_ms: 0,
             offers_at_ms: None,
             offers_from: 0,
             round_trip_ms: ROUND_TRIP_MS,

@@ -33,8 +33,12 @@ pub(super) struct Log {
     pub(super) grafted: BTreeMap<LinkId, u64>,
     /// When to ask for entries that were announced and did not come.
     pub(super) graft_at_ms: Option<u64>,
+    /// Whose turn it is to cosign: the place of this node among all members but the author.
+    pub(super) turn: usize,
     /// When to cosign.
     pub(super) cosign_at_ms: Option<u64>,
+    /// Where it is not its turn: the size from which on others are waited for.
+    pub(super) waits_from: Option<u64>,
     /// The earliest time to cosign again.
     pub(super) cosign_next_ms: u64,
     /// When to tell everyone of the new head.

@@ -12,9 +12,11 @@
 
 mod bodies;
 mod clock;
+mod cosignatures;
 mod effects;
 mod entries;
 mod forks;
+mod frontier;
 mod handing;
 mod heads;
 mod hello;
@@ -35,7 +37,7 @@ use tutti_proto::v1::{self, frame::Frame as FrameKind};
 
 use self::{
     bodies::Bodies, clock::Clock, handing::Handing, link::Link, log::Log, logs::Logs,
-    neighbours::Graph,
+    neighbours::Graph, witness::turn,
 };
 pub use self::{
     effects::{BodyWant, Effect, Input, Unkept},
@@ -44,6 +46,7 @@ pub use self::{
     misbehaved::Misbehaved,
     neighbours::{MESH_MAX, neighbours},
     status::{LinkStatus, LogStatus, Tally},
+    witness::{WITNESSES, witnesses},
 };
 
 use crate::{
@@ -210,7 +213,8 @@ impl Exchange {
     fn log<S: Reader, R>(&mut self, step: &Step<'_, S, R>, origin: &Origin) -> &mut Log {
         self.logs.get_or_insert_with(origin, || {
             let place = self.graph.place(origin, self.settings.society);
-            Log { place, ..Log::load(step.store, origin) }
+            let turn = turn(step.roster, origin, self.settings.society);
+            Log { place, turn, ..Log::load(step.store, origin) }
         })
     }
 
@@ -222,6 +226,7 @@ impl Exchange {
         self.graph = Graph::new(step.roster);
         for (origin, log) in self.logs.iter_mut() {
             log.place = self.graph.place(origin, self.settings.society);
+            log.turn = turn(step.roster, origin, self.settings.society);
         }
         let out: Vec<(LinkId, Society)> = self
             .links
@@ -260,6 +265,9 @@ impl Exchange {
             FrameKind::Offer(offer) => self.offered(step, from, &offer),
             FrameKind::Held(held) => self.held(step, from, &held),
             FrameKind::Received(received) => self.received(step, from, &received),
+            FrameKind::Cosignatures(message) => self.cosignatures(step, from, &message),
+            FrameKind::Frontier(frontier) => self.frontier(step, from, &frontier),
+            FrameKind::Holdings(holdings) => self.holdings(step, from, &holdings),
         }
     }
 

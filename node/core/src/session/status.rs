@@ -20,6 +20,8 @@ pub struct Tally {
     pub wants: u64,
     /// Frames of heads that came.
     pub heads_frames: u64,
+    /// Frames of cosignatures that came.
+    pub cosignature_frames: u64,
     /// Bodies that came whole.
     pub bodies: u64,
 }

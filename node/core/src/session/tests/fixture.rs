@@ -189,6 +189,7 @@ impl Node<'_> {
                 Effect::Met { .. } => {}
                 other @ (Effect::BodyErased { .. }
                 | Effect::OwnLogAhead { .. }
+                | Effect::OwnLogShown { .. }
                 | Effect::Offered { .. }
                 | Effect::Held { .. }
                 | Effect::Arrived { .. }) => {
@@ -301,6 +302,7 @@ fn unkept(effect: &Effect) -> Option<Unkept> {
         | Effect::Offered { .. }
         | Effect::Held { .. }
         | Effect::Arrived { .. }
+        | Effect::OwnLogShown { .. }
         | Effect::OwnLogAhead { .. } => None,
     }
 }
@@ -333,6 +335,18 @@ pub(super) fn message(batch: &VerifiedBatch) -> v1::Batch {
 pub(super) fn heads(heads: &[&crate::head::SignedHead]) -> Kind {
     let checkpoints = heads.iter().map(|head| head.to_bytes()).collect();
     Kind::Heads(v1::Heads { checkpoints, frontier: true })
+}
+
+/// The cosignatures on a head, by themselves.
+pub(super) fn cosignatures(head: &crate::head::SignedHead) -> Kind {
+    let cosignatures = head.cosignatures().iter().flat_map(|one| one.to_bytes()).collect();
+    let head = v1::CosignedHead {
+        origin: head.origin().to_string(),
+        size: head.size(),
+        root: head.root().0.to_vec(),
+        cosignatures,
+    };
+    Kind::Cosignatures(v1::Cosignatures { heads: vec![head] })
 }
 
 /// Carries what two nodes sent each other on their one link until nothing is under way.

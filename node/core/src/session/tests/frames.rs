@@ -33,7 +33,7 @@ fn check(node: &Node<'_>, author: &Node<'_>, what: &str) {
             Effect::Body { want, body } => {
                 assert_eq!(body.key(), want.key(), "{what}");
             }
-            Effect::BodyErased { .. } | Effect::Met { .. } => {}
+            Effect::BodyErased { .. } | Effect::Met { .. } | Effect::OwnLogShown { .. } => {}
             // The caller, who has the keys, judges what these say.
             Effect::Offered { .. } | Effect::Held { .. } | Effect::Arrived { .. } => {}
             Effect::Evidence(_) | Effect::OwnLogAhead { .. } => panic!("{what}: {effect:?}"),
@@ -50,6 +50,9 @@ fn frames(author: &mut Node<'_>) -> Vec<(&'static str, Kind)> {
     author.write(6);
     let log = origin("ph").to_string();
     let head = author.store.head(&origin("ph")).unwrap();
+    let mut cosigned = head.bare();
+    let witness = &author.federation.secrets[&society("sg")].witness;
+    cosigned.cosign(society("sg"), witness, 1).unwrap();
     let entries = author.store.entries(&origin("ph"), 0, 5, usize::MAX).unwrap();
     let proof = author.store.consistency(&origin("ph"), 5, 7).unwrap();
     vec![
@@ -109,10 +112,24 @@ fn frames(author: &mut Node<'_>) -> Vec<(&'static str, Kind)> {
         (
             "received",
             Kind::Received(v1::Received {
-                origin: log,
+                origin: log.clone(),
                 index: 1,
                 token: vec![1; 32],
                 receipt: vec![1; 32],
+            }),
+        ),
+        ("cosignatures", cosignatures(&cosigned)),
+        ("frontier", Kind::Frontier(v1::Frontier { digests: vec![7; 256] })),
+        (
+            "holdings",
+            Kind::Holdings(v1::Holdings {
+                parts: 0xffff,
+                logs: vec![v1::Holding {
+                    origin: log,
+                    size: 7,
+                    root: head.root().0.to_vec(),
+                    witnesses: vec!["sg".into()],
+                }],
             }),
         ),
     ]
@@ -302,10 +319,64 @@ fn the_worst_values_in_every_field_are_refused_or_harmless() {
                     mutant("reason", Kind::BodyUnavailable(answer));
                 }
             }
+            Kind::Cosignatures(good) => {
+                let one = good.heads[0].clone();
+                let with = |head: v1::CosignedHead| {
+                    Kind::Cosignatures(v1::Cosignatures { heads: vec![head] })
+                };
+                for text in TEXTS {
+                    mutant("origin", with(v1::CosignedHead { origin: text.into(), ..one.clone() }));
+                }
+                for size in NUMBERS {
+                    mutant("size", with(v1::CosignedHead { size, ..one.clone() }));
+                }
+                for size in [0, 31, 32, 33] {
+                    mutant("root", with(v1::CosignedHead { root: vec![0; size], ..one.clone() }));
+                }
+                for size in [0, 1, 75, 76, 77, 99 * 76, 100 * 76] {
+                    let cosignatures = vec![1; size];
+                    mutant("bytes", with(v1::CosignedHead { cosignatures, ..one.clone() }));
+                }
+                for count in [0, 2, 512, 513, 2_000] {
+                    let heads = vec![one.clone(); count];
+                    mutant("many", Kind::Cosignatures(v1::Cosignatures { heads }));
+                }
+            }
+            Kind::Frontier(_) => {
+                for size in [0, 1, 255, 257, 60_000] {
+                    let digests = vec![0; size];
+                    mutant("digests", Kind::Frontier(v1::Frontier { digests }));
+                }
+            }
+            Kind::Holdings(good) => {
+                let one = good.logs[0].clone();
+                let with = |holding: v1::Holding| {
+                    Kind::Holdings(v1::Holdings { parts: 0xffff, logs: vec![holding] })
+                };
+                for text in TEXTS {
+                    mutant("origin", with(v1::Holding { origin: text.into(), ..one.clone() }));
+                }
+                for size in NUMBERS {
+                    mutant("size", with(v1::Holding { size, ..one.clone() }));
+                    let parts = size as u32;
+                    mutant("parts", Kind::Holdings(v1::Holdings { parts, ..good.clone() }));
+                }
+                for size in [0, 31, 32, 33] {
+                    mutant("root", with(v1::Holding { root: vec![0; size], ..one.clone() }));
+                }
+                for (witness, count) in [("", 1), ("zz", 99), ("zz", 100), ("\u{7f}", 1)] {
+                    let witnesses = vec![witness.into(); count];
+                    mutant("witnesses", with(v1::Holding { witnesses, ..one.clone() }));
+                }
+                for count in [0, 512, 513] {
+                    let logs = vec![one.clone(); count];
+                    mutant("many", Kind::Holdings(v1::Holdings { logs, ..good.clone() }));
+                }
+            }
             Kind::Evidence(_) => {}
         }
     }
-    assert!(mutants.len() > 60);
+    assert!(mutants.len() > 100);
     for (what, kind) in mutants {
         let mut node = listener(&federation, &author, true);
         node.frame(1, kind);

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod catch_up;
+mod cosignatures;
 mod fixture;
 mod frames;
 mod rules;
