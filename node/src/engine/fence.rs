@@ -20,6 +20,10 @@ const HEAR_MS: u64 = 15_000;
 /// What passes at most between two looks at the clock: one that was set forward counts for no more.
 const LOOK_MS: u64 = 1_000;
 
+/// What to do with a case until then. Drafts are no part of the log.
+const MEANWHILE: &str = "A referral that is typed already need not be typed again: `tutti referral \
+                         draft new --file FILE` keeps it here, sealed, and `draft send` sends it then";
+
 /// Where it is not known how far the own log was signed.
 #[derive(Debug, Default)]
 pub(super) struct Unsure {
@@ -158,20 +162,19 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 "this node holds {held} entries of its own log, which is known to have {known}; it \
                  looks like a restored backup, so it signs nothing until it has fetched the rest \
                  from a peer. Nothing was written. See `tutti peers`, and try again when one is \
-                 connected"
+                 connected. {MEANWHILE}"
             ))),
             Mode::Fenced { known: None } => Err(Refused::NotWriting(format!(
                 "this node holds {held} entries of its own log and does not know whether that is \
                  all it has ever signed, as after a restore from a backup; it signs nothing until \
                  peers have told, which takes some 15 seconds from when the first is connected. \
-                 Nothing was written. See `tutti peers`, and try again then"
+                 Nothing was written. See `tutti peers`, and try again then. {MEANWHILE}"
             ))),
-            Mode::Forked => Err(Refused::NotWriting(
+            Mode::Forked => Err(Refused::NotWriting(format!(
                 "this society's log was forked: two of its signed heads contradict each other. \
                  Nothing was written, and nothing will be until the roster names a new epoch. See \
-                 docs/operating.md, \"When a log is forked\""
-                    .into(),
-            )),
+                 docs/operating.md, \"When a log is forked\". {MEANWHILE}"
+            ))),
         }
     }
 }
