@@ -75,6 +75,13 @@ struct Confirmation {
     at: Option<String>,
     open: u32,
     onward: Vec<OnwardErasure>,
+    earlier: Option<EarlierErasure>,
+}
+
+#[derive(Serialize)]
+struct EarlierErasure {
+    stopped: bool,
+    confirmed: bool,
 }
 
 #[derive(Serialize)]
@@ -99,6 +106,7 @@ struct Event {
     witnesses: u32,
     content_state: &'static str,
     entries: Vec<String>,
+    extent: Option<String>,
     delivery: Option<&'static str>,
     by: Option<String>,
 }
@@ -169,6 +177,7 @@ impl From<&api::ReferralEventView> for Event {
             witnesses: event.witnesses,
             content_state: names::body_state(event.content_state()),
             entries: event.entries.clone(),
+            extent: given(&event.extent),
             delivery: names::delivery(event.delivery()),
             by: given(&event.by),
         }
@@ -189,6 +198,10 @@ impl From<&api::Erasure> for Erasure {
             at: rfc3339(side.at_ms),
             open: side.open,
             onward: side.onward.iter().map(onward).collect(),
+            earlier: side.earlier.as_ref().map(|earlier| EarlierErasure {
+                stopped: earlier.stopped,
+                confirmed: earlier.confirmed,
+            }),
         };
         Self {
             reason: erasure.reason.clone(),

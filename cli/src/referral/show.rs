@@ -175,10 +175,13 @@ fn joined(mut parts: Vec<String>) -> String {
 
 fn story(referral: &Referral) -> String {
     let row = |event: &ReferralEventView| {
-        let what = match event.code.as_str() {
+        let mut what = match event.code.as_str() {
             "" => event.transition.replace('_', " "),
             code => format!("{}: {code}", event.transition.replace('_', " ")),
         };
+        if event.extent == "case" {
+            what += ", whole case";
+        }
         vec![
             time::local(event.recorded_at_ms),
             event.society.clone(),
@@ -212,6 +215,7 @@ fn erasure(erasure: &api::Erasure) -> String {
             }
         });
         lines.extend(side.onward.iter().map(|onward| further_on(&society, onward)));
+        lines.extend(side.earlier.as_ref().map(|earlier| before(&society, *earlier)));
     }
     lines.join("\n")
 }
@@ -227,6 +231,22 @@ fn further_on(society: &str, onward: &api::OnwardErasure) -> String {
             let word = if stopped { "was told and" } else { "WAS NOT TOLD YET and" };
             let line = format!(
                 "    {third}, to whom {society} had passed it on, {word} HAS NOT CONFIRMED"
+            );
+            paint(Style::Bad, line)
+        }
+    }
+}
+
+/// What a side says of those from whom it had the case.
+fn before(society: &str, earlier: api::EarlierErasure) -> String {
+    match (earlier.stopped, earlier.confirmed) {
+        (true, true) => {
+            format!("    the others who had the case before {society} have confirmed, too")
+        }
+        (stopped, _) => {
+            let word = if stopped { "were told and" } else { "WERE NOT TOLD YET and" };
+            let line = format!(
+                "    the others who had the case before {society} {word} HAVE NOT ALL CONFIRMED"
             );
             paint(Style::Bad, line)
         }

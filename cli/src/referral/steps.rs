@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use tutti_core::referral::form::ReferralForm;
+use tutti_core::referral::{extent_of_request, form::ReferralForm};
 use tutti_proto::{node::v1::advance_referral_request::Transition, v1};
 
 use super::{advance::Step, code};
@@ -72,13 +72,6 @@ coded! {
     /// End help that was promised, and say why.
     Cancel(CancelCode, "code") =>
         |code| Transition::Cancel(v1::Cancelled { code }), "is cancelled";
-    /// Have the content of the case erased at both societies, for good.
-    ///
-    /// Nothing goes on after it. What happened stays told, without the person. `show` tells which
-    /// society has confirmed.
-    RequestErasure(ErasureGround, "on-word-of") =>
-        |ground| Transition::RequestErasure(v1::ErasureRequested { ground, carried: Vec::new() }),
-        "is stopped, and its content is being erased at both societies";
 }
 
 /// Say when the person and this society will meet. The place goes into the note.
@@ -99,7 +92,44 @@ impl Schedule {
     }
 }
 
-/// The person no longer agrees: stop at both societies, and erase the content, for good.
+/// What is said where a word goes for the whole case, and where it does not.
+const WHOLE_CASE: &str = "is stopped, and its content is being erased at both societies, and at all \
+                          others who have the case by this way";
+const THIS_REFERRAL: &str = "is stopped, and its content is being erased at both societies, and at \
+                             those to whom it was passed on";
+
+/// Have the content of the case erased, for good.
+///
+/// Nothing goes on after it. What happened stays told, without the person. `show` tells which
+/// society has confirmed.
+#[derive(Debug, Args)]
+pub(crate) struct RequestErasure {
+    #[command(flatten)]
+    step: Step,
+    /// From this list.
+    #[arg(long = "on-word-of", value_name = "CODE", value_parser = code::<v1::ErasureGround>())]
+    ground: v1::ErasureGround,
+    /// How far it goes: for the whole case, wherever it was passed on from or to; or for this
+    /// referral and those that pass it on. Where nothing is said, for the whole case if it is the
+    /// person's word, or their caregiver's or guardian's.
+    #[arg(long, value_name = "CODE", value_parser = code::<v1::Extent>())]
+    extent: Option<v1::Extent>,
+}
+
+impl RequestErasure {
+    pub(super) fn run(self) -> Outcome {
+        let ground = self.ground as i32;
+        let extent = self.extent.map_or(0, |extent| extent as i32);
+        let requested = v1::ErasureRequested { ground, carried: Vec::new(), extent };
+        let done = match extent_of_request(extent, ground) {
+            v1::Extent::Case => WHOLE_CASE,
+            v1::Extent::Referral | v1::Extent::Unspecified => THIS_REFERRAL,
+        };
+        self.step.take(Transition::RequestErasure(requested), None, done, "")
+    }
+}
+
+/// The person no longer agrees: stop at all societies, and erase the content, for good.
 ///
 /// Either society may say so, at any time. Nothing more is disclosed from then on. What happened
 /// stays told, without the person. `show` tells which society has confirmed.
@@ -114,6 +144,10 @@ pub(crate) struct WithdrawConsent {
     /// How.
     #[arg(long, value_name = "CODE", value_parser = code::<v1::ConsentForm>())]
     form: Option<v1::ConsentForm>,
+    /// How far it goes: for the whole case, wherever it was passed on from or to; or for this
+    /// referral and those that pass it on. Ask the person; where they do not say, the whole case.
+    #[arg(long, value_name = "CODE", value_parser = code::<v1::Extent>(), default_value = "case")]
+    extent: v1::Extent,
 }
 
 impl WithdrawConsent {
@@ -123,8 +157,12 @@ impl WithdrawConsent {
             by: self.by as i32,
             form,
             carried: Vec::new(),
+            extent: self.extent as i32,
         });
-        let done = "is stopped, and its content is being erased at both societies";
+        let done = match self.extent {
+            v1::Extent::Referral => THIS_REFERRAL,
+            v1::Extent::Case | v1::Extent::Unspecified => WHOLE_CASE,
+        };
         self.step.take(transition, None, done, "show, to see who has confirmed")
     }
 }

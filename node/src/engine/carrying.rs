@@ -1,17 +1,19 @@
-//! Carrying: what stops a referral also stops those by which the case was passed on from here.
+//! Carrying: what stops a referral also stops those by which the case was passed on from here, and
+//! the person's word for the whole case also the one that was passed on.
 //!
-//! A person's word reaches whoever has the case, also where the societies of the first referral are
-//! no party to the next one: whoever passed it on carries the word there, at once and unasked. What
-//! is still to be carried follows from the events alone, so that a crash, a restore or an absence
-//! changes nothing. Invariants: what is to be stopped is neither shown nor opened nor taken any
-//! more, also while this node can write nothing; each stop is carried once.
+//! A person's word reaches whoever has the case, also where the societies of one referral are no
+//! party to the next: whoever passed it on carries the word, at once and unasked. What is still to
+//! be carried follows from the events alone ([`Referral::to_carry_on`], [`Referral::to_carry_back`]),
+//! so that a crash, a restore or an absence changes nothing. Invariants: what is to be stopped is
+//! neither shown nor opened nor taken any more, also while this node can write nothing; each stop is
+//! carried once.
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    referral::{Command, Event, EventRef, OnwardClaim, Referral, ReferralId, transition},
+    referral::{Command, EarlierClaim, EventRef, Kind, OnwardClaim, Referral, ReferralId},
     store::Store,
 };
-use tutti_proto::v1::{self, referral_event::Transition};
+use tutti_proto::v1::referral_event::Transition;
 
 use super::{Engine, Write};
 
@@ -25,25 +27,27 @@ struct Uncarried {
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
-    /// Notes what an event of this referral may have made due further on, or what it tells of an
-    /// erasure there.
+    /// Notes what an event of this referral may have made due further on or before, or what it
+    /// tells of an erasure there.
     pub(super) fn note_onward(&mut self, id: &ReferralId) {
         let Some(referral) = self.referrals.get(id) else { return };
-        let own = self.identity.society;
-        let first = self.passes_on(referral).map(|first| first.id);
-        if referral.stopped_by().is_some_and(|(_, passed)| !passed.is_empty()) {
-            self.erasing.carry.insert(*id);
+        let stopped = |referral: &&Referral| referral.stopped_by().is_some();
+        let first = self.passes_on(referral);
+        let mut told = Vec::from_iter(first.filter(stopped).map(|first| first.id));
+        if stopped(&referral) {
+            // Those further on wait for what becomes of this one.
+            let waits = |onward: &&Referral| onward.goes_back();
+            told.extend(self.passed_on(referral).filter(waits).map(|onward| onward.id));
+        }
+        let mut carry: Vec<ReferralId> = Vec::new();
+        carry.extend(stopped(&referral).then_some(*id));
+        carry.extend(first.filter(|_| referral.goes_back()).map(|first| first.id));
+        carry.extend(first.filter(stopped).map(|first| first.id));
+        if !carry.is_empty() {
             self.erasing.carry_at_ms = 0;
         }
-        if let Some(first) = first
-            && let Some(referral) = self.referrals.get(&first)
-            && referral.stopped_by().is_some()
-            && referral.side_of(own).is_some()
-        {
-            self.erasing.owe(first);
-            self.erasing.carry.insert(first);
-            self.erasing.carry_at_ms = 0;
-        }
+        self.erasing.carry.extend(carry);
+        told.into_iter().for_each(|id| self.erasing.owe(id));
     }
 
     /// The referral that this one, sent from here, passes on.
@@ -52,32 +56,52 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             return None;
         }
         let first = <[u8; 16]>::try_from(referral.sent.onward_of.as_slice()).ok()?;
-        self.referrals.get(&ReferralId::from_bytes(first))
+        let first = self.referrals.get(&ReferralId::from_bytes(first));
+        first.filter(|first| first.side_of(self.identity.society).is_some())
     }
 
-    /// Whether the case of this referral is to go, since the one that it passes on was stopped.
-    pub(super) fn is_stopped_before(&self, referral: &Referral) -> bool {
+    /// The referrals by which this society has passed that one on.
+    fn passed_on<'a>(&'a self, first: &'a Referral) -> impl Iterator<Item = &'a Referral> {
+        let own = self.identity.society;
+        let events = first.outcomes.iter().map(|outcome| &outcome.event);
+        let mine = events.filter(move |e| e.society == own && e.kind() == Some(Kind::Onward));
+        mine.filter_map(move |event| match &event.body.transition {
+            Some(Transition::Onward(onward)) => {
+                let id = <[u8; 16]>::try_from(onward.referral_id.as_slice()).ok()?;
+                let onward = self.referrals.get(&ReferralId::from_bytes(id))?;
+                (onward.sender == own).then_some(onward)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether the case of this referral is to go, since the one that it passes on was stopped, or
+    /// one that passes it on was by a word for the whole case.
+    pub(super) fn is_stopped_elsewhere(&self, referral: &Referral) -> bool {
         let first = self.passes_on(referral);
-        first.is_some_and(|first| self.uncarried(first).iter().any(|to| to.id == referral.id))
+        let before =
+            first.is_some_and(|first| self.uncarried(first).iter().any(|to| to.id == referral.id));
+        before || self.passed_on(referral).any(|onward| onward.to_carry_back(referral).is_some())
     }
 
+    /// What is to be carried on from `first`, and back to it.
     fn uncarried(&self, first: &Referral) -> Vec<Uncarried> {
-        let Some((event, passed)) = first.stopped_by() else { return Vec::new() };
         let own = self.identity.society;
         let settled = self.is_settled(first);
+        let passed = first.stopped_by().map(|(_, passed)| passed).unwrap_or_default();
         let mine = passed.iter().filter(|passed| passed.at.origin.society() == own);
-        mine.filter(|passed| settled || !passed.doubtful)
-            .filter_map(|passed| {
-                let onward = self.referrals.get(&passed.referral)?;
-                let command = carried(event)?;
-                let possible = transition(Some(onward.state), command.kind()).is_some();
-                let due = onward.sender == own && possible && !onward.carries(event);
-                due.then_some(Uncarried { id: onward.id, command })
-            })
-            .collect()
+        let further_on = mine.filter(|passed| settled || !passed.doubtful).filter_map(|passed| {
+            let onward = self.referrals.get(&passed.referral)?;
+            let command = first.to_carry_on(onward).filter(|_| onward.sender == own)?;
+            Some(Uncarried { id: onward.id, command })
+        });
+        let mut uncarried: Vec<Uncarried> = further_on.collect();
+        let mut back = self.passed_on(first).filter_map(|onward| onward.to_carry_back(first));
+        uncarried.extend(back.next().map(|command| Uncarried { id: first.id, command }));
+        uncarried
     }
 
-    /// Stops what is to be stopped further on.
+    /// Stops what is to be stopped further on and before.
     pub(super) fn carry_stops(&mut self, now_ms: u64) {
         if self.erasing.carry.is_empty() || now_ms < self.erasing.carry_at_ms {
             return;
@@ -105,10 +129,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             match answer {
                 Ok(receipt) => tracing::info!(
                     referral = %ReferralId::from_bytes(receipt.id),
-                    "stopped, since the referral that it passes on was"
+                    "stopped, since another referral of the case was"
                 ),
                 Err(refused) => {
-                    tracing::warn!(%refused, "a referral further on was not stopped; it will be");
+                    tracing::warn!(%refused, "a referral of a stopped case was not stopped; it will be");
                 }
             }
         }
@@ -141,21 +165,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         })
         .collect()
     }
-}
 
-/// What carries that event on.
-fn carried(event: &Event) -> Option<Command> {
-    let carried = event.event_id.to_vec();
-    match event.body.transition.clone()? {
-        Transition::ConsentWithdrawn(withdrawn) => {
-            Some(Command::WithdrawConsent(v1::ConsentWithdrawn { carried, ..withdrawn }))
-        }
-        Transition::ErasureRequested(requested) => {
-            Some(Command::RequestErasure(v1::ErasureRequested { carried, ..requested }))
-        }
-        Transition::EnteredInError(v1::EnteredInError { event: None, .. }) => {
-            Some(Command::EnterInError(v1::EnteredInError { event: None, carried }))
-        }
-        _ => None,
+    /// What is known here of the referral that this one passes on, where the person's word goes
+    /// there from here.
+    pub(super) fn earlier(&self, onward: &Referral, now_ms: u64) -> Option<EarlierClaim> {
+        let first = self.passes_on(onward).filter(|_| onward.goes_back())?;
+        let stopped = first.state.is_stopped() || onward.to_carry_back(first).is_none();
+        let erasure = first.erasure(now_ms, self.roster.data_protection());
+        let confirmed = erasure.is_some_and(|erasure| erasure.is_confirmed_but_for(&onward.id));
+        Some(EarlierClaim { stopped, confirmed: stopped && confirmed })
     }
 }

@@ -90,10 +90,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .iter()
             .filter(|referral| {
                 let erasure = referral.erasure(now_ms, rules);
-                erasure.is_some_and(|erasure| {
+                erasure.as_ref().is_some_and(|erasure| {
                     also_confirmed
                         || !erasure.open(own).is_empty()
-                        || erasure.claims(own) != self.claims(referral, now_ms)
+                        || self.has_news(referral, erasure, now_ms)
                 })
             })
             .map(|referral| referral.id)
@@ -129,15 +129,21 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some(Subject::Referral(id)) = self.projector.subject(at) else { return false };
         let Some(referral) = self.referrals.get(id) else { return false };
         let due = self.due(referral, now_ms).is_some_and(|(_, entries)| entries.contains(at));
-        due || self.is_stopped_before(referral)
+        due || self.is_stopped_elsewhere(referral)
+    }
+
+    /// Whether something else is known of other referrals of the case than was said last.
+    fn has_news(&self, referral: &Referral, erasure: &Erasure, now_ms: u64) -> bool {
+        let own = self.identity.society;
+        erasure.claims(own) != self.claims(referral, now_ms)
+            || erasure.earlier(own) != self.earlier(referral, now_ms)
     }
 
     fn erase_due(&mut self, id: &ReferralId, at_ms: u64, now_ms: u64) {
         let Some(referral) = self.referrals.get(id) else { return };
         let Some((erasure, entries)) = self.due(referral, at_ms) else { return };
         let own = self.identity.society;
-        let owed =
-            !erasure.open(own).is_empty() || erasure.claims(own) != self.claims(referral, now_ms);
+        let owed = !erasure.open(own).is_empty() || self.has_news(referral, &erasure, now_ms);
         if self.erase_entries(id, &entries, now_ms) && owed {
             self.erasing.owed.insert(*id);
         }
@@ -207,9 +213,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let open = erasure.open(own).iter();
             let gone = open.filter(|at| due.contains(at) && !self.holds_content(at));
             let mut gone: Vec<EventRef> = gone.take(LIST_MAX).cloned().collect();
-            let claims = self.claims(referral, now_ms);
-            if gone.is_empty() && claims != erasure.claims(own) {
-                // What was confirmed before is named again, with what is known further on.
+            if gone.is_empty() && self.has_news(referral, &erasure, now_ms) {
+                // What was confirmed before is named again, with what is known of the others.
                 let open = erasure.open(own);
                 let before = erasure.entries.iter().filter(|at| !open.contains(at));
                 gone = before.take(LIST_MAX).cloned().collect();
@@ -218,7 +223,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 continue;
             }
             let mut key = [0; 16];
-            let command = Command::ConfirmErasure(erasure.receipt(&gone, &claims));
+            let (claims, earlier) = (self.claims(referral, now_ms), self.earlier(referral, now_ms));
+            let command = Command::ConfirmErasure(erasure.receipt(&gone, &claims, earlier));
             self.rng.fill_bytes(&mut key);
             group.push(Write::Advance { key, id: *id, command, note: String::new() });
         }
@@ -237,11 +243,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         key.is_some_and(|key| self.store.body_state(&key) == BodyState::Present)
     }
 
-    /// Referrals whose content is to be erased and that not both sides have confirmed.
+    /// Referrals whose content is to be erased and that not everybody who had it has confirmed.
     pub fn erasures_open(&self, actor: &Actor, now_ms: u64) -> u64 {
         let rules = self.roster.data_protection();
         let open = |referral: &&Referral| {
-            referral.erasure(now_ms, rules).is_some_and(|erasure| !erasure.is_confirmed())
+            referral.erasure(now_ms, rules).is_some_and(|erasure| !erasure.is_confirmed_by_all())
         };
         self.counted_by(actor).filter(open).count() as u64
     }

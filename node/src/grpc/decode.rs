@@ -86,11 +86,18 @@ pub(super) fn advance(request: api::AdvanceReferralRequest) -> Result<Write, Ref
         Transition::ProposeHandover(v1::HandoverProposed {}) => Command::ProposeHandover,
         Transition::AcceptHandover(v1::HandoverAccepted {}) => Command::AcceptHandover,
         Transition::DeclineHandover(v1::HandoverDeclined {}) => Command::DeclineHandover,
-        Transition::WithdrawConsent(withdrawn) => Command::WithdrawConsent(withdrawn),
+        // What carries a word from another referral is for the node alone to write.
+        Transition::WithdrawConsent(withdrawn) => {
+            Command::WithdrawConsent(v1::ConsentWithdrawn { carried: Vec::new(), ..withdrawn })
+        }
         Transition::RenewConsent(renewed) => Command::RenewConsent(renewed),
         Transition::Correct(corrected) => Command::Correct(corrected, case.take()),
-        Transition::EnterInError(which) => Command::EnterInError(which),
-        Transition::RequestErasure(requested) => Command::RequestErasure(requested),
+        Transition::EnterInError(which) => {
+            Command::EnterInError(v1::EnteredInError { carried: Vec::new(), ..which })
+        }
+        Transition::RequestErasure(requested) => {
+            Command::RequestErasure(v1::ErasureRequested { carried: Vec::new(), ..requested })
+        }
     };
     if case.is_some() {
         return Err(Refused::Invalid(

@@ -218,6 +218,11 @@ codes! {
         Authority = "authority",
         Society = "society",
     }
+    // How far a word goes that stops a referral.
+    Extent {
+        Case = "case",
+        Referral = "referral",
+    }
     // Why data were erased.
     ErasureReason {
         ConsentWithdrawn = "consent_withdrawn",
@@ -416,6 +421,6 @@ mod tests {
                 |number| v1::$list::try_from(number).ok(),
             );)+};
         }
-        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult MissedCode PauseCode FollowUpResult CancelCode ReopenCode ErasureGround ErasureReason Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification DisputeCode ActionCode OverrideReason);
+        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult MissedCode PauseCode FollowUpResult CancelCode ReopenCode ErasureGround Extent ErasureReason Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification DisputeCode ActionCode OverrideReason);
     }
 }

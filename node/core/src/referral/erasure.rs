@@ -41,6 +41,19 @@ pub struct Confirmation {
     pub at_ms: Option<u64>,
     /// What its latest receipt says of the referrals by which it has passed the case on.
     pub onward: Vec<OnwardClaim>,
+    /// What its latest receipt says of the referral that it has passed on by this one; `None` where
+    /// no word for the whole case goes there from here.
+    pub earlier: Option<EarlierClaim>,
+}
+
+/// What one side says of the referral that it has passed on by this one. To whom the case was sent
+/// there, and by whom, it does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EarlierClaim {
+    /// It is stopped, too.
+    pub stopped: bool,
+    /// Both its sides have confirmed that they erased, and so has everybody before and beside it.
+    pub confirmed: bool,
 }
 
 /// What one side says of a referral by which it has passed the case on to a third society.
@@ -69,6 +82,30 @@ impl Erasure {
         self.confirmations.iter().all(Confirmation::is_whole)
     }
 
+    /// Whether so has everybody whom the person's word reaches, also those before.
+    pub fn is_confirmed_by_all(&self) -> bool {
+        self.is_confirmed() && self.is_confirmed_before()
+    }
+
+    fn is_confirmed_before(&self) -> bool {
+        self.confirmations.iter().all(|side| side.earlier.is_none_or(|earlier| earlier.confirmed))
+    }
+
+    /// The same without those who have the case by the referral `onward`: what is told to them.
+    pub fn is_confirmed_but_for(&self, onward: &ReferralId) -> bool {
+        let others = |side: &Confirmation| {
+            let mut others = side.onward.iter().filter(|claim| claim.referral != *onward);
+            side.open.is_empty() && others.all(|claim| claim.confirmed)
+        };
+        self.confirmations.iter().all(others) && self.is_confirmed_before()
+    }
+
+    /// What the side of that society has said so far of the referral that it passed on by this one.
+    pub fn earlier(&self, society: Society) -> Option<EarlierClaim> {
+        let own = self.confirmations.iter().find(|confirmation| confirmation.society == society);
+        own.and_then(|confirmation| confirmation.earlier)
+    }
+
     /// What the side of that society has said so far of those to whom it passed the case on.
     pub fn claims(&self, society: Society) -> &[OnwardClaim] {
         let own = self.confirmations.iter().find(|confirmation| confirmation.society == society);
@@ -81,8 +118,13 @@ impl Erasure {
         own.map_or(&[], |confirmation| &confirmation.open)
     }
 
-    /// The receipt for these entries, with what is to be said of referrals further on.
-    pub fn receipt(&self, entries: &[EventRef], onward: &[OnwardClaim]) -> v1::Erased {
+    /// The receipt for these entries, with what is to be said of referrals further on and before.
+    pub fn receipt(
+        &self,
+        entries: &[EventRef],
+        onward: &[OnwardClaim],
+        earlier: Option<EarlierClaim>,
+    ) -> v1::Erased {
         let claim = |claim: &OnwardClaim| v1::OnwardErasure {
             referral_id: claim.referral.as_bytes().to_vec(),
             stopped: claim.stopped,
@@ -93,6 +135,10 @@ impl Erasure {
             on: self.on.as_ref().map(|event| event.at.to_seen()),
             entries: entries.iter().map(EventRef::to_seen).collect(),
             onward: onward.iter().take(LIST_MAX).map(claim).collect(),
+            earlier: earlier.map(|EarlierClaim { stopped, confirmed }| v1::EarlierErasure {
+                stopped,
+                confirmed,
+            }),
         }
     }
 }
@@ -115,18 +161,6 @@ impl Referral {
     /// the stop is to be carried there. `None` where nothing stopped it.
     pub fn stopped_by(&self) -> Option<(&Event, &[Passed])> {
         self.stop.as_ref().map(|stop| (&stop.event, stop.onward.as_slice()))
-    }
-
-    /// Whether an event of this referral carries on that one, which stopped the referral before it.
-    pub fn carries(&self, event: &Event) -> bool {
-        let carried = |own: &Event| match &own.body.transition {
-            Some(Transition::ConsentWithdrawn(withdrawn)) => withdrawn.carried == event.event_id,
-            Some(Transition::ErasureRequested(requested)) => requested.carried == event.event_id,
-            Some(Transition::EnteredInError(which)) => which.carried == event.event_id,
-            _ => false,
-        };
-        let own = self.outcomes.iter().map(|outcome| &outcome.event);
-        own.filter(|own| own.society == self.sender).any(carried)
     }
 
     /// What is to be erased at `now_ms`; `None` where nothing is.
@@ -168,6 +202,8 @@ impl Referral {
                 confirmed: false,
             })
             .collect();
+        let passes_on = side == Side::Sender && self.stop.is_some() && self.goes_back();
+        let mut earlier = passes_on.then(EarlierClaim::default);
         let mut stopped = false;
         for outcome in self.outcomes.iter().filter(|o| o.effective) {
             stopped |= self.stop.as_ref().is_some_and(|stop| stop.event.at == outcome.event.at);
@@ -177,6 +213,10 @@ impl Referral {
             if let Some(Transition::Erased(erased)) = &outcome.event.body.transition {
                 named.extend(erased.entries.iter().filter_map(EventRef::from_seen));
                 at_ms = Some(outcome.event.recorded_at_ms);
+                if let (Some(earlier), Some(said), true) = (&mut earlier, erased.earlier, stopped) {
+                    let v1::EarlierErasure { stopped, confirmed } = said;
+                    *earlier = EarlierClaim { stopped, confirmed };
+                }
                 // A receipt from before says nothing of what stopped it last.
                 for said in erased.onward.iter().filter(|_| stopped) {
                     let of = |claim: &&mut OnwardClaim| {
@@ -189,6 +229,6 @@ impl Referral {
             }
         }
         let open = entries.iter().filter(|at| !named.contains(at)).cloned().collect();
-        Confirmation { society, open, at_ms, onward }
+        Confirmation { society, open, at_ms, onward, earlier }
     }
 }

@@ -9,6 +9,7 @@
 //! Source: `docs/protocol.md`, "The referral".
 
 mod book;
+mod carrying;
 mod check;
 pub mod codes;
 pub mod copy;
@@ -26,9 +27,10 @@ mod validate;
 
 pub use book::{Book, Referral};
 pub(crate) use book::{answer_hours, owes};
+pub use carrying::extent_of_request;
 pub(crate) use check::{event as check_form, holds as consent_is_given};
 pub use decide::{Command, Context, Refusal, decide};
-pub use erasure::{Confirmation, Erasure, OnwardClaim};
+pub use erasure::{Confirmation, EarlierClaim, Erasure, OnwardClaim};
 pub use event::{Event, Outcome, Why};
 pub use evolve::Passed;
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};

@@ -3,7 +3,7 @@
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Command, Context, EventRef, Kind, Referral, Refusal,
+    Command, Context, EventRef, Kind, Referral, Refusal, carrying,
     validate::{self, disclosed},
 };
 use crate::{
@@ -87,6 +87,7 @@ pub(super) fn check(
         Command::WithdrawConsent(withdrawn) => {
             fields.code::<v1::ConsentGiver>("by", withdrawn.by, Required);
             fields.code::<v1::ConsentForm>("form", withdrawn.form, Optional);
+            fields.code::<v1::Extent>("extent", withdrawn.extent, Optional);
         }
         Command::RenewConsent(renewed) => {
             fresh_consent(&mut fields, referral, renewed.consent.as_ref(), now_s);
@@ -107,6 +108,13 @@ pub(super) fn check(
         }
         Command::RequestErasure(requested) => {
             fields.code::<v1::ErasureGround>("ground", requested.ground, Required);
+            fields.code::<v1::Extent>("extent", requested.extent, Optional);
+            let whole = requested.extent == v1::Extent::Case as i32;
+            fields.check(
+                !whole || carrying::is_the_persons(requested.ground),
+                "extent",
+                "is the whole case, and that is for the person alone to say",
+            );
         }
     }
     if let Command::Reopen(_, Some(_)) | Command::Correct(_, Some(_)) = command {
@@ -240,14 +248,20 @@ pub(super) fn body(command: Command) -> Result<Transition, Refusal> {
         Command::ProposeHandover => Transition::HandoverProposed(v1::HandoverProposed {}),
         Command::AcceptHandover => Transition::HandoverAccepted(v1::HandoverAccepted {}),
         Command::DeclineHandover => Transition::HandoverDeclined(v1::HandoverDeclined {}),
-        Command::WithdrawConsent(withdrawn) => Transition::ConsentWithdrawn(withdrawn),
+        Command::WithdrawConsent(withdrawn) => {
+            let extent = carrying::extent_of_withdrawal(withdrawn.extent) as i32;
+            Transition::ConsentWithdrawn(v1::ConsentWithdrawn { extent, ..withdrawn })
+        }
         Command::RenewConsent(renewed) => Transition::ConsentRenewed(renewed),
         Command::Correct(corrected, case) => {
             let information_disclosed = names(case);
             Transition::Corrected(v1::Corrected { information_disclosed, ..corrected })
         }
         Command::EnterInError(which) => Transition::EnteredInError(which),
-        Command::RequestErasure(requested) => Transition::ErasureRequested(requested),
+        Command::RequestErasure(requested) => {
+            let extent = carrying::extent_of_request(requested.extent, requested.ground) as i32;
+            Transition::ErasureRequested(v1::ErasureRequested { extent, ..requested })
+        }
         Command::ConfirmErasure(erased) => Transition::Erased(erased),
     })
 }

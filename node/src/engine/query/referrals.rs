@@ -224,6 +224,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 false => String::new(),
             },
             entries: erased_entries(event),
+            extent: event.extent().map_or("", codes::Code::name).into(),
             delivery: api::Delivery::Unspecified as i32,
         })
     }
@@ -321,6 +322,10 @@ fn erasure_message(erasure: &referral::Erasure) -> api::Erasure {
         society: confirmation.society.to_string(),
         confirmed: confirmation.open.is_empty(),
         onward: confirmation.onward.iter().map(claim).collect(),
+        earlier: confirmation.earlier.map(|earlier| api::EarlierErasure {
+            stopped: earlier.stopped,
+            confirmed: earlier.confirmed,
+        }),
         at_ms: confirmation.at_ms.unwrap_or(0),
         open: u32::try_from(confirmation.open.len()).unwrap_or(u32::MAX),
     };

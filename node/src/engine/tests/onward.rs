@@ -275,3 +275,150 @@ fn a_node_that_can_write_nothing_shows_nothing_either_and_carries_it_later() {
     ph.tick(NOW_MS + 2000);
     assert_eq!(shown(ph, onward).state(), api::ReferralState::ConsentWithdrawn);
 }
+
+/// Who has confirmed the erasure of the content of a referral, as shown there: each side, and what
+/// it says of those before.
+fn confirmed(referral: &api::Referral) -> Vec<(&str, bool, Option<(bool, bool)>)> {
+    let sides = referral.erasure.iter().flat_map(|erasure| &erasure.confirmations);
+    let earlier =
+        |side: &api::ErasureConfirmation| side.earlier.map(|it| (it.stopped, it.confirmed));
+    sides.map(|side| (side.society.as_str(), side.confirmed, earlier(side))).collect()
+}
+
+#[test]
+fn a_word_for_the_whole_case_at_the_third_society_reaches_the_first_and_all_see_who_confirmed() {
+    let federation = federation();
+    let (mut nodes, first, onward) = passed_on(&federation);
+    one(&mut nodes[2], advance(4, onward, withdraw_consent(), "")).unwrap();
+    let [sg, ph, qa] = &mut nodes;
+    let told = shown(qa, onward);
+    assert_eq!(told.events.last().unwrap().extent, "case");
+    assert_eq!(confirmed(&told), [("ph", false, Some((false, false))), ("qa", false, None)]);
+    assert_eq!(qa.erasures_open(&Actor::node(), NOW_MS), 1);
+    // ph hears of it: before it shows anything it has stopped what it had from sg, too.
+    pass(qa, ph);
+    let here = shown(ph, first);
+    assert!(here.content.is_none(), "even before anything else happens");
+    ph.tick(NOW_MS);
+    let here = shown(ph, first);
+    assert_eq!(here.state(), api::ReferralState::ConsentWithdrawn);
+    let event = here.events.iter().find(|event| event.transition == "consent_withdrawn").unwrap();
+    assert_eq!((event.society.as_str(), event.code.as_str()), ("ph", "person"));
+    // sg is told, stops and erases; it learns nothing of the other referral but that it is.
+    pass(ph, sg);
+    assert_eq!(shown(sg, first).state(), api::ReferralState::ConsentWithdrawn);
+    assert!(shown(sg, first).content.is_none());
+    let bodies = |node: &Node, code: &str| {
+        let header = node
+            .header_at(&EventRef { origin: origin(code), index: u64::from(code == "ph") })
+            .unwrap()
+            .unwrap();
+        node.store.body_state(&header.body_key(Part::Content).unwrap())
+    };
+    sg.tick(NOW_MS);
+    assert_eq!((bodies(sg, "sg"), bodies(ph, "sg")), (BodyState::Erased, BodyState::Erased));
+    pass(ph, qa);
+    assert_eq!(confirmed(&shown(qa, onward))[0].2, Some((true, false)), "sg has not confirmed");
+    all_pass(&mut nodes, 3);
+    for node in &nodes[..2] {
+        let referral = shown(node, first);
+        assert_eq!(confirmed(&referral), [("sg", true, None), ("ph", true, None)]);
+        assert_eq!(further_on(&referral), [("qa", true, true)]);
+    }
+    let there = shown(&nodes[2], onward);
+    assert_eq!(confirmed(&there), [("ph", true, Some((true, true))), ("qa", true, None)]);
+    let open =
+        |nodes: &[Node; 3]| nodes.each_ref().map(|node| node.erasures_open(&Actor::node(), NOW_MS));
+    assert_eq!(open(&nodes), [0, 0, 0]);
+    // Each word goes over each link once: nothing more is written by itself, after a start neither.
+    let sizes = |nodes: &[Node; 3]| {
+        ["sg", "ph", "qa"].map(|code| nodes[1].store.tree(&origin(code)).size())
+    };
+    let before = sizes(&nodes);
+    all_pass(&mut nodes, 4);
+    nodes[1] = restarted(&federation, &nodes[1], "ph");
+    all_pass(&mut nodes, 5);
+    assert_eq!(sizes(&nodes), before);
+    // The two take it up again with fresh consent: the same word is not carried a second time.
+    let Write::Send { sent, content, .. } = send_for_all(5) else { panic!() };
+    let reopened =
+        v1::Reopened { code: 4, consent: sent.consent, information_disclosed: Vec::new() };
+    one(&mut nodes[0], advance(6, first, Command::Reopen(reopened, Some(content)), "")).unwrap();
+    all_pass(&mut nodes, 6);
+    assert_eq!(shown(&nodes[1], first).state(), api::ReferralState::Acknowledged);
+    assert!(shown(&nodes[1], first).content.is_some());
+    assert_eq!(shown(&nodes[2], onward).state(), api::ReferralState::ConsentWithdrawn);
+    // A second word is.
+    one(&mut nodes[2], advance(7, onward, withdraw_consent(), "")).unwrap();
+    all_pass(&mut nodes, 7);
+    assert_eq!(shown(&nodes[0], first).state(), api::ReferralState::ConsentWithdrawn);
+    assert_eq!(open(&nodes), [0, 0, 0]);
+}
+
+#[test]
+fn a_word_for_one_referral_goes_no_further_back_and_one_for_the_case_reaches_its_other_branches() {
+    let federation = federation();
+    let (mut nodes, first, onward) = passed_on(&federation);
+    let Write::PassOn { id, to, told, withhold, .. } = pass_on(9, first) else { panic!() };
+    let services = vec![v1::ServiceCategory::Health as i32];
+    let second = Write::PassOn { key: [9; 16], id, to, told, services, withhold };
+    let second = id_of(&one(&mut nodes[1], second).unwrap());
+    all_pass(&mut nodes, 3);
+    let only_here = Command::WithdrawConsent(v1::ConsentWithdrawn {
+        by: 1,
+        extent: v1::Extent::Referral as i32,
+        ..Default::default()
+    });
+    one(&mut nodes[2], advance(4, onward, only_here, "")).unwrap();
+    all_pass(&mut nodes, 4);
+    let there = shown(&nodes[2], onward);
+    assert_eq!(there.state(), api::ReferralState::ConsentWithdrawn);
+    assert_eq!(confirmed(&there), [("ph", true, None), ("qa", true, None)]);
+    for node in &nodes[..2] {
+        assert_eq!(shown(node, first).state(), api::ReferralState::Acknowledged);
+        assert!(shown(node, first).content.is_some() && shown(node, first).erasure.is_none());
+    }
+    assert!(shown(&nodes[2], second).content.is_some());
+    // What an authority asks of one holder is no word of the person's, and cannot be made one.
+    let asked = |ground: v1::ErasureGround, extent: i32| {
+        let (ground, carried) = (ground as i32, Vec::new());
+        Command::RequestErasure(v1::ErasureRequested { ground, carried, extent })
+    };
+    let case = v1::Extent::Case as i32;
+    let refused = advance(5, second, asked(v1::ErasureGround::Authority, case), "");
+    assert!(
+        matches!(one(&mut nodes[2], refused), Err(Refused::Invalid(why)) if why.contains("extent"))
+    );
+    let authority = asked(v1::ErasureGround::Authority, 0);
+    one(&mut nodes[2], advance(6, second, authority, "")).unwrap();
+    all_pass(&mut nodes, 5);
+    assert_eq!(shown(&nodes[1], second).state(), api::ReferralState::ErasureRequested);
+    assert!(shown(&nodes[1], first).content.is_some());
+    // The person asks at the society in between, and on the other referral: all is erased.
+    one(&mut nodes[1], advance(7, second, asked(v1::ErasureGround::Person, 0), "")).unwrap();
+    all_pass(&mut nodes, 6);
+    let here = shown(&nodes[0], first);
+    assert_eq!(here.state(), api::ReferralState::ErasureRequested);
+    assert_eq!(further_on(&here), [("qa", true, true), ("qa", true, true)]);
+    assert_eq!(nodes[0].erasures_open(&Actor::node(), NOW_MS), 0);
+    assert_eq!(nodes[2].erasures_open(&Actor::node(), NOW_MS), 0);
+}
+
+#[test]
+fn a_node_that_can_write_nothing_hides_what_a_third_societys_word_stops_and_carries_it_later() {
+    let federation = federation();
+    let (mut nodes, first, onward) = passed_on(&federation);
+    one(&mut nodes[2], advance(4, onward, withdraw_consent(), "")).unwrap();
+    let [_, ph, qa] = &mut nodes;
+    let mode = ph.mode.clone();
+    ph.mode = crate::engine::Mode::Fenced { known: None };
+    pass(qa, ph);
+    ph.tick(NOW_MS);
+    let hidden = shown(ph, first);
+    assert!(hidden.content.is_none());
+    assert_eq!(hidden.content_state(), api::BodyState::Erased);
+    assert_eq!(hidden.state(), api::ReferralState::Acknowledged, "it is not written yet");
+    ph.mode = mode;
+    ph.tick(NOW_MS + 2000);
+    assert_eq!(shown(ph, first).state(), api::ReferralState::ConsentWithdrawn);
+}

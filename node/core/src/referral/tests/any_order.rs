@@ -8,22 +8,22 @@ use rand_core::{RngCore as _, SeedableRng as _};
 
 use super::*;
 
-struct Dice(ChaCha20Rng);
+pub(super) struct Dice(pub(super) ChaCha20Rng);
 
 impl Dice {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(ChaCha20Rng::seed_from_u64(seed))
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0.next_u64() % end.max(1)
     }
 
-    fn pick<T: Clone>(&mut self, items: &[T]) -> T {
+    pub(super) fn pick<T: Clone>(&mut self, items: &[T]) -> T {
         items[self.below(items.len() as u64) as usize].clone()
     }
 
-    fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for end in (1..items.len()).rev() {
             items.swap(end, self.below(end as u64 + 1) as usize);
         }
@@ -31,7 +31,7 @@ impl Dice {
 }
 
 /// What a society would write to get an event of that kind; `about` is one of its own.
-fn command(kind: Kind, about: Option<&EventRef>) -> Command {
+pub(super) fn command(kind: Kind, about: Option<&EventRef>) -> Command {
     match body(kind, about) {
         Transition::Sent(sent) => Command::Send { sent: Box::new(sent), content: Box::default() },
         Transition::Acknowledged(_) => Command::Acknowledge,

@@ -10,7 +10,7 @@ fn erased(by: &str, index: u64, seen: u64, entries: &[EventRef]) -> Event {
     let mut event = event(by, index, Kind::Erased, Some(seen));
     let entries = entries.iter().map(EventRef::to_seen).collect();
     event.body.transition =
-        Some(Transition::Erased(v1::Erased { reason: 1, on: None, entries, onward: Vec::new() }));
+        Some(Transition::Erased(v1::Erased { reason: 1, on: None, entries, ..Default::default() }));
     event.has_content = false;
     event
 }

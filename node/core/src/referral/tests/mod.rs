@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod any_order;
+mod chains;
 mod deciding;
 mod erasing;
 mod forms;
@@ -130,7 +131,7 @@ fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
             reason: 1,
             on: None,
             entries: about.map(EventRef::to_seen).into_iter().collect(),
-            onward: Vec::new(),
+            ..Default::default()
         }),
         Kind::Closed => Transition::Closed(v1::Closed {
             outcome: v1::Outcome::NeedMet as i32,
