@@ -2,7 +2,7 @@
 
 use tutti_core::audit::{
     Audit, Finding, Report, Severity,
-    process::{ErasureTold, Process, SMALL, Times},
+    process::{Elsewhere, ErasureTold, Process, SMALL, Times},
 };
 
 use crate::{
@@ -197,14 +197,38 @@ pub(super) fn erasure(told: &ErasureTold) -> String {
             (true, open, _) => format!("{}: {open} open", side.society),
         })
         .collect();
+    let from = match &told.carried_from {
+        Some(referral) => format!(", carried from referral {referral}"),
+        None => String::new(),
+    };
+    let elsewhere: String =
+        told.elsewhere.iter().map(|other| format!("; {}", carried(other))).collect();
     format!(
-        "referral {}, {}, {} content{}: {word}; {}",
+        "referral {}, {}, {} content{}: {word}{from}; {}{elsewhere}",
         told.referral,
         told.reason,
         told.contents,
         text::s(told.contents),
         sides.join(", ")
     )
+}
+
+/// What became of it at another referral of the case.
+fn carried(other: &Elsewhere) -> String {
+    let way = if other.way == "back" { "back to" } else { "on to" };
+    let said = match (other.seen, other.carried_after_ms, other.stopped, other.confirmed) {
+        (false, ..) => "is not known: its logs were not given whole".to_owned(),
+        (true, None, false, _) => "NOT CARRIED".to_owned(),
+        (true, None, true, confirmed) => format!("stopped there by itself, {}", erased(confirmed)),
+        (true, Some(after), _, confirmed) => {
+            format!("carried after {}, {}", time::span(0, after), erased(confirmed))
+        }
+    };
+    format!("{way} referral {} ({}): {said}", other.referral, other.society)
+}
+
+fn erased(confirmed: bool) -> &'static str {
+    if confirmed { "confirmed by both" } else { "NOT CONFIRMED by both" }
 }
 
 fn unseen(lines: &[String]) -> Option<String> {

@@ -148,6 +148,22 @@ codes! {
     OverrideUnfounded, "override-unfounded", Error;
     /// Something was disclosed by who had seen that the referral was stopped.
     DisclosedAfterStop, "disclosed-after-stop", Error;
+    /// A referral and the one that it passes on, or is passed on by, do not say so of each other.
+    OnwardUnlinked, "onward-unlinked", Error;
+    /// A case was passed on further than the person had agreed to for the first referral.
+    OnwardConsent, "onward-consent", Error;
+    /// A case was passed on with a restriction less, or to be kept for longer.
+    OnwardTerms, "onward-terms", Error;
+    /// What stopped a referral was not carried to another of the case by who had seen it.
+    StopNotCarried, "stop-not-carried", Error;
+    /// What stopped a referral was not carried to another of the case yet.
+    StopCarryOpen, "stop-carry-open", Warning;
+    /// What stopped a referral was carried to another of the case late.
+    StopCarriedLate, "stop-carried-late", Warning;
+    /// A word is said to come from another referral of the case, which has none.
+    CarriedUnfounded, "carried-unfounded", Warning;
+    /// A society has signed that those further on confirmed, and they did not.
+    OnwardClaimUntrue, "onward-claim-untrue", Error;
     /// An answer came after its time.
     AnswerLate, "answer-late", Warning;
     /// The other side gave up waiting for an answer after its time.

@@ -206,13 +206,13 @@ fn after_stop(case: &Case, event: &Event, findings: &mut Findings) {
 
 /// What the author of a step could know of consent.
 #[derive(Default)]
-struct View {
-    consent: Option<v1::Consent>,
+pub(super) struct View {
+    pub(super) consent: Option<v1::Consent>,
     stopped: bool,
 }
 
 /// As the author of `event` saw it when writing: its own steps before, and what it had seen.
-fn in_view(case: &Case, event: &Event) -> View {
+pub(super) fn in_view(case: &Case, event: &Event) -> View {
     let own = |outcome: &&Outcome| outcome.event.society == event.society;
     let outcomes = &case.referral.outcomes;
     let seen = outcomes

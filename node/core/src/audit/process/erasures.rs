@@ -3,9 +3,9 @@
 use serde::Serialize;
 use tutti_proto::v1::{self, ErasureReason, referral_event::Transition};
 
-use super::{super::gathered::Held, Case, Code, Findings, deadlines::spell};
+use super::{super::gathered::Held, Case, Code, Elsewhere, Findings, deadlines::spell};
 use crate::{
-    referral::{Event, EventRef, Kind, codes},
+    referral::{Event, EventRef, Kind, Referral, codes},
     society::Society,
 };
 
@@ -33,6 +33,10 @@ pub struct ErasureTold {
     pub entries: Vec<String>,
     /// What each side says.
     pub confirmations: Vec<Confirmed>,
+    /// The id of the referral from which the word came, where it was carried, and that is known.
+    pub carried_from: Option<String>,
+    /// Other referrals of the case to which it was to be carried, and what became of that.
+    pub elsewhere: Vec<Elsewhere>,
 }
 
 /// What one side says of an erasure.
@@ -49,7 +53,11 @@ pub struct Confirmed {
 }
 
 /// Judges what of a referral is to be erased; tells it, where something is.
-pub(super) fn check(case: &Case, findings: &mut Findings) -> Option<ErasureTold> {
+pub(super) fn check(
+    case: &Case,
+    elsewhere: Vec<Elsewhere>,
+    findings: &mut Findings,
+) -> Option<ErasureTold> {
     unfounded(case, findings);
     let erasure = case.referral.erasure(case.now_ms, &case.rules)?;
     let at_ms = match &erasure.on {
@@ -91,7 +99,18 @@ pub(super) fn check(case: &Case, findings: &mut Findings) -> Option<ErasureTold>
         contents: erasure.entries.len() as u64,
         entries: erasure.entries.iter().map(place).collect(),
         confirmations,
+        carried_from: erasure.on.as_ref().and_then(|event| cause(case, event)),
+        elsewhere,
     })
+}
+
+/// The referral in which that event was first written, where it was carried here.
+fn cause(case: &Case, event: &Event) -> Option<String> {
+    let carried = Some(event.carried()).filter(|carried| !carried.is_empty())?;
+    let has = |other: &&Referral| {
+        other.outcomes.iter().any(|outcome| outcome.event.event_id[..] == *carried)
+    };
+    case.gathered.book.iter().find(has).map(|other| other.id.to_string())
 }
 
 fn word_of(event: &Event) -> &'static str {

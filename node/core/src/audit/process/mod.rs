@@ -12,6 +12,7 @@ mod deadlines;
 mod disclosures;
 mod erasures;
 mod figures;
+mod onward;
 mod shares;
 mod steps;
 
@@ -28,6 +29,7 @@ use crate::{
 
 pub use erasures::{Confirmed, ErasureTold};
 pub use figures::{Cell, Figures, SMALL, Share, Times};
+pub use onward::Elsewhere;
 pub use shares::SharesTold;
 
 /// What the logs tell of the work.
@@ -61,6 +63,7 @@ impl Process {
 }
 
 /// One referral under judgement.
+#[derive(Clone, Copy)]
 struct Case<'a> {
     referral: &'a Referral,
     gathered: &'a Gathered,
@@ -102,13 +105,15 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
     let mut figures = figures::Counting::default();
     let mut erasures = Vec::new();
     let (mut referrals, mut whole) = (0, 0);
+    let latest = onward::latest(gathered.book.iter());
     for referral in gathered.book.iter() {
         let is_whole = gathered.knows(referral);
         let case = Case { referral, gathered, rules, now_ms, whole: is_whole };
         referrals += 1;
         steps::check(&case, &mut findings);
         disclosures::check(&case, &mut findings);
-        erasures.extend(erasures::check(&case, &mut findings));
+        let elsewhere = onward::check(&case, &latest, &mut findings);
+        erasures.extend(erasures::check(&case, elsewhere, &mut findings));
         if is_whole {
             whole += 1;
             deadlines::check(&case, &mut findings);

@@ -157,7 +157,7 @@ fn withdrawn() -> Transition {
     Transition::ConsentWithdrawn(v1::ConsentWithdrawn {
         by: v1::ConsentGiver::Caregiver as i32,
         form: v1::ConsentForm::Verbal as i32,
-        carried: Vec::new(),
+        ..Default::default()
     })
 }
 
@@ -168,7 +168,7 @@ fn receipt(world: &World, on: (usize, u64), entries: &[(usize, u64)]) -> Transit
         reason: v1::ErasureReason::ConsentWithdrawn as i32,
         on: Some(place(on)),
         entries: entries.iter().copied().map(place).collect(),
-        onward: Vec::new(),
+        ..Default::default()
     })
 }
 
@@ -424,7 +424,7 @@ fn receipts_without_ground_and_bytes_that_are_still_there_are_found() {
             reason: v1::ErasureReason::Retention as i32,
             on: None,
             entries: vec![],
-            onward: vec![],
+            ..Default::default()
         };
         let origin = world.by(SG).origin().to_string();
         erased.entries.push(v1::Seen { origin, index: 0 });
