@@ -150,12 +150,27 @@ impl Platter {
         self.highwater[0]
     }
 
+    /// All bytes that are on it, also while the machine is off.
+    #[cfg(test)]
+    pub(super) fn raw(&self) -> Vec<(String, Vec<u8>)> {
+        match &self.medium {
+            Medium::Memory(store) => store.raw(),
+            Medium::Real(..) => panic!("the bytes of real disks are read from their files"),
+        }
+    }
+
     /// A copy of what is stored, as a backup would have it.
     pub(super) fn backup(&self) -> MemoryStore {
         match &self.medium {
             Medium::Memory(store) => store.as_ref().clone(),
             Medium::Real(..) => panic!("backups are taken of disks in memory"),
         }
+    }
+
+    /// The mark as it would be found.
+    #[cfg(test)]
+    pub(super) fn highwater(&self) -> Option<u64> {
+        self.highwater[0]
     }
 
     /// Another disk in its place. The mark is no part of a backup.

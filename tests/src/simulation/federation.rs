@@ -66,12 +66,16 @@ pub fn origin(society: Society) -> Origin {
 }
 
 impl Federation {
-    /// So many societies; the same number gives the same keys.
-    pub fn new(members: usize) -> Self {
+    /// So many societies, of which the last `relays` are relays; the same numbers give the same
+    /// keys.
+    pub fn new(members: usize, relays: usize) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(members as u64);
         let (mut secrets, mut cards, mut roots) = (BTreeMap::new(), Vec::new(), Vec::new());
-        for society in (0..members).map(society) {
-            let (own, member, root) = draw(society, &mut rng);
+        for (number, society) in (0..members).map(society).enumerate() {
+            let (own, mut member, root) = draw(society, &mut rng);
+            if number + relays >= members {
+                member.role = Role::Relay;
+            }
             let card = Card::sign(NAME, member, &root).expect("a sound card");
             cards.push(Card::open(&card).expect("a card as it was signed"));
             roots.push(root);

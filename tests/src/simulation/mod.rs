@@ -17,6 +17,8 @@ mod attacks;
 mod disk;
 mod events;
 mod federation;
+#[cfg(test)]
+mod histories;
 mod links;
 mod load;
 #[cfg(test)]
@@ -68,6 +70,8 @@ pub struct Plan {
     pub members: usize,
     /// How many of them, the first ones, run two machines with the same keys.
     pub equivocators: usize,
+    /// How many of them, the last ones, are store-and-forward relays by the roster.
+    pub relays: usize,
     /// How links behave.
     pub network: Network,
     /// How often a write ends badly.
@@ -86,6 +90,7 @@ impl Plan {
         Self {
             members,
             equivocators: 0,
+            relays: 0,
             network: Network::default(),
             odds: Odds::default(),
             skew_ms: TEN_YEARS_MS,
@@ -141,7 +146,7 @@ const QUIET_MS: u64 = 12_000;
 impl Simulation {
     /// All machines are on.
     pub fn new(plan: &Plan) -> Self {
-        let federation = Federation::new(plan.members);
+        let federation = Federation::new(plan.members, plan.relays);
         let truth = Rc::new(RefCell::new(Truth::starting(START_MS)));
         let mut rng = ChaCha20Rng::seed_from_u64(plan.seed);
         let mut nodes = Vec::new();
@@ -195,6 +200,9 @@ impl Simulation {
             closed: Vec::new(),
             recording: None,
         };
+        for node in simulation.nodes.iter().rev().take(plan.relays) {
+            simulation.truth.borrow_mut().relays.insert(node.society);
+        }
         for node in &mut simulation.nodes {
             node.start(&simulation.federation, START_MS);
         }

@@ -88,14 +88,7 @@ impl Node {
     pub(super) fn start(&mut self, federation: &Federation, now_ms: u64) {
         let highwater = self.disk.platter().on();
         self.truth.borrow().check_start(self.society, &self.disk);
-        let identity = Identity {
-            society: self.society,
-            name: format!("Society {}", self.society),
-            origin: origin(self.society),
-            keyring: federation.secrets[&self.society].keyring(),
-            started_at_ms: self.clock(now_ms),
-            listen: String::new(),
-        };
+        let identity = self.identity(federation, self.clock(now_ms));
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         self.engine = Some(Engine::new(
@@ -106,6 +99,34 @@ impl Node {
             ChaCha20Rng::from_seed(seed),
             self.clock(now_ms),
         ));
+    }
+
+    /// A second engine over a copy of the disk, as a start would build it, with a clock that stands.
+    #[cfg(test)]
+    pub(super) fn rebuilt(
+        &self,
+        federation: &Federation,
+        now_ms: u64,
+    ) -> Engine<tutti_core::store::MemoryStore, ChaCha20Rng> {
+        let (store, highwater) = {
+            let platter = self.disk.platter();
+            (platter.backup(), platter.highwater())
+        };
+        let rng = ChaCha20Rng::from_seed([0; 32]);
+        let roster = federation.roster.clone();
+        let now_ms = self.clock(now_ms);
+        Engine::new(self.identity(federation, now_ms), roster, store, highwater, rng, now_ms)
+    }
+
+    fn identity(&self, federation: &Federation, now_ms: u64) -> Identity {
+        Identity {
+            society: self.society,
+            name: format!("Society {}", self.society),
+            origin: origin(self.society),
+            keyring: federation.secrets[&self.society].keyring(),
+            started_at_ms: now_ms,
+            listen: String::new(),
+        }
     }
 
     /// The process ends, however.

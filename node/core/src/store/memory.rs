@@ -52,6 +52,28 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// All that is kept, piece by piece: what it is, and its bytes. For tests that look for what
+    /// should be gone.
+    #[doc(hidden)]
+    pub fn raw(&self) -> Vec<(String, Vec<u8>)> {
+        let mut raw = Vec::new();
+        for (origin, log) in &self.logs {
+            let entries = log.entries.iter().enumerate();
+            raw.extend(
+                entries.map(|(n, entry)| (format!("{origin} entry {n}"), entry.as_slice().into())),
+            );
+            let heads = log.heads.newest().into_iter().chain(log.heads.cosigned().values());
+            raw.extend(heads.map(|head| (format!("a head of {origin}"), head.to_bytes())));
+        }
+        for (key, body) in &self.bodies {
+            raw.extend(body.iter().map(|body| (format!("body {key:?}"), body.clone())));
+        }
+        for (key, value) in &self.notes {
+            raw.push(("a note".into(), [key.as_slice(), value].concat()));
+        }
+        raw
+    }
+
     /// The stored hashes and the size of a log; none and 0 for an unknown one.
     fn hashes(&self, origin: &Origin) -> (&Stored, u64) {
         const NONE: &Stored = &Stored(Vec::new());

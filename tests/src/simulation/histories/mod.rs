@@ -1,0 +1,208 @@
+//! Random histories of small federations, and checkers that share nothing with what they check.
+//!
+//! A history is some dozens of acts among three to five societies, one or two of them relays:
+//! referrals, races, withdrawals, erasures, cases that are passed on, information; machines that are
+//! away, restored, full, cut off from all but a relay. After each act and at the end the checkers
+//! look ([`checks`]). One number decides everything; a history that fails prints it.
+
+mod checks;
+mod facts;
+mod model;
+mod people;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tutti_core::store::MemoryStore;
+
+use self::{facts::Facts, people::Matter};
+use super::{Network, Odds, Plan, Simulation, scenarios::number};
+
+/// How long everything may take to become whole after healing, milliseconds.
+const WHOLE_MS: u64 = 900_000;
+
+/// One history.
+struct History {
+    seed: u64,
+    simulation: Simulation,
+    facts: Facts,
+    relays: usize,
+    written: u64,
+    matters: Vec<Matter>,
+    backups: BTreeMap<usize, MemoryStore>,
+    /// Nodes that came back from a backup: what they show as erased may be on their disk again
+    /// while they are off.
+    restored: BTreeSet<usize>,
+    restores: u64,
+    parted: bool,
+}
+
+/// What happened in some histories, so that it can be seen that they are about something.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Told {
+    histories: u64,
+    entries: u64,
+    referrals: u64,
+    passed_on: u64,
+    stopped: u64,
+    overtaken: u64,
+    crashes: u64,
+    restores: u64,
+    relayed: u64,
+    virtual_s: u64,
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        let members = 3 + (seed % 3) as usize;
+        let relays = 1 + usize::from(seed % 7 == 0 && members > 3);
+        let network = match seed % 4 {
+            0 => Network { cut_every_ms: 4_000, ..Network::default() },
+            1 => Network { latency_ms: (5, 900), jitter_ms: 100, ..Network::default() },
+            _ => Network::default(),
+        };
+        let odds = match seed % 5 {
+            0 => Odds { crash_in: 60, full_in: 0 },
+            1 => Odds { crash_in: 200, full_in: 40 },
+            _ => Odds::default(),
+        };
+        let plan = Plan { relays, network, odds, skew_ms: 3_600_000, ..Plan::new(members, seed) };
+        let mut simulation = Simulation::new(&plan);
+        simulation.run(1_500);
+        Self {
+            seed,
+            facts: Facts::new(&simulation),
+            simulation,
+            relays,
+            written: 0,
+            matters: Vec::new(),
+            backups: BTreeMap::new(),
+            restored: BTreeSet::new(),
+            restores: 0,
+            parted: false,
+        }
+    }
+
+    fn run(mut self) -> Told {
+        let acts = 15 + self.choose(40);
+        for _ in 0..acts {
+            self.act();
+            self.check_now();
+        }
+        self.simulation.heal();
+        let from_ms = self.simulation.now_ms();
+        loop {
+            self.simulation.retry_all();
+            self.simulation.run(2_000);
+            match self.whole() {
+                Ok(()) => break,
+                Err(missing) => {
+                    let passed_ms = self.simulation.now_ms() - from_ms;
+                    assert!(passed_ms < WHOLE_MS, "not whole in {passed_ms} ms: {missing}");
+                }
+            }
+        }
+        self.restored.clear();
+        self.check_now();
+        self.check_end();
+        let closed = self.simulation.closed();
+        assert!(closed.is_empty(), "an honest peer was called misbehaving: {closed:?}");
+        self.told(from_ms)
+    }
+
+    fn told(&self, _from_ms: u64) -> Told {
+        let (crashes, _) = self.simulation.faults();
+        let mut told = Told {
+            histories: 1,
+            entries: self.facts.iter().count() as u64,
+            crashes,
+            restores: self.restores,
+            relayed: self.simulation.traffic().frames("held"),
+            virtual_s: (self.simulation.now_ms() - super::START_MS) / 1000,
+            ..Told::default()
+        };
+        for (number, matter) in self.matters.iter().enumerate() {
+            let Some(shown) = self.shown(matter.parties[0], number) else { continue };
+            told.referrals += 1;
+            told.passed_on += u64::from(matter.first.is_some());
+            told.stopped += u64::from(shown.erasure.is_some());
+            told.overtaken += shown.events.iter().filter(|event| !event.effective).count() as u64;
+        }
+        told
+    }
+}
+
+impl Told {
+    fn add(&mut self, other: &Self) {
+        self.histories += other.histories;
+        self.entries += other.entries;
+        self.referrals += other.referrals;
+        self.passed_on += other.passed_on;
+        self.stopped += other.stopped;
+        self.overtaken += other.overtaken;
+        self.crashes += other.crashes;
+        self.restores += other.restores;
+        self.relayed += other.relayed;
+        self.virtual_s += other.virtual_s;
+    }
+}
+
+/// Tells the number of a history that fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the history with seed {} fails; TUTTI_SEED={} repeats it", self.0, self.0);
+        }
+    }
+}
+
+fn history(seed: u64) -> Told {
+    let _seed = Seed(seed);
+    History::new(seed).run()
+}
+
+/// Histories from `first`, so many, on as many threads.
+fn histories(first: u64, count: u64, threads: u64) -> Told {
+    let share = |thread: u64| {
+        let mut told = Told::default();
+        for seed in (first + thread..first + count).step_by(threads as usize) {
+            told.add(&history(seed));
+        }
+        told
+    };
+    std::thread::scope(|scope| {
+        let share = &share;
+        let runs: Vec<_> = (0..threads).map(|thread| scope.spawn(move || share(thread))).collect();
+        let mut told = Told::default();
+        for run in runs {
+            match run.join() {
+                Ok(part) => told.add(&part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        told
+    })
+}
+
+/// As many as fit into a quarter of a minute. `TUTTI_SEED` begins with another one,
+/// `TUTTI_HISTORIES` runs another number of them.
+#[test]
+fn random_histories_keep_every_promise() {
+    let began = std::time::Instant::now();
+    let first = number("TUTTI_SEED").unwrap_or(1);
+    let told = histories(first, number("TUTTI_HISTORIES").unwrap_or(40), 1);
+    println!("seeds from {first}: {told:#?} in {} ms", began.elapsed().as_millis());
+}
+
+/// `cargo test --release -p tutti-tests --lib ten_thousand -- --ignored --nocapture`
+#[test]
+#[ignore = "many minutes"]
+fn ten_thousand_random_histories() {
+    let began = std::time::Instant::now();
+    let first = number("TUTTI_SEED").unwrap_or(1_000_000);
+    let count = number("TUTTI_HISTORIES").unwrap_or(10_000);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let told = histories(first, count, threads);
+    println!("seeds from {first}: {told:#?} in {} s", began.elapsed().as_secs());
+}
