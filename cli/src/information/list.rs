@@ -3,7 +3,7 @@
 use clap::Args;
 use tutti_core::referral::codes::{self, Code as _};
 use tutti_proto::{
-    node::v1::{InformationShare, ListInformationRequest},
+    node::v1::{InformationShare, InformationState, ListInformationRequest},
     v1,
 };
 
@@ -109,13 +109,19 @@ fn row(share: &InformationShare) -> Vec<String> {
         title(share),
         version.countries.join(", "),
         codes::name::<v1::Severity>(version.severity).to_owned(),
-        match share.not_yet_in_force {
-            true => format!("from {}", version.effective_on),
-            false => names::information_state(share.state()).to_owned(),
-        },
+        state(share, &version.effective_on),
         said(share),
         time::short(share.changed_at_ms),
     ]
+}
+
+/// Where it stands; of what holds, but not yet, from when it does.
+fn state(share: &InformationShare, effective_on: &str) -> String {
+    let holds = matches!(share.state(), InformationState::Published | InformationState::Revised);
+    match share.not_yet_in_force && holds {
+        true => format!("from {effective_on}"),
+        false => names::information_state(share.state()).to_owned(),
+    }
 }
 
 /// In the first language; of an addressed share it may be on its way.

@@ -112,7 +112,8 @@ fn warnings(share: &InformationShare, version: &v1::InformationVersion) -> Vec<S
         InformationState::Unspecified | InformationState::Published | InformationState::Revised => {
         }
     }
-    if share.not_yet_in_force {
+    let holds = matches!(share.state(), InformationState::Published | InformationState::Revised);
+    if share.not_yet_in_force && holds {
         lines.push(format!("NOT YET IN FORCE: from {}", text::line(&version.effective_on)));
     }
     let disputed = share.responses.iter().filter(|response| response.what == "disputed");

@@ -81,6 +81,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         actor.may(action)
     }
 
+    /// Whether somebody may know that this share is there. One that is not known to be published tells
+    /// nothing.
+    pub fn sees_share(&self, actor: &Actor, id: &information::InformationId) -> bool {
+        match self.information.get(id) {
+            Some(share) => self.reads(actor, share),
+            None => actor.may(Action::ReadAddressed),
+        }
+    }
+
     /// Refuses what somebody may not do that is about no case.
     pub fn check(&self, actor: &Actor, action: Action) -> Result<(), Refused> {
         if actor.may(action) { Ok(()) } else { Err(not_allowed(action)) }

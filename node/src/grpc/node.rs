@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-use tutti_core::{people::Action, referral::ReferralId};
+use tutti_core::{information::InformationId, people::Action, referral::ReferralId};
 use tutti_proto::node::v1::{self as api, node_server::Node};
 
 use super::{Context, admit::refused};
@@ -110,7 +110,7 @@ async fn forward(
 }
 
 impl Context {
-    /// Whether somebody may know of a change: of a case, only where they see the case.
+    /// Whether somebody may know of a change: of a case or an addressed share, only where they see it.
     async fn shows(&self, actor: &Actor, change: &api::WatchEvent) -> bool {
         match change.kind.as_str() {
             "access" => return actor.may(Action::ReadAccess),
@@ -122,6 +122,12 @@ impl Context {
                     Action::WriteInformation,
                 ];
                 return actions.into_iter().any(|action| actor.may(action));
+            }
+            "information" => {
+                let Ok(id) = change.id.parse::<InformationId>() else { return false };
+                let actor = actor.clone();
+                let ask = self.engine.ask(move |engine, _| engine.sees_share(&actor, &id));
+                return ask.await.unwrap_or(false);
             }
             "referral" => {}
             _ => return true,

@@ -220,3 +220,46 @@ fn a_draft_survives_a_restart_is_ones_own_and_leaves_no_byte() {
     open(dir.path());
     sealed(0);
 }
+
+#[test]
+fn an_approval_is_of_one_text_comes_back_after_a_restart_and_tells_nothing_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = rng();
+    let mut local = open(dir.path());
+    let mut person = |name: &str, role| {
+        let roles = roles(&[role]);
+        let id = local.add_account("", name, &roles, NOW_MS, &mut rng).unwrap();
+        let scopes = Scope::ALL.iter().copied().collect();
+        (id, Actor::person(id, local.pseudonym(&id), roles, scopes, None))
+    };
+    let (id, author) = person("author", Role::Caseworker);
+    let (_, approver) = person("approver", Role::Supervisor);
+    let text = "name = Maria Canary";
+    let draft = local.save_draft(&id, None, Use::Referral, text, NOW_MS, &mut rng).unwrap();
+    local.ask_approval(&author, &draft, Of::Override, "in danger now", NOW_MS, &mut rng).unwrap();
+    let digest = local.approval(&draft).unwrap().digest;
+    let told = local.answer_approval(&approver, &draft, None, NOW_MS, &mut rng).unwrap();
+    assert_eq!(told, ["override"]);
+    drop(local);
+    let mut local = open(dir.path());
+    let approval = local.approval(&draft).unwrap().clone();
+    assert_eq!(approval.said, Said::Approved(approver.pseudonym().into()));
+    assert_eq!(local.draft_for_approval(&draft).unwrap().2, digest);
+    // The auditor sees who asked, why, and who approved; of the text a keyed digest alone.
+    let files: std::collections::BTreeMap<_, _> = local.export().unwrap().into_iter().collect();
+    let bytes: Vec<u8> = files.values().flatten().copied().collect();
+    assert!(holds(&bytes, "in danger now") && holds(&bytes, approver.pseudonym()));
+    assert!(!holds(&bytes, "Canary") && bytes.windows(32).any(|window| window == digest));
+    let key: NoteKey = local.verifier().parse().unwrap();
+    let report = verify(&key, |path| files.get(path).cloned(), None);
+    assert_eq!((report.findings, report.alerts.len()), (Vec::new(), 1));
+
+    // Saved anew, were it the same text: it was never approved. So it is once it is gone.
+    local.save_draft(&id, Some(draft), Use::Referral, text, NOW_MS, &mut rng).unwrap();
+    assert_eq!(local.approval(&draft), None);
+    local.ask_approval(&author, &draft, Of::Override, "in danger now", NOW_MS, &mut rng).unwrap();
+    local.delete_draft(&id, &draft, NOW_MS, &mut rng).unwrap();
+    assert_eq!(local.approval(&draft), None);
+    drop(local);
+    assert_eq!(open(dir.path()).approval(&draft), None);
+}

@@ -186,6 +186,24 @@ fn cases(base: &Base) -> Vec<Case> {
     first("no retention", "retention_days", "\"retention_days\": 730", "\"retention_days\": 0");
     first("an unknown role", "not of this version", &role("ph", "member"), &role("ph", "chair"));
     first("a founder who is suspended", "threshold", &status("ph", ""), &status("ph", "suspended"));
+    let end = "\n  ]\n}";
+    let groups = |text: &str| format!("\n  ],\n  \"groups\": [{text}]\n}}");
+    let group = |name: &str, members: [&str; 2]| {
+        let [one, two] = members.map(|code| format!("\n        \"{code}\""));
+        format!(
+            "\n    {{\n      \"name\": \"{name}\",\n      \"members\": [{one},{two}\n      ]\n    }}"
+        )
+    };
+    let one = group("labour-migration-steering-group", ["ph", "sg"]);
+    first("a working group", "", end, &groups(&format!("{one}\n  ")));
+    first("an empty list of groups", "canonical", end, &groups(""));
+    let strangers = group("steering", ["ph", "qa"]);
+    first("a group of strangers", "groups", end, &groups(&format!("{strangers}\n  ")));
+    let unordered = group("steering", ["sg", "ph"]);
+    first("a group out of order", "groups", end, &groups(&format!("{unordered}\n  ")));
+    let shouted = group("Steering", ["ph", "sg"]);
+    first("a group with capitals in its name", "groups", end, &groups(&format!("{shouted}\n  ")));
+    first("a group twice", "groups", end, &groups(&format!("{one},{one}\n  ")));
     first("an escape in a name", "control", "Philippine", "Philip\\u001bpine");
     first("a name that turns the line", "control", "Philippine", "Philip\u{202e}pine");
     first("an empty name", "name", "Philippine Red Cross", "");

@@ -44,8 +44,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Write::Publish { key, readers, version, supersedes } => {
                 self.publish(key, &readers, *version, supersedes, group)?
             }
-            Write::Inform { key, id, command, version } => {
+            Write::Inform { key, id, mut command, version } => {
                 let share = self.share_as_left(&id, group);
+                // The working group that it was addressed to stays its reader.
+                if let (Command::Revise(revised), Some(share)) = (&mut command, share) {
+                    revised.group = self.version_of(share, now_ms)?.0.group;
+                }
                 let event = self.decide_on(share, key, command, version, None)?;
                 let share = share.ok_or(information::Refusal::NotFound)?;
                 vec![told_of(share, key, event)]

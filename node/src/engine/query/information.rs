@@ -121,7 +121,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         Ok((transition, is_here))
     }
 
-    fn version_of(
+    /// The newest version, with the free text of an addressed one; and whether all of it is here.
+    pub(in crate::engine) fn version_of(
         &self,
         share: &Share,
         now_ms: u64,

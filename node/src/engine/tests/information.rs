@@ -193,6 +193,7 @@ fn an_addressed_share_is_read_by_its_circle_alone_and_looks_like_a_referral_to_o
     pass(&qa, &mut sg);
     let share = shown_at(&sg, id);
     assert_eq!((share.version_number, share.translations[0].stale), (2, true));
+    assert_eq!(share.version.as_ref().unwrap().group, "steering");
     assert_eq!(shown_at(&restarted(&federation, &sg, "sg"), id), share);
 
     // Whoever may not read what is addressed learns nothing of it.

@@ -126,3 +126,90 @@ impl SharesTold {
         self.translated += share.translations().len() as u64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use tutti_proto::v1::{self, information_event::Transition};
+
+    use super::*;
+    use crate::{
+        audit::{
+            fixture::{Fixture, event_id},
+            workflow::Workflow,
+        },
+        information::{Event, InformationId},
+        referral::EventRef,
+    };
+
+    /// What is found of these events, by the founder with that number, over whole logs.
+    fn found(events: Vec<(usize, u64, Transition)>) -> (BTreeSet<&'static str>, SharesTold) {
+        let fixture = Fixture::new();
+        let mut gathered = Gathered::default();
+        gathered.rosters(std::slice::from_ref(&fixture.roster));
+        let origins: Vec<_> = fixture.founders.iter().map(|founder| founder.origin()).collect();
+        let id = InformationId::of(&origins[0], &event_id(0));
+        for (who, index, transition) in events {
+            let about = match &transition {
+                Transition::Endorsed(_) | Transition::Acknowledged(_) => event_id(index).to_vec(),
+                _ => Vec::new(),
+            };
+            gathered.take_share(Event {
+                at: EventRef { origin: origins[who].clone(), index: index + 10 * who as u64 },
+                society: origins[who].society(),
+                recorded_at_ms: 1,
+                event_id: event_id(index + 10 * who as u64),
+                visibility: Visibility::Federation,
+                addressees: Vec::new(),
+                has_content: false,
+                actor: "a1".into(),
+                approver: if index == 7 { "a1".into() } else { String::new() },
+                body: v1::InformationEvent {
+                    information_id: id.as_bytes().to_vec(),
+                    about,
+                    parties: Vec::new(),
+                    transition: Some(transition),
+                },
+            });
+        }
+        for origin in &origins {
+            gathered.end_log(origin, 100, [0, 0], Workflow::default());
+        }
+        let mut findings = Findings::default();
+        let told = check(&gathered, &mut findings);
+        (findings.end().1.into_keys().collect(), told)
+    }
+
+    fn version() -> v1::InformationVersion {
+        let text = v1::LocalText { title: "x".into(), ..Default::default() };
+        v1::InformationVersion { texts: vec![text], ..Default::default() }
+    }
+
+    #[test]
+    fn every_step_of_a_share_is_judged() {
+        let published = || (0, 0, Transition::Published(version()));
+        let endorsed = || Transition::Endorsed(v1::Endorsed::default());
+        let (codes, told) = found(vec![
+            published(),
+            (1, 0, endorsed()),
+            (2, 0, Transition::Acknowledged(v1::Acknowledged {})),
+        ]);
+        assert_eq!(codes, BTreeSet::new());
+        assert_eq!((told.published, told.endorsed, told.acknowledged), (1, 1, 1));
+        assert_eq!((told.unanswered, told.reviewed), (0, 0));
+        let retracted = Transition::Retracted(v1::Retracted { reason: "x".into() });
+        let superseded = Transition::Superseded(v1::Superseded { by: vec![9; 16] });
+        for (event, code) in [
+            ((1, 5, retracted), "workflow-illegal"),
+            ((0, 5, endorsed()), "workflow-illegal"),
+            ((1, 5, endorsed()), "share-version-unknown"),
+            ((0, 6, superseded), "share-chain-broken"),
+            ((0, 7, Transition::Revised(version())), "approved-by-same"),
+        ] {
+            let (codes, _) = found(vec![published(), event]);
+            assert_eq!(codes, BTreeSet::from([code]));
+        }
+    }
+}

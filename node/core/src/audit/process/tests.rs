@@ -18,6 +18,8 @@ use crate::{
     sealing,
 };
 
+mod overriding;
+
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
 const START: u64 = 1_764_000_000_000;

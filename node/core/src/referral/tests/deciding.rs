@@ -143,10 +143,23 @@ fn consent_must_be_given_hold_and_cover() {
     assert!(with(&|c| c.expires_at = 0).is_ok());
     let covered = ["person.name", "person.age", "reason"].map(String::from).to_vec();
     assert!(with(&|c| c.fields = covered.clone()).is_ok());
-    // On another basis a consent may be told of that would not carry the referral.
+    // On another basis what the person said is overridden with a reason alone that outweighs it, and
+    // never where that is the basis itself.
     let vital = v1::Sent { legal_basis: v1::LegalBasis::VitalInterest as i32, ..by_consent() };
     let refused = v1::Consent { status: v1::ConsentStatus::Refused as i32, ..consent() };
-    assert!(send(v1::Sent { consent: Some(refused), ..vital }, content()).is_ok());
+    let against = v1::Sent { consent: Some(refused), ..vital.clone() };
+    assert_eq!(wrong(send(against.clone(), content())), ["override_reason"]);
+    let because = |reason: v1::OverrideReason| Some(v1::ConsentOverride { reason: reason as i32 });
+    let at_risk = because(v1::OverrideReason::LifeAtRisk);
+    let overridden = v1::Sent { consent_override: at_risk, ..against.clone() };
+    assert!(send(overridden, content()).is_ok());
+    let duty = because(v1::OverrideReason::LegalDuty);
+    let unfit = v1::Sent { consent_override: duty, ..against };
+    assert_eq!(wrong(send(unfit, content())), ["override_reason"]);
+    let needless = v1::Sent { consent_override: at_risk, ..vital };
+    assert_eq!(wrong(send(needless, content())), ["override_reason"]);
+    let by_it = v1::Sent { consent_override: at_risk, ..by_consent() };
+    assert_eq!(wrong(send(by_it, content())), ["override_reason"]);
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! What went beyond a person's word, and by how many.
+
+use v1::{ConsentStatus, LegalBasis, OverrideReason};
+
+use super::*;
+
+/// What is found of a referral on that basis, with what the person said and the reason given.
+fn found(
+    basis: LegalBasis,
+    said: ConsentStatus,
+    reason: Option<OverrideReason>,
+    [actor, approver]: [&str; 2],
+) -> (BTreeSet<&'static str>, u64) {
+    let mut world = World::new();
+    let transition = sent(|sent| {
+        sent.legal_basis = basis as i32;
+        sent.consent.as_mut().unwrap().status = said as i32;
+        sent.consent_override = reason.map(|given| v1::ConsentOverride { reason: given as i32 });
+    });
+    world.write(SG, 0, true, transition);
+    let record = &mut world.logs[SG][0].record;
+    record.actor = actor.into();
+    record.approver = approver.into();
+    let audit = world.audit(1);
+    let overridden = audit.process.as_ref().unwrap().figures.overridden;
+    (codes(&audit), overridden)
+}
+
+#[test]
+fn an_override_has_a_reason_that_fits_and_two_persons() {
+    use ConsentStatus::{Given, Refused, Requested, Withdrawn};
+    use LegalBasis::{Consent, LegitimateInterest, VitalInterest};
+    use OverrideReason::{CannotConsent, ConsentUnobtainable, LifeAtRisk};
+    let two = ["a1", "b2"];
+    let clean = (BTreeSet::new(), 1);
+    assert_eq!(found(VitalInterest, Refused, Some(LifeAtRisk), two), clean);
+    assert_eq!(found(VitalInterest, Requested, Some(ConsentUnobtainable), two), clean);
+    assert_eq!(found(VitalInterest, Given, None, two), (BTreeSet::new(), 0));
+    for (basis, said, reason, people, code) in [
+        (VitalInterest, Refused, None, two, "override-missing"),
+        (VitalInterest, Refused, Some(LifeAtRisk), ["a1", ""], "override-unapproved"),
+        (VitalInterest, Refused, Some(LifeAtRisk), ["a1", "a1"], "approved-by-same"),
+        (VitalInterest, Refused, Some(ConsentUnobtainable), two, "override-unfounded"),
+        (VitalInterest, Withdrawn, Some(CannotConsent), two, "override-unfounded"),
+        (VitalInterest, Given, Some(LifeAtRisk), two, "override-unfounded"),
+        (LegitimateInterest, Refused, Some(LifeAtRisk), two, "override-unfounded"),
+        (Consent, Given, Some(LifeAtRisk), two, "override-unfounded"),
+    ] {
+        let (codes, _) = found(basis, said, reason, people);
+        assert_eq!(codes, BTreeSet::from([code]), "{basis:?} {said:?} {reason:?} {people:?}");
+    }
+}
