@@ -8,8 +8,8 @@ use tutti_core::{
     information::form::{InformationForm, TextForm},
 };
 use tutti_proto::node::v1::{
-    self as api, DraftRequest, RespondInformationRequest, ReviseInformationRequest,
-    SaveDraftRequest, respond_information_request::Response,
+    DraftRequest, RespondInformationRequest, ReviseInformationRequest, SaveDraftRequest,
+    respond_information_request::Response,
 };
 
 use super::{resolve, write};
@@ -19,7 +19,7 @@ use crate::{
     key::Key,
     node::{self, NodeArgs},
     referral::{
-        draft::{self, Which},
+        draft::{self, Kind, Which},
         id_or_prefix, short, show_receipt,
     },
     screen::say,
@@ -122,23 +122,19 @@ pub(crate) struct Delete {
     which: Which,
 }
 
-/// Drafts of shares, and no others.
-fn is_ours(draft: &api::DraftInfo) -> bool {
-    draft.r#use != "send"
-}
+/// Drafts of shares, their versions and translations.
+const SHARES: Kind = Kind { noun: "information", is_ours: |draft| draft.r#use != "send" };
 
 impl Draft {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::New(new) => new.run().await,
-            Self::List(list) => draft::list(&list.node, list.json, is_ours).await,
-            Self::Show(show) => draft::show(&show.which, is_ours).await,
-            Self::Edit(edit) => {
-                draft::edit(&edit.which, &edit.file, edit.json, is_ours, "information").await
-            }
-            Self::AskReview(ask) => draft::ask(&ask.which, ask.reason, is_ours, "a reviewer").await,
+            Self::List(list) => draft::list(&list.node, list.json, &SHARES).await,
+            Self::Show(show) => draft::show(&show.which, &SHARES).await,
+            Self::Edit(edit) => draft::edit(&edit.which, &edit.file, edit.json, &SHARES).await,
+            Self::AskReview(ask) => draft::ask(&ask.which, ask.reason, &SHARES, "a reviewer").await,
             Self::Publish(publish) => publish.run().await,
-            Self::Delete(delete) => draft::delete(&delete.which, is_ours).await,
+            Self::Delete(delete) => draft::delete(&delete.which, &SHARES).await,
         }
     }
 }
@@ -158,14 +154,14 @@ impl New {
         };
         let request = SaveDraftRequest { id: String::new(), form, r#use: used.into(), target };
         let saved = node::ask(node.drafts().save(request)).await?;
-        draft::kept(&saved, self.json, "information");
+        draft::kept(&saved, self.json, &SHARES);
         Ok(Exit::Ok)
     }
 }
 
 impl Publish {
     async fn run(self) -> Outcome {
-        let (node, id) = self.which.find(is_ours).await?;
+        let (node, id) = self.which.find(&SHARES).await?;
         let kept = node::ask(node.drafts().get(DraftRequest { id: id.clone() })).await?;
         let info = kept.info.unwrap_or_default();
         let name = format!("draft {}", short(&id));

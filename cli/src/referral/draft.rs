@@ -116,21 +116,29 @@ pub(crate) struct Which {
     node: NodeArgs,
 }
 
-/// Drafts of referrals, and no others.
-fn is_ours(draft: &DraftInfo) -> bool {
-    draft.r#use == "send"
+/// What drafts are of: of referrals, or of information shares.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// As the command is called.
+    pub(crate) noun: &'static str,
+    /// Which drafts.
+    pub(crate) is_ours: fn(&DraftInfo) -> bool,
 }
+
+/// Drafts of referrals.
+const REFERRALS: Kind = Kind { noun: "referral", is_ours: |draft| draft.r#use == "send" };
 
 impl Which {
     /// The node and the whole id, of a draft of that kind.
     pub(crate) async fn find(
         &self,
-        is_ours: fn(&DraftInfo) -> bool,
+        kind: &Kind,
     ) -> Result<(Node, String), crate::failure::Failure> {
         let node = self.node.connect().await?;
         let all = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
-        let ids = all.iter().filter(|draft| is_ours(draft)).map(|draft| draft.id.as_str());
-        let id = choose(&self.id, ids, "referral draft")?;
+        let ours = all.iter().filter(|draft| (kind.is_ours)(draft));
+        let ids = ours.map(|draft| draft.id.as_str());
+        let id = choose(&self.id, ids, &format!("{} draft", kind.noun))?;
         Ok((node, id))
     }
 }
@@ -139,17 +147,15 @@ impl Draft {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::New(new) => new.run().await,
-            Self::List(kept) => list(&kept.node, kept.json, is_ours).await,
-            Self::Show(draft) => show(&draft.which, is_ours).await,
-            Self::Edit(draft) => {
-                edit(&draft.which, &draft.file, draft.json, is_ours, "referral").await
-            }
+            Self::List(kept) => list(&kept.node, kept.json, &REFERRALS).await,
+            Self::Show(draft) => show(&draft.which, &REFERRALS).await,
+            Self::Edit(draft) => edit(&draft.which, &draft.file, draft.json, &REFERRALS).await,
             Self::AskApproval(draft) => {
                 let whom = "a supervisor or the data-protection focal point";
-                ask(&draft.which, draft.reason, is_ours, whom).await
+                ask(&draft.which, draft.reason, &REFERRALS, whom).await
             }
             Self::Send(send) => send.run().await,
-            Self::Delete(draft) => delete(&draft.which, is_ours).await,
+            Self::Delete(draft) => delete(&draft.which, &REFERRALS).await,
         }
     }
 }
@@ -160,7 +166,7 @@ impl New {
         let node = self.node.connect().await?;
         let request = SaveDraftRequest { form, ..SaveDraftRequest::default() };
         let saved = node::ask(node.drafts().save(request)).await?;
-        kept(&saved, self.json, "referral");
+        kept(&saved, self.json, &REFERRALS);
         if !self.json && self.file.as_os_str() != "-" {
             say(format!("  delete {} now: the node keeps the case, sealed", self.file.display()));
         }
@@ -169,14 +175,10 @@ impl New {
 }
 
 /// Lists the drafts of one kind.
-pub(crate) async fn list(
-    node: &NodeArgs,
-    as_json: bool,
-    is_ours: fn(&DraftInfo) -> bool,
-) -> Outcome {
+pub(crate) async fn list(node: &NodeArgs, as_json: bool, kind: &Kind) -> Outcome {
     let node = node.connect().await?;
     let mut drafts = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
-    drafts.retain(is_ours);
+    drafts.retain(kind.is_ours);
     if as_json {
         json::print(&json::Drafts::from(drafts.as_slice()));
         return Ok(Exit::Ok);
@@ -204,37 +206,26 @@ pub(crate) async fn list(
 }
 
 /// Shows the form of one.
-pub(crate) async fn show(which: &Which, is_ours: fn(&DraftInfo) -> bool) -> Outcome {
-    let (node, id) = which.find(is_ours).await?;
+pub(crate) async fn show(which: &Which, kind: &Kind) -> Outcome {
+    let (node, id) = which.find(kind).await?;
     let draft = node::ask(node.drafts().get(DraftRequest { id })).await?;
     say(text::block(&draft.form, "").trim_end());
     Ok(Exit::Ok)
 }
 
 /// Puts another form in its place.
-pub(crate) async fn edit(
-    which: &Which,
-    file: &Path,
-    as_json: bool,
-    is_ours: fn(&DraftInfo) -> bool,
-    noun: &str,
-) -> Outcome {
+pub(crate) async fn edit(which: &Which, file: &Path, as_json: bool, kind: &Kind) -> Outcome {
     let form = files::read_text(file, read::FORM_BYTES_MAX)?;
-    let (node, id) = which.find(is_ours).await?;
+    let (node, id) = which.find(kind).await?;
     let request = SaveDraftRequest { id, form, ..SaveDraftRequest::default() };
     let saved = node::ask(node.drafts().save(request)).await?;
-    kept(&saved, as_json, noun);
+    kept(&saved, as_json, kind);
     Ok(Exit::Ok)
 }
 
 /// Asks a second person for approval.
-pub(crate) async fn ask(
-    which: &Which,
-    reason: String,
-    is_ours: fn(&DraftInfo) -> bool,
-    whom: &str,
-) -> Outcome {
-    let (node, draft) = which.find(is_ours).await?;
+pub(crate) async fn ask(which: &Which, reason: String, kind: &Kind, whom: &str) -> Outcome {
+    let (node, draft) = which.find(kind).await?;
     let request = AskApprovalRequest { draft: draft.clone(), reason };
     node::ask(node.approvals().ask(request)).await?;
     say(format!("Draft {} waits for the approval of {whom}, as it stands now.", short(&draft)));
@@ -243,8 +234,8 @@ pub(crate) async fn ask(
 }
 
 /// Erases one.
-pub(crate) async fn delete(which: &Which, is_ours: fn(&DraftInfo) -> bool) -> Outcome {
-    let (node, id) = which.find(is_ours).await?;
+pub(crate) async fn delete(which: &Which, kind: &Kind) -> Outcome {
+    let (node, id) = which.find(kind).await?;
     node::ask(node.drafts().delete(DraftRequest { id: id.clone() })).await?;
     say(format!("Draft {} is erased.", short(&id)));
     Ok(Exit::Ok)
@@ -252,7 +243,7 @@ pub(crate) async fn delete(which: &Which, is_ours: fn(&DraftInfo) -> bool) -> Ou
 
 impl Send {
     async fn run(self) -> Outcome {
-        let (node, id) = self.which.find(is_ours).await?;
+        let (node, id) = self.which.find(&REFERRALS).await?;
         let draft = node::ask(node.drafts().get(DraftRequest { id: id.clone() })).await?;
         let name = format!("draft {}", short(&id));
         let read = read::parse::<ReferralForm>(Path::new(&name), &draft.form)?;
@@ -278,8 +269,8 @@ impl Send {
     }
 }
 
-/// What was kept, and what is wrong with it yet; `noun` is what it becomes.
-pub(crate) fn kept(saved: &DraftInfo, as_json: bool, noun: &str) {
+/// What was kept, and what is wrong with it yet.
+pub(crate) fn kept(saved: &DraftInfo, as_json: bool, kind: &Kind) {
     if as_json {
         return json::print(&json::Draft::from(saved));
     }
@@ -288,6 +279,7 @@ pub(crate) fn kept(saved: &DraftInfo, as_json: bool, noun: &str) {
     for fault in &saved.faults {
         say(paint(Style::Warn, format!("  {}", text::block(fault, "  ").trim_start())));
     }
+    let noun = kind.noun;
     let verb = if noun == "referral" { "send" } else { "publish" };
     say(match saved.faults.is_empty() {
         true => format!("  next: {} {noun} draft {verb} {id}", text::program()),

@@ -1,7 +1,8 @@
 //! The second person: asking for approval, giving it, and holding a write against it.
 //!
 //! Invariant: what is approved is one text, byte for byte; what is written is what that text says;
-//! and whoever approves is somebody else, who may, also at the moment of writing.
+//! and whoever approves is somebody else, who may, also at the moment of writing. It is written once,
+//! under the draft's number.
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
@@ -270,6 +271,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             return Err(Refused::State(
                 "what was approved is another text than this; nothing was written. Send the draft as \
                  it was approved, or ask for approval again"
+                    .into(),
+            ));
+        }
+        // What was approved once is written once: whatever bears this number was it.
+        if write.key() != id {
+            return Err(Refused::Invalid(
+                "idempotency_key: an approved draft is written under its own number, so that it goes \
+                 out once; nothing was written"
                     .into(),
             ));
         }

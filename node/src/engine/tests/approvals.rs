@@ -25,18 +25,23 @@ fn against_the_word() -> String {
         .replace("purpose = ", "override_reason = \"life_at_risk\"\npurpose = ")
 }
 
-fn sending(form: &str, key: u8) -> Write {
+fn sending(form: &str, key: &str) -> Write {
     let form: form::ReferralForm = toml::from_str(form).unwrap();
     let (sent, content) = form.to_send().unwrap();
-    Write::Send { key: [key; 16], sent: Box::new(sent), content: Box::new(content) }
+    Write::Send { key: id_of(key), sent: Box::new(sent), content: Box::new(content) }
+}
+
+/// A draft's number; something else where there is no draft.
+fn id_of(draft: &str) -> [u8; 16] {
+    let mut id = [1; 16];
+    if !draft.is_empty() {
+        hex::decode_to_slice(draft, &mut id).unwrap();
+    }
+    id
 }
 
 fn order(node: &mut Node, by: &Actor, write: Write, draft: &str) -> Result<Receipt, Refused> {
-    let draft = (!draft.is_empty()).then(|| {
-        let mut id = [0; 16];
-        hex::decode_to_slice(draft, &mut id).unwrap();
-        id
-    });
+    let draft = (!draft.is_empty()).then(|| id_of(draft));
     let order = super::super::Order { by: by.clone(), write, draft };
     node.write_all(vec![order], NOW_MS).remove(0)
 }
@@ -86,11 +91,13 @@ fn overriding_a_persons_word_takes_a_second_person_for_exactly_that_text() {
     let refused = |result: Result<Receipt, Refused>| result.unwrap_err().to_string();
 
     // Not alone, not with a draft that nobody approved, not by the node's own hand.
-    let said = refused(order(&mut sg, &maria, sending(&form, 1), ""));
+    let said = refused(order(&mut sg, &maria, sending(&form, ""), ""));
     assert!(said.contains("second person"), "{said}");
     let draft = keep(&mut sg, &maria, "", &form, "send", "");
-    assert!(refused(order(&mut sg, &maria, sending(&form, 1), &draft)).contains("second person"));
-    assert!(refused(one(&mut sg, sending(&form, 1))).contains("second person"));
+    assert!(
+        refused(order(&mut sg, &maria, sending(&form, &draft), &draft)).contains("second person")
+    );
+    assert!(refused(one(&mut sg, sending(&form, ""))).contains("second person"));
 
     // Asking: for one's own draft alone, and with a reason.
     assert!(ask(&mut sg, &jose, &draft).is_err());
@@ -98,7 +105,9 @@ fn overriding_a_persons_word_takes_a_second_person_for_exactly_that_text() {
     assert!(matches!(sg.ask_approval(&maria, &short, NOW_MS), Err(Refused::Invalid(_))));
     let asked = ask(&mut sg, &maria, &draft).unwrap();
     assert_eq!((asked.state.as_str(), asked.of.as_str()), ("asked", "override"));
-    assert!(refused(order(&mut sg, &maria, sending(&form, 1), &draft)).contains("second person"));
+    assert!(
+        refused(order(&mut sg, &maria, sending(&form, &draft), &draft)).contains("second person")
+    );
 
     // Answering: not its author, not who may not, not unseen.
     let waiting = |node: &Node, by: &Actor| node.approvals(by).unwrap().waiting.len();
@@ -117,22 +126,30 @@ fn overriding_a_persons_word_takes_a_second_person_for_exactly_that_text() {
     // A change afterwards voids it; so does another text under the draft's name.
     assert_eq!(answer(&mut sg, &jose, &asked, true).unwrap().state, "approved");
     keep(&mut sg, &maria, &draft, &form.replace("age = 34", "age = 35"), "", "");
-    assert!(refused(order(&mut sg, &maria, sending(&form, 1), &draft)).contains("second person"));
+    assert!(
+        refused(order(&mut sg, &maria, sending(&form, &draft), &draft)).contains("second person")
+    );
     assert!(answer(&mut sg, &jose, &asked, true).is_err(), "nothing is asked any more");
     keep(&mut sg, &maria, &draft, &form, "", "");
     let asked = ask(&mut sg, &maria, &draft).unwrap();
     assert_eq!(answer(&mut sg, &jose, &asked, false).unwrap().state, "refused");
-    assert!(refused(order(&mut sg, &maria, sending(&form, 1), &draft)).contains("second person"));
+    assert!(
+        refused(order(&mut sg, &maria, sending(&form, &draft), &draft)).contains("second person")
+    );
     let asked = ask(&mut sg, &maria, &draft).unwrap();
     answer(&mut sg, &jose, &asked, true).unwrap();
     let other = form.replace("age = 34", "age = 36");
-    let said = refused(order(&mut sg, &maria, sending(&other, 1), &draft));
+    let said = refused(order(&mut sg, &maria, sending(&other, &draft), &draft));
     assert!(said.contains("another text"), "{said}");
-    assert!(order(&mut sg, &ana, sending(&form, 1), &draft).is_err(), "it is maria's");
+    assert!(order(&mut sg, &ana, sending(&form, &draft), &draft).is_err(), "it is maria's");
+
+    // Once, under its own number.
+    let said = refused(order(&mut sg, &maria, sending(&form, ""), &draft));
+    assert!(said.contains("own number"), "{said}");
 
     // Both stand in the record, and the other society sees that.
-    let receipt = order(&mut sg, &maria, sending(&form, 1), &draft).unwrap();
-    assert_eq!(order(&mut sg, &maria, sending(&form, 1), &draft).unwrap(), receipt);
+    let receipt = order(&mut sg, &maria, sending(&form, &draft), &draft).unwrap();
+    assert_eq!(order(&mut sg, &maria, sending(&form, &draft), &draft).unwrap(), receipt);
     pass(&sg, &mut ph);
     let id = ReferralId::from_bytes(receipt.id);
     let request = api::GetReferralRequest { id: id.to_string(), ..Default::default() };
@@ -189,7 +206,7 @@ fn an_approver_who_has_left_or_was_made_by_the_author_does_not_pass_unseen() {
         "an administrator who makes the second person is told of"
     );
     sg.local.set_roles("", "jose", None, Some(false), NOW_MS, &mut rng).unwrap();
-    let said = order(&mut sg, &ana, sending(&form, 1), &draft).unwrap_err().to_string();
+    let said = order(&mut sg, &ana, sending(&form, &draft), &draft).unwrap_err().to_string();
     assert!(said.contains("may no longer approve"), "{said}");
 }
 
@@ -200,22 +217,23 @@ fn where_the_society_reviews_nothing_is_published_by_one_alone() {
     let editor = person(&mut qa, "editor", &[Role::InformationEditor]);
     let reviewer = person(&mut qa, "reviewer", &[Role::InformationReviewer]);
     let example = tutti_core::information::form::example();
-    let publish = |key: u8, title: &str| super::information::publish([key; 16], version(title));
+    let publish =
+        |draft: &str, title: &str| super::information::publish(id_of(draft), version(title));
     let form: tutti_core::information::form::InformationForm = toml::from_str(example).unwrap();
     let title = form.texts[0].title.clone();
-    order(&mut qa, &editor, publish(1, "before"), "").unwrap();
+    order(&mut qa, &editor, publish(&"0b".repeat(16), "before"), "").unwrap();
     qa.set_review(true);
-    let said = order(&mut qa, &editor, publish(2, &title), "").unwrap_err().to_string();
+    let said = order(&mut qa, &editor, publish("", &title), "").unwrap_err().to_string();
     assert!(said.contains("reviewed"), "{said}");
-    assert!(order(&mut qa, &reviewer, publish(2, &title), "").is_err(), "nor by the reviewer");
+    assert!(order(&mut qa, &reviewer, publish("", &title), "").is_err(), "nor by the reviewer");
 
     let draft = keep(&mut qa, &editor, "", example, "publish", "");
     let asked = ask(&mut qa, &editor, &draft).unwrap();
     assert_eq!(asked.of, "information");
     assert!(answer(&mut qa, &editor, &asked, true).is_err());
     answer(&mut qa, &reviewer, &asked, true).unwrap();
-    assert!(order(&mut qa, &editor, publish(2, "something else"), &draft).is_err());
-    let receipt = order(&mut qa, &editor, publish(2, &title), &draft).unwrap();
+    assert!(order(&mut qa, &editor, publish(&draft, "something else"), &draft).is_err());
+    let receipt = order(&mut qa, &editor, publish(&draft, &title), &draft).unwrap();
     pass(&qa, &mut ph);
     let id = InformationId::from_bytes(receipt.id);
     let request = api::GetInformationRequest { id: id.to_string() };
@@ -223,17 +241,17 @@ fn where_the_society_reviews_nothing_is_published_by_one_alone() {
     assert!(share.versions[0].reviewed);
 
     // A revision is another text, of another share: it takes its own approval. Taking back does not.
-    let revise = |key: u8| Write::Inform {
-        key: [key; 16],
+    let revise = |draft: &str| Write::Inform {
+        key: id_of(draft),
         id,
         command: Command::Revise(version(&title)),
         version: 0,
     };
-    assert!(order(&mut qa, &editor, revise(3), &draft).is_err());
+    assert!(order(&mut qa, &editor, revise(""), &draft).is_err());
     let second = keep(&mut qa, &editor, "", example, "revise", &id.to_string());
     let asked = ask(&mut qa, &editor, &second).unwrap();
     answer(&mut qa, &reviewer, &asked, true).unwrap();
-    order(&mut qa, &editor, revise(3), &second).unwrap();
+    order(&mut qa, &editor, revise(&second), &second).unwrap();
     let retract = Write::Inform {
         key: [4; 16],
         id,
