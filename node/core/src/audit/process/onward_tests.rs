@@ -114,6 +114,7 @@ impl World {
             origin: self.by(who).origin().to_string(),
             event_id: event_id(who, index).to_vec(),
             actor: String::new(),
+            approver: String::new(),
             addressees: vec![self.by(other).society.to_string()],
             event: Some(v1::record::Event::Referral(v1::ReferralEvent {
                 referral_id: id.as_bytes().to_vec(),

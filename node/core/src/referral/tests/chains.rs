@@ -94,6 +94,7 @@ impl World {
             addressees: vec![society(CODES[other])],
             has_content: true,
             actor: String::new(),
+            approver: String::new(),
             body,
         };
         self.next[who] += 1;
