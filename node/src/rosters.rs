@@ -1,7 +1,8 @@
 //! The rosters of a node on the disk: `roster/1`, `roster/2`, … and how the next one gets there.
 //!
 //! Each is kept byte for byte. The whole chain is checked at every start and at every
-//! installation; a roster that is not the successor of the last one never lies there.
+//! installation; a roster that is not the successor of the last one never lies there. `roster/newest`
+//! says how many there are: without the last one, who was let out would be a member again.
 
 mod fits;
 
@@ -12,11 +13,14 @@ use std::{
 };
 
 pub(crate) use fits::check_keyring;
+use sha2::{Digest as _, Sha256};
 pub use tutti_core::roster::Roster;
 use tutti_core::{
     limits::NOTE_BYTES_MAX,
     roster::{Chain, RosterError},
 };
+
+use crate::disk;
 
 /// Why rosters were not read or installed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,26 @@ pub enum RostersError {
         path: PathBuf,
         /// Which rule it breaks.
         source: RosterError,
+    },
+    /// One that was installed is gone.
+    #[error(
+        "roster {path} is missing, and this node has had it. Nothing was started: an older roster \
+         would name members and keys that are none any more. Restore the folder roster/ from a \
+         backup, or fetch the file from another society and run: tutti roster install FILE"
+    )]
+    Lost {
+        /// The file that should be there.
+        path: PathBuf,
+    },
+    /// The keys on the disk are not those of this node.
+    #[error(
+        "{files}: not the keys that this node's own card and the roster name. A file is damaged, or \
+         is another node's. Nothing was started, and no other node was spoken to. Put it back from \
+         your backup of the keys"
+    )]
+    DamagedKeys {
+        /// Which files.
+        files: String,
     },
     /// What is to be installed is wrong.
     #[error("the roster is refused: {0}. Nothing was installed")]
@@ -65,6 +89,16 @@ pub enum RostersError {
 /// The bytes of every roster of the node in `dir`, from version 1, as they lie there. Empty where
 /// none is installed.
 pub fn load(dir: &Path) -> Result<Vec<Vec<u8>>, RostersError> {
+    let rosters = read_all(dir)?;
+    let known = known(dir)?;
+    if known > rosters.len() as u64 {
+        let path = dir.join("roster").join((rosters.len() + 1).to_string());
+        return Err(RostersError::Lost { path });
+    }
+    Ok(rosters)
+}
+
+fn read_all(dir: &Path) -> Result<Vec<Vec<u8>>, RostersError> {
     let mut rosters = Vec::new();
     loop {
         let path = dir.join("roster").join((rosters.len() + 1).to_string());
@@ -74,6 +108,37 @@ pub fn load(dir: &Path) -> Result<Vec<Vec<u8>>, RostersError> {
             Err(source) => return Err(RostersError::Io { path, source }),
         }
     }
+}
+
+/// How many there must be, by their names and by `newest`.
+fn known(dir: &Path) -> Result<u64, RostersError> {
+    let folder = dir.join("roster");
+    let io = |source| RostersError::Io { path: folder.clone(), source };
+    let files = match fs::read_dir(&folder) {
+        Ok(files) => files,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(io(error)),
+    };
+    let mut known = 0;
+    for file in files {
+        let name = file.map_err(io)?.file_name();
+        let name = name.to_str().unwrap_or_default();
+        if name == NEWEST {
+            let text = fs::read_to_string(folder.join(NEWEST)).unwrap_or_default();
+            let number = text.split(' ').next().and_then(|number| number.parse().ok());
+            known = known.max(number.filter(|number| newest(*number) == text).unwrap_or(0));
+        }
+        known = known.max(name.parse().unwrap_or(0));
+    }
+    Ok(known)
+}
+
+const NEWEST: &str = "newest";
+
+/// What `newest` says where there are so many: one that has become another number says nothing.
+fn newest(version: u64) -> String {
+    let check = hex::encode(Sha256::digest(version.to_be_bytes()));
+    format!("{version} {}\n", check.get(..16).unwrap_or_default())
 }
 
 /// The roster in force: the last of a chain that was checked from its first.
@@ -87,6 +152,10 @@ pub fn chain(dir: &Path) -> Result<Chain, RostersError> {
     if rosters.is_empty() {
         return Err(RostersError::None(dir.join("roster")));
     }
+    chain_of(dir, &rosters)
+}
+
+fn chain_of(dir: &Path, rosters: &[Vec<u8>]) -> Result<Chain, RostersError> {
     Chain::open(rosters.iter().map(Vec::as_slice))
         .map_err(|source| RostersError::Refused { path: dir.join("roster"), source })
 }
@@ -96,9 +165,10 @@ pub fn chain(dir: &Path) -> Result<Chain, RostersError> {
 ///
 /// Installing the roster that is in force again changes nothing.
 pub fn install(dir: &Path, bytes: &[u8]) -> Result<Roster, RostersError> {
-    let mut rosters = load(dir)?;
+    // One that was lost is put back so.
+    let mut rosters = read_all(dir)?;
     if rosters.last().is_some_and(|last| last == bytes) {
-        return current(dir);
+        return chain_of(dir, &rosters).map(|chain| chain.newest().clone());
     }
     rosters.push(bytes.to_vec());
     let roster =
@@ -125,5 +195,7 @@ fn write(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
     file.write_all(roster.as_bytes()).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     file.persist_noclobber(&path).map_err(|error| io(error.error))?;
+    let known = known(dir)?.max(roster.version());
+    disk::replace(&folder.join(NEWEST), newest(known).as_bytes()).map_err(io)?;
     fs::File::open(&folder).and_then(|folder| folder.sync_all()).map_err(io)
 }

@@ -17,6 +17,7 @@ use chacha20poly1305::{
     aead::{Aead as _, Payload},
 };
 use rand_core::CryptoRngCore;
+use sha2::{Digest as _, Sha256};
 use tutti_core::{
     local::{self, LocalKeys},
     store::StoreError,
@@ -34,6 +35,9 @@ const FRAME_BYTES_MAX: usize = local::RECORD_BYTES_MAX + 1024;
 
 const NONCE_BYTES: usize = 24;
 
+/// A number and the beginning of its SHA-256.
+const ACKNOWLEDGED_BYTES: usize = 16;
+
 /// At the start of the file, by which the key is known before anything is cut, bytes.
 const MARK_BYTES: u64 = 32;
 
@@ -49,6 +53,7 @@ pub(super) struct Log {
     path: PathBuf,
     /// `None`: in memory alone, for tests and the simulator.
     file: Option<File>,
+    acknowledged: Option<File>,
     end: u64,
     room: u64,
     tree: Tree,
@@ -63,6 +68,7 @@ impl Log {
         Self {
             path: PathBuf::new(),
             file: None,
+            acknowledged: None,
             end: MARK_BYTES,
             room: 0,
             tree: Tree::default(),
@@ -80,6 +86,14 @@ impl Log {
         let file = disk::open(path, true).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let mut log = Self { path: path.into(), room: length, ..Self::in_memory() };
+        let place = path.with_file_name("acknowledged");
+        let beside = disk::open(&place, true).map_err(|error| DiskError::io(&place, error))?;
+        let said = disk::read_at(&beside, ACKNOWLEDGED_BYTES, 0)
+            .map_err(|error| DiskError::io(&place, error))?;
+        let answered = acknowledged(&said).unwrap_or(0);
+        if length == 0 && answered > 0 {
+            return Err(log.damaged("it is missing or empty"));
+        }
         let mark = keys.mark();
         match disk::read_at(&file, mark.len(), 0).map_err(io)? {
             found if found == mark => {}
@@ -108,8 +122,17 @@ impl Log {
             entries.push(Entry { at_ms, record });
             log.end = next;
         }
+        if answered > log.tree.size() {
+            let gone = answered - log.tree.size();
+            return Err(log.damaged(&format!(
+                "the last {gone} of {answered} entries that were written and answered are missing \
+                 or not whole"
+            )));
+        }
         let notice = log.settle(&file, length)?;
         log.file = Some(file);
+        log.acknowledged = Some(beside);
+        log.acknowledge();
         Ok((log, entries, notice))
     }
 
@@ -132,6 +155,14 @@ impl Log {
              been written. It is kept in log.cut beside it",
             self.path.display()
         )))
+    }
+
+    /// Notes that all so far was answered.
+    fn acknowledge(&self) {
+        if let Some(file) = &self.acknowledged {
+            // It only sharpens what a later start can tell: no reason to stop.
+            let _ = disk::write_at(file, &acknowledgement(self.tree.size()), 0);
+        }
     }
 
     fn damaged(&self, what: &str) -> DiskError {
@@ -244,6 +275,7 @@ impl Log {
             self.memory.extend(memory);
         }
         (self.end, self.tree) = (end, tree);
+        self.acknowledge();
         Ok(entries)
     }
 
@@ -277,4 +309,16 @@ impl Log {
         }
         Ok(local::files(head, &entries, keys.log()))
     }
+}
+
+fn acknowledgement(size: u64) -> Vec<u8> {
+    let number = size.to_be_bytes();
+    let check = Sha256::digest([b"tutti/v1/local-acknowledged".as_slice(), &number].concat());
+    number.into_iter().chain(check.into_iter().take(8)).collect()
+}
+
+/// What an acknowledgement says; `None` where it is not whole.
+fn acknowledged(bytes: &[u8]) -> Option<u64> {
+    let size = u64::from_be_bytes(*bytes.first_chunk::<8>()?);
+    (acknowledgement(size) == bytes).then_some(size)
 }

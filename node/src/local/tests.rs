@@ -108,7 +108,8 @@ fn who_lost_every_token_gets_back_in_with_the_keys_and_nobody_else_stays() {
     assert!(Local::open(dir.path(), &[8; 32], &own()).is_err());
 }
 
-/// What was changed, cut out or moved stops the start; what a crash cut off at the end does not.
+/// What was changed, cut out, moved or cut off stops the start. What a crash cut off at the end, before
+/// anyone was told, does not.
 #[test]
 fn the_log_is_chained_and_its_end_may_be_torn() {
     let dir = tempfile::tempdir().unwrap();
@@ -116,37 +117,54 @@ fn the_log_is_chained_and_its_end_may_be_torn() {
     found(dir.path(), &[7; 32], &own(), "josefina", NOW_MS, &mut rng).unwrap();
     let mut local = open(dir.path());
     let actor = Actor::node();
-    for n in 0..200 {
+    let mut read = |local: &mut Local, n: u8| {
         let case = Some(ReferralId::from_bytes([n; 16]));
         local
             .reading(&actor, case, "content", "a reason of some length", NOW_MS, &mut rng)
             .unwrap();
-    }
+    };
+    (0..199).for_each(|n| read(&mut local, n));
+    let path = dir.path().join("local/log");
+    let beside = dir.path().join("local/acknowledged");
+    let lagging = fs::read(&beside).unwrap();
+    read(&mut local, 199);
     let (size, end) = (local.size(), local.log_end());
     drop(local);
-    let path = dir.path().join("local/log");
     let whole = fs::read(&path).unwrap();
+    let told = fs::read(&beside).unwrap();
+    let put = |log: &[u8], acknowledged: &[u8]| {
+        fs::write(&path, log).unwrap();
+        fs::write(&beside, acknowledged).unwrap();
+        Local::open(dir.path(), &[7; 32], &own())
+    };
     for at in (0..end as usize).step_by(997) {
         let mut bad = whole.clone();
         bad[at] ^= 0x40;
-        fs::write(&path, &bad).unwrap();
-        let opened = Local::open(dir.path(), &[7; 32], &own());
+        let Err(error) = put(&bad, &told) else { panic!("byte {at} of {end}") };
+        assert!(error.to_string().contains("local/log at byte"), "{error}");
+        // Where it is not known what was answered, at most one frame of the largest size is taken for
+        // torn, and kept.
+        let opened = put(&bad, &[]);
         let torn = opened.as_ref().is_ok_and(|(_, notices)| !notices.is_empty());
-        // A torn end is at most one frame of the largest size; what was cut is kept.
         assert!(opened.is_err() || (torn && end as usize - at < 40_000), "byte {at} of {end}");
         assert!(opened.is_err() || path.with_extension("cut").exists());
+        for zeros in [0, whole.len() - at] {
+            let mut cut = whole[..at].to_vec();
+            cut.resize(at + zeros, 0);
+            assert!(put(&cut, &told).is_err(), "cut at {at} of {end}");
+        }
     }
-    for cut in [1, 30, 200] {
+    for cut in [1, 30, 100] {
         let mut torn = whole.clone();
         torn[end as usize - cut..].fill(0);
-        fs::write(&path, &torn).unwrap();
-        let (local, notices) = Local::open(dir.path(), &[7; 32], &own()).unwrap();
-        assert!(local.size() < size && !notices.is_empty());
+        assert!(put(&torn, &told).is_err(), "it was answered");
+        let (local, notices) = put(&torn, &lagging).unwrap();
+        assert!(local.size() == size - 1 && !notices.is_empty());
         let (_, again) = Local::open(dir.path(), &[7; 32], &own()).unwrap();
         assert!(again.is_empty(), "it is told once");
     }
-    fs::write(&path, &whole).unwrap();
-    assert_eq!(open(dir.path()).size(), size);
+    assert_eq!(put(&whole, &told).unwrap().0.size(), size);
+    assert_eq!(put(&whole, &told[1..]).unwrap().0.size(), size, "rubbish says nothing");
 }
 
 #[test]

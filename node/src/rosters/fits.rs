@@ -1,6 +1,9 @@
 //! Whether a roster names this node as it is.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use tutti_core::{
     roster::{Card, Member, Roster, Status},
@@ -10,12 +13,16 @@ use tutti_core::{
 use super::RostersError;
 use crate::{config::Config, keyring::Keyring};
 
+/// The node's membership card.
+fn card(path: PathBuf) -> Result<Card, RostersError> {
+    let bytes = fs::read(&path).map_err(|source| RostersError::Io { path, source })?;
+    Card::open(&bytes)
+        .map_err(|error| RostersError::Unfit(format!("card.note is refused: {error}")))
+}
+
 /// Against the node's membership card, which is public: no passphrase is needed.
 pub(super) fn check(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
-    let path = dir.join("card.note");
-    let bytes = fs::read(&path).map_err(|source| RostersError::Io { path, source })?;
-    let card = Card::open(&bytes)
-        .map_err(|error| RostersError::Unfit(format!("card.note is refused: {error}")))?;
+    let card = card(dir.join("card.note"))?;
     if roster.federation() != card.federation {
         return Err(RostersError::Unfit(format!(
             "it is of {}, and this node was made for {}",
@@ -24,7 +31,12 @@ pub(super) fn check(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
         )));
     }
     let listed = listed(roster, card.member.society)?;
-    differing(listed, &Keys::of_member(&card.member), "the node's card")
+    let own = Keys::of_member(&card.member);
+    let differing = differing(&Keys::of_member(listed), &own);
+    if differing.is_empty() {
+        return Ok(());
+    }
+    Err(RostersError::WrongKeys { keys: differing.join(", "), place: "the node's card".into() })
 }
 
 /// Against the configuration and the keys that a starting node has.
@@ -53,7 +65,25 @@ pub(crate) fn check_keyring(
         audit: keyring.audit.recipient().to_string(),
         routing: keyring.routing.public().to_string(),
     };
-    differing(member, &keys, "keys/")
+    let listed = Keys::of_member(member);
+    let differing = differing(&listed, &keys);
+    let (signs, own) = (keyring.log.public().name(), config.origin.as_str());
+    if differing.is_empty() && signs == own {
+        return Ok(());
+    }
+    if differing.is_empty() {
+        return Err(RostersError::Unfit(format!(
+            "keys/log.key signs the log {signs}, and tutti.toml says {own}"
+        )));
+    }
+    // A key that this node was made with, and that its card shows, was the right one.
+    let card = card(config.card()).ok().map(|card| Keys::of_member(&card.member));
+    if card.is_some_and(|card| self::differing(&card, &listed).is_empty()) {
+        let file = |name: &&str| config.keys().join(format!("{name}.key")).display().to_string();
+        let files = differing.iter().map(file).collect::<Vec<_>>().join(", ");
+        return Err(RostersError::DamagedKeys { files });
+    }
+    Err(RostersError::WrongKeys { keys: differing.join(", "), place: "keys/".into() })
 }
 
 fn listed(roster: &Roster, society: Society) -> Result<&Member, RostersError> {
@@ -83,9 +113,9 @@ impl Keys {
     }
 }
 
-fn differing(member: &Member, own: &Keys, place: &str) -> Result<(), RostersError> {
-    let listed = Keys::of_member(member);
-    let differ: Vec<&str> = [
+/// The uses for which they are not the same.
+fn differing(listed: &Keys, own: &Keys) -> Vec<&'static str> {
+    [
         ("log", &listed.log, &own.log),
         ("witness", &listed.witness, &own.witness),
         ("tls", &listed.tls, &own.tls),
@@ -96,9 +126,5 @@ fn differing(member: &Member, own: &Keys, place: &str) -> Result<(), RostersErro
     .into_iter()
     .filter(|(_, listed, own)| listed != own)
     .map(|(name, ..)| name)
-    .collect();
-    if differ.is_empty() {
-        return Ok(());
-    }
-    Err(RostersError::WrongKeys { keys: differ.join(", "), place: place.into() })
+    .collect()
 }

@@ -71,7 +71,9 @@ impl Stopped {
         match self {
             Self::Config(_) | Self::Address { .. } => Exit::Configuration,
             Self::Keys(_) | Self::Passphrase { .. } => Exit::Key,
-            Self::Rosters(RostersError::WrongKeys { .. }) => Exit::Key,
+            Self::Rosters(RostersError::WrongKeys { .. } | RostersError::DamagedKeys { .. }) => {
+                Exit::Key
+            }
             Self::Rosters(_) => Exit::Configuration,
             Self::Data(DiskError::Locked) => Exit::Locked,
             Self::Data(DiskError::NewerFormat { .. }) => Exit::NewerFormat,
