@@ -7,7 +7,7 @@ use clap::{
 
 use crate::{
     access, approval, audit, card, completions, demo, failure::Outcome, group, information, init,
-    log, login, peers, proof, referral, roster, serve, status, token, user, watch,
+    log, login, peers, proof, referral, repair, roster, serve, status, token, user, watch,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -48,6 +48,7 @@ enum Verb {
     #[command(subcommand)]
     Roster(roster::Roster),
     Serve(serve::Serve),
+    Repair(repair::Repair),
     Status(status::Status),
     Peers(peers::Peers),
     #[command(subcommand)]
@@ -86,6 +87,7 @@ impl Cli {
             Verb::Card(card) => card.run(),
             Verb::Roster(roster) => roster.run(),
             Verb::Serve(serve) => serve.run(),
+            Verb::Repair(repair) => repair.run(),
             Verb::Status(status) => status.run(),
             Verb::Peers(peers) => peers.run(),
             Verb::Referral(referral) => referral.run(),

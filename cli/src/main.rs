@@ -30,6 +30,7 @@ mod peers;
 mod progress;
 mod proof;
 mod referral;
+mod repair;
 mod roster;
 mod screen;
 mod serve;

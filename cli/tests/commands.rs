@@ -89,7 +89,7 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
                pause, referral print, referral provide-information, referral renew-consent, \
                referral reopen, referral request-erasure, referral request-information, \
                referral resume, referral schedule, referral send, referral show, referral \
-               start, referral template, referral withdraw, referral withdraw-consent, roster \
+               start, referral template, referral withdraw, referral withdraw-consent, repair, roster \
                found, roster install, roster show, roster sign, serve, status, token list, \
                token new, token revoke, user add, user list, user off, user on, user reset, \
                user resolve, user roles, user start-code, watch, whoami";
@@ -158,6 +158,7 @@ fn errors_say_what_happened_and_what_to_do() {
         ("log export --dir none --out new", 14, "tutti init"),
         ("demo --dir full", 2, "is not empty"),
         ("serve --dir none", 14, "tutti.toml"),
+        ("repair --dir none", 14, "tutti.toml"),
         ("init --dir full --society sg --name S --federation m.org", 2, "nothing was made"),
         (
             "init --dir new --society sg --name S --federation m.org --listen 0.0.0.0:7447",

@@ -100,6 +100,15 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Gives a file or folder another place, durably.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before("rename")?;
+    fs::rename(from, to)?;
+    to.parent().map_or(Ok(()), sync_dir)?;
+    from.parent().map_or(Ok(()), sync_dir)
+}
+
 /// Removes a file, durably; none is fine.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {

@@ -25,6 +25,8 @@ use age::secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use crate::grpc::SocketError;
+#[cfg(test)]
+pub(crate) use start::{Checked, check};
 pub use stopped::Stopped;
 
 /// How long requests that are under way may take to end when the node stops.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 pub(crate) use information::{Groups, Share, Shares};
 pub(crate) use log::{LogEntry, Proven};
-pub(crate) use node::{Change, Peers, Status};
+pub(crate) use node::{Change, Peers, Repaired, Status};
 pub(crate) use people::{
     AccessLog, AccessReport, AccountAnswer, Accounts, ApprovalDraft, Approvals, Draft, Drafts, Me,
     NewToken, Token, Tokens,

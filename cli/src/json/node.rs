@@ -1,8 +1,10 @@
 //! The node's state, its peers, and what changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use tutti_core::society::Origin;
+use tutti_node::store;
 use tutti_proto::node::v1 as api;
 
 use super::given;
@@ -144,6 +146,47 @@ impl From<&api::WatchEvent> for Change {
             id: given(&change.id),
             what: change.what.clone(),
             count: change.count,
+        }
+    }
+}
+
+/// `tutti repair --json`.
+#[derive(Serialize)]
+pub(crate) struct Repaired {
+    problem: Option<String>,
+    set_aside: Option<String>,
+    highwater: Option<u64>,
+    logs: Vec<RepairedLog>,
+    bodies: Option<RepairedBodies>,
+}
+
+#[derive(Serialize)]
+struct RepairedLog {
+    origin: String,
+    entries: u64,
+    problem: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RepairedBodies {
+    found: u64,
+    kept: u64,
+}
+
+impl From<&store::Repaired> for Repaired {
+    fn from(done: &store::Repaired) -> Self {
+        let origins: BTreeSet<_> = done.logs.keys().chain(done.left.keys()).collect();
+        let log = |origin: &Origin| RepairedLog {
+            origin: origin.to_string(),
+            entries: done.logs.get(origin).copied().unwrap_or(0),
+            problem: done.left.get(origin).cloned(),
+        };
+        Self {
+            problem: done.problem.clone(),
+            set_aside: done.set_aside.as_ref().map(|path| path.display().to_string()),
+            highwater: done.highwater,
+            logs: origins.into_iter().map(log).collect(),
+            bodies: done.bodies.map(|(kept, found)| RepairedBodies { found, kept }),
         }
     }
 }

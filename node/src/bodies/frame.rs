@@ -7,11 +7,22 @@
 //! `key` is by what the body is found, `bytes` what its digest is taken of: the body behind its place
 //! (`tutti_core::body`). `check` is the beginning of the SHA-256 of all before it but the state, which alone changes
 //! later. A frame begins at a multiple of 64 bytes, so that its header never straddles two sectors.
+//!
+//! Every segment but the first begins with a *seal* of the one before, of 64 bytes:
+//!
+//! ```text
+//! "tutti-bs" (8) ‖ segment (4) ‖ zeros (4) ‖ end (8) ‖ zeros (24) ‖ check (16)
+//! ```
+//!
+//! It says where the last frame of that segment ends. It becomes durable with the first frame behind
+//! it, and nothing is ever added to a segment that was left. So a segment that was cut between two
+//! frames is missed, though each frame that is left is whole.
 
 use sha2::{Digest as _, Sha256};
 use tutti_core::{body::BodyKey, store::StoreError};
 
 const MAGIC: &[u8; 8] = b"tutti-b1";
+const SEAL_MAGIC: &[u8; 8] = b"tutti-bs";
 
 /// Bytes before the body.
 pub(super) const HEADER: usize = 64;
@@ -108,13 +119,7 @@ impl Frame {
     }
 
     fn check(&self) -> [u8; 16] {
-        let mut hash = Sha256::new();
-        hash.update(MAGIC);
-        hash.update(self.len.to_be_bytes());
-        hash.update(self.key.as_bytes());
-        let mut check = [0; 16];
-        check.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-        check
+        check_of(&[MAGIC, &self.len.to_be_bytes(), self.key.as_bytes()])
     }
 
     /// Appends the frame around `bytes` to `out`, which begins where a frame may.
@@ -139,4 +144,43 @@ impl Frame {
         let frame = Self { key, len, state: State::from_byte(*state)? };
         (frame.check() == check).then_some(frame)
     }
+}
+
+/// Where the segment before ended. See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seal {
+    /// Which segment.
+    pub(super) segment: u32,
+    /// Where its last frame ends.
+    pub(super) end: u64,
+}
+
+impl Seal {
+    pub(super) fn to_bytes(self) -> [u8; HEADER] {
+        let (segment, end) = (self.segment.to_be_bytes(), self.end.to_be_bytes());
+        let check = check_of(&[SEAL_MAGIC, &segment, &end]);
+        let parts = [SEAL_MAGIC, &segment[..], &[0; 4], &end, &[0; 24], &check].concat();
+        let mut bytes = [0; HEADER];
+        bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    /// `None` where it is not whole.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(SEAL_MAGIC.as_slice())?;
+        let (segment, rest) = rest.split_first_chunk::<4>()?;
+        let (_, rest) = rest.split_first_chunk::<4>()?;
+        let (end, _) = rest.split_first_chunk::<8>()?;
+        let seal = Self { segment: u32::from_be_bytes(*segment), end: u64::from_be_bytes(*end) };
+        (seal.to_bytes() == bytes).then_some(seal)
+    }
+}
+
+/// The beginning of the SHA-256 of the parts, one after another.
+fn check_of(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    let mut check = [0; 16];
+    check.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+    check
 }

@@ -2,7 +2,8 @@
 //! place.
 //!
 //! ```text
-//! bodies/00000001, 00000002, …   segments; each a run of frames (see `frame`), then zeros
+//! bodies/00000001, 00000002, …   segments; each a seal of the one before, where there is one, and
+//!                                a run of frames (see `frame`), then zeros
 //! ```
 //!
 //! A frame says key, length and state, so the index of bodies can be built from the segments
@@ -17,12 +18,14 @@
 //! bodies are sealed.
 //!
 //! *After a crash*: a frame behind the last acknowledged one that is not whole was never
-//! acknowledged, and is cut off. One before it is damage: a header stops the start. A body that is not
+//! acknowledged, and is cut off. One before it is damage: a header stops the start, and so does a
+//! segment that does not end where the seal in the next one says. A body that is not
 //! what was written is found when it is read, for every read checks the digest of the whole of it, or
 //! when all are looked over by and by. From then on it counts as absent, and is written again in its
 //! place when it comes.
 
 mod frame;
+pub(crate) mod salvage;
 mod scan;
 
 use std::{
@@ -40,10 +43,10 @@ use tutti_core::{
 pub(crate) use frame::Spot;
 
 use crate::{disk, index::Index, journal::BodiesMark, store::DiskError};
-use frame::{Frame, HEADER, STATE_AT, State};
+use frame::{Frame, HEADER, STATE_AT, Seal, State};
 
-/// A segment is left for a new one before it grows beyond this.
-const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// A segment is left for a new one before it grows beyond this. The tests fill several.
+const SEGMENT_BYTES: u64 = if cfg!(test) { 4 * 1024 } else { 64 * 1024 * 1024 };
 
 /// Space is written ahead in pieces of this.
 const AHEAD_BYTES: u64 = 1024 * 1024;
@@ -59,6 +62,8 @@ pub(crate) struct Bodies {
     /// Where the next frame goes, and up to where the file is written.
     end: u64,
     written: u64,
+    /// Where the segment before the current one ends.
+    before: u64,
     /// How many frames there are.
     count: u64,
     /// The body that was read last, whole and checked: chunks of it are asked one after another.
@@ -297,8 +302,17 @@ impl Bodies {
             let file = disk::open(&self.path(next), true).map_err(disk::failed)?;
             disk::sync_dir(&self.dir).map_err(StoreError::Fatal)?;
             self.segments.insert(next, file);
-            (self.current, self.end, self.written) = (next, 0, 0);
+            (self.before, self.current, self.end, self.written) = (self.end, next, 0, 0);
         }
+        let sealed;
+        let (mut frames, mut first) = (frames, 0);
+        if self.current > 1 && self.end == 0 {
+            let seal = Seal { segment: self.current - 1, end: self.before };
+            sealed = [seal.to_bytes().as_slice(), frames].concat();
+            frames = &sealed;
+            first = HEADER as u64;
+        }
+        let len = frames.len() as u64;
         let (start, end) = (self.end, self.end + len);
         let file = self.segment(self.current)?;
         let large = len > AHEAD_WORTH_BYTES;
@@ -316,7 +330,7 @@ impl Bodies {
         disk::sync(file).map_err(StoreError::Fatal)?;
         self.written = self.written.max(if end > self.written { ahead } else { 0 });
         self.end = end;
-        Ok(start)
+        Ok(start + first)
     }
 
     /// See the module. Terminal.

@@ -11,7 +11,7 @@ use tutti_core::body::{Body, BodyKey};
 
 use super::{
     Bodies,
-    frame::{Frame, HEADER, Spot, State},
+    frame::{Frame, HEADER, Seal, Spot, State},
     overwrite,
 };
 use crate::{disk, index::Index, journal::BodiesMark, store::DiskError};
@@ -36,13 +36,14 @@ pub(super) fn open(
         current,
         end: 0,
         written: 0,
+        before: 0,
         count: 0,
         last: Mutex::new(None),
         damaged: Mutex::default(),
         looked: (0, 0),
     };
     let mut notices = Vec::new();
-    let (mut cut_bytes, mut count) = (None, 0);
+    let (mut cut_bytes, mut count, mut before) = (None, 0, 0);
     for (&number, file) in &bodies.segments {
         let path = path(dir, number);
         let io = |error| DiskError::io(&path, error);
@@ -61,9 +62,21 @@ pub(super) fn open(
             }
             Ok(whole)
         };
-        let end = frames(number, file, &mut accept).map_err(io)?;
-        // Of a segment that was left for the next it is not known where it ended, and what follows
-        // its last frame must be zeros.
+        let seal = seal(number, file).map_err(io)?;
+        if let Some(seal) = seal.filter(|seal| (seal.segment, seal.end) != (number - 1, before)) {
+            let place = self::path(dir, number - 1);
+            let problem = format!(
+                "its bodies end there, and the next segment says that they ended at byte {} of \
+                 segment {}",
+                seal.end, seal.segment
+            );
+            return Err(damaged(&place, before, &problem));
+        }
+        let is_begun = number == 1 || seal.is_some();
+        let end = if is_begun { frames(number, file, &mut accept).map_err(io)? } else { 0 };
+        if !is_begun && number != current {
+            return Err(damaged(&path, 0, "it does not begin with where the one before it ended"));
+        }
         if number == mark.segment && durable(end) {
             return Err(damaged(
                 &path,
@@ -79,8 +92,9 @@ pub(super) fn open(
             cut_bytes = Some(len - end);
         }
         if number == current {
-            (bodies.end, bodies.written) = (end, len);
+            (bodies.end, bodies.written, bodies.before) = (end, len, before);
         }
+        before = end;
         if writable && !begun.is_empty() {
             begun.iter().try_for_each(|spot| overwrite(file, *spot)).map_err(io)?;
             notices
@@ -139,7 +153,7 @@ pub(super) fn look_over(bodies: &mut Bodies, max_bytes: u64) -> bool {
                 bodies.looked = (0, 0);
                 return false;
             };
-            (segment, at) = (next, 0);
+            (segment, at) = (next, start(next));
             continue;
         };
         let ends = segment == bodies.current && at >= bodies.end;
@@ -155,7 +169,7 @@ pub(super) fn look_over(bodies: &mut Bodies, max_bytes: u64) -> bool {
                 at += frame.size();
                 looked_bytes += frame.size();
             }
-            None => (segment, at) = (segment + 1, 0),
+            None => (segment, at) = (segment + 1, start(segment + 1)),
         }
     }
     bodies.looked = (segment, at);
@@ -178,7 +192,20 @@ fn segments(
     mark: BodiesMark,
     writable: bool,
 ) -> Result<BTreeMap<u32, File>, DiskError> {
-    let io = |error| DiskError::io(dir, error);
+    let segments = files(dir, writable)?;
+    let newest = segments.keys().last().copied().unwrap_or(0).max(mark.segment);
+    match (1..=newest).find(|number| !segments.contains_key(number)) {
+        Some(missing) => Err(damaged(&path(dir, missing), 0, "the file is missing")),
+        None => Ok(segments),
+    }
+}
+
+/// All files that are called as a segment is.
+pub(super) fn files(dir: &Path, writable: bool) -> Result<BTreeMap<u32, File>, DiskError> {
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => damaged(dir, 0, "the folder is missing"),
+        _ => DiskError::io(dir, error),
+    };
     let mut segments = BTreeMap::new();
     for entry in fs::read_dir(dir).map_err(io)? {
         let name = entry.map_err(io)?.file_name();
@@ -189,11 +216,7 @@ fn segments(
             segments.insert(number, file);
         }
     }
-    let newest = segments.keys().last().copied().unwrap_or(0).max(mark.segment);
-    match (1..=newest).find(|number| !segments.contains_key(number)) {
-        Some(missing) => Err(damaged(&path(dir, missing), 0, "the file is missing")),
-        None => Ok(segments),
-    }
+    Ok(segments)
 }
 
 /// Visits the frames of a segment until one is not whole or not accepted; says where that is.
@@ -203,7 +226,7 @@ fn frames(
     accept: &mut dyn FnMut(Frame, Spot) -> std::io::Result<bool>,
 ) -> std::io::Result<u64> {
     let len = file.metadata()?.len();
-    let mut at = 0;
+    let mut at = start(number);
     loop {
         let header = disk::read_at(file, HEADER, at)?;
         let Some(frame) = Frame::read(&header) else {
@@ -217,6 +240,19 @@ fn frames(
     }
 }
 
+/// Where the first frame of a segment stands.
+pub(super) fn start(number: u32) -> u64 {
+    if number > 1 { HEADER as u64 } else { 0 }
+}
+
+/// Where the segment before ended, as this one says; `None` in the first, and where it is not whole.
+pub(super) fn seal(number: u32, file: &File) -> std::io::Result<Option<Seal>> {
+    if number < 2 {
+        return Ok(None);
+    }
+    Ok(Seal::read(&disk::read_at(file, HEADER, 0)?))
+}
+
 fn is_whole(file: &File, frame: Frame, spot: Spot) -> std::io::Result<bool> {
     if frame.state != State::Present {
         return Ok(true);
@@ -225,7 +261,7 @@ fn is_whole(file: &File, frame: Frame, spot: Spot) -> std::io::Result<bool> {
     Ok(Body::from_bound(bytes).is_some_and(|body| body.key() == frame.key))
 }
 
-fn is_zero(file: &File, from: u64, to: u64) -> std::io::Result<bool> {
+pub(super) fn is_zero(file: &File, from: u64, to: u64) -> std::io::Result<bool> {
     let mut at = from;
     while at < to {
         let bytes = disk::read_at(file, 64 * 1024, at)?;

@@ -91,6 +91,31 @@ impl Commits {
         disk::sync_dir(dir)
     }
 
+    /// Notes in a new journal that bodies up to here are durable.
+    pub(crate) fn begin_with(dir: &Path, bodies: BodiesMark) -> std::io::Result<()> {
+        let bytes = acknowledgement(Place { generation: 0, number: 0 }, bodies);
+        disk::replace(&dir.join("acknowledged"), &bytes)
+    }
+
+    /// The payloads of all records that are whole, oldest first, whatever is between them; and how far
+    /// bodies were acknowledged, where that can be read.
+    pub(crate) fn salvage(dir: &Path) -> (Vec<Vec<u8>>, BodiesMark) {
+        let read = |path: PathBuf| disk::read(&path, 16 * CAPACITY).ok().flatten();
+        let halves: Vec<Vec<u8>> = paths(dir).into_iter().filter_map(read).collect();
+        let salts: Vec<Salt> = halves.iter().filter_map(|bytes| salt_in(bytes)).collect();
+        let mut records: Vec<Record> = Vec::new();
+        for bytes in &halves {
+            for at in (START..bytes.len()).step_by(BLOCK) {
+                records.extend(salts.iter().find_map(|salt| record_at(bytes, *salt, at)));
+            }
+        }
+        records.sort_by_key(|record| record.place);
+        let acknowledged = read(dir.join("acknowledged"));
+        let mark = acknowledged.as_deref().and_then(read_acknowledged).map(|(_, mark)| mark);
+        let payloads = records.iter().map(|record| record.payload.to_vec()).collect();
+        (payloads, mark.unwrap_or_default())
+    }
+
     /// Whether [`Commits::create`] came to its end here.
     pub(crate) fn exist(dir: &Path) -> bool {
         paths(dir).iter().all(|path| path.is_file())
@@ -185,13 +210,8 @@ impl Commits {
     /// Notes that all so far was acknowledged, so that damage is never taken for a torn tail.
     /// Not synced: after a power cut it may be behind, and then it says nothing wrong.
     pub(crate) fn acknowledge(&self, bodies: BodiesMark) {
-        let mut bytes = Vec::with_capacity(36);
-        bytes.extend(self.generation.to_be_bytes());
-        bytes.extend(self.number.to_be_bytes());
-        bytes.extend(bodies.segment.to_be_bytes());
-        bytes.extend(bodies.end.to_be_bytes());
-        let check = Sha256::digest(&bytes);
-        bytes.extend(check.iter().take(8));
+        let place = Place { generation: self.generation, number: self.number };
+        let bytes = acknowledgement(place, bodies);
         if let Some(file) = &self.acknowledged {
             // It only sharpens what a later start can tell: no reason to stop.
             let _ = disk::write_at(file, &bytes, 0);
@@ -241,9 +261,12 @@ fn first_block(salt: Salt) -> Vec<u8> {
 }
 
 fn salt_of(half: &Half, bytes: &[u8]) -> Result<Salt, DiskError> {
+    salt_in(bytes).ok_or_else(|| damaged(half, 0, "its first block is not that of a commit log"))
+}
+
+fn salt_in(bytes: &[u8]) -> Option<Salt> {
     let salt = bytes.get(16..32).and_then(|salt| Salt::try_from(salt).ok());
     salt.filter(|salt| bytes.starts_with(&first_block(*salt)))
-        .ok_or_else(|| damaged(half, 0, "its first block is not that of a commit log"))
 }
 
 fn damaged(half: &Half, at: usize, problem: &str) -> DiskError {
@@ -348,6 +371,17 @@ fn torn_len(bytes: &[u8], salt: Salt, at: usize, generation: u64) -> Option<usiz
     let (place, len, _) = header_at(bytes, at)?;
     let here = place.generation == generation && record_at(bytes, salt, at).is_none();
     here.then_some(padded(HEADER.saturating_add(len)))
+}
+
+fn acknowledgement(place: Place, bodies: BodiesMark) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(36);
+    bytes.extend(place.generation.to_be_bytes());
+    bytes.extend(place.number.to_be_bytes());
+    bytes.extend(bodies.segment.to_be_bytes());
+    bytes.extend(bodies.end.to_be_bytes());
+    let check = Sha256::digest(&bytes);
+    bytes.extend(check.iter().take(8));
+    bytes
 }
 
 fn read_acknowledged(bytes: &[u8]) -> Option<(Place, BodiesMark)> {

@@ -18,6 +18,7 @@
 mod commits;
 mod log;
 mod record;
+pub(crate) mod salvage;
 mod settled;
 
 use std::{
@@ -35,11 +36,10 @@ use tutti_core::{
 };
 
 pub(crate) use log::Log;
-pub(crate) use record::BodiesMark;
+pub(crate) use record::{BodiesMark, Change};
 
 use crate::{disk, index::Index, store::DiskError};
 use commits::Commits;
-use record::Change;
 use settled::Settled;
 
 /// See the module.

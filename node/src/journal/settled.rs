@@ -70,6 +70,11 @@ impl Settled {
         Ok(Self { path, files })
     }
 
+    /// The logs that have a folder.
+    pub(super) fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.files.keys().map(|(origin, _)| origin)
+    }
+
     /// Compares it with the files that were found.
     pub(super) fn check(&self, found: &BTreeMap<Name, Sum>) -> Result<(), DiskError> {
         let dir = self.path.parent().unwrap_or(&self.path);

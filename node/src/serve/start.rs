@@ -41,12 +41,12 @@ pub(super) struct Node {
 }
 
 /// What was checked before anything listens.
-struct Checked {
-    config: Config,
-    roster: Roster,
-    keyring: Keyring,
-    local: Local,
-    opened: Opened,
+pub(crate) struct Checked {
+    pub(crate) config: Config,
+    pub(crate) roster: Roster,
+    pub(crate) keyring: Keyring,
+    pub(crate) local: Local,
+    pub(crate) opened: Opened,
 }
 
 pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped> {
@@ -153,7 +153,8 @@ fn internal(error: impl std::fmt::Display) -> Stopped {
     Stopped::Internal(format!("the node cannot start: {error}"))
 }
 
-fn check(config: Config, mut options: Options) -> Result<Checked, Stopped> {
+/// Everything that can be wrong before anything listens.
+pub(crate) fn check(config: Config, mut options: Options) -> Result<Checked, Stopped> {
     let chain = rosters::chain(&config.dir)?;
     let roster = chain.newest().clone();
     let passphrase = match &config.passphrase_file {

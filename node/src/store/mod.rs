@@ -7,6 +7,7 @@
 
 mod notes;
 mod open;
+mod repair;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,8 @@ use tutti_core::{
     store::{BodyState, Reader, Store, StoreError, proofs},
     tree::Tree,
 };
+
+pub use repair::{Repaired, repair};
 
 use crate::{
     bodies::Bodies,
@@ -79,7 +82,7 @@ pub enum DiskError {
     },
     /// What is there is not what was written.
     #[error(
-        "{place} is damaged: {problem}. Nothing was changed. See docs/operating.md, \"When stored data are damaged\""
+        "{place} is damaged: {problem}. Nothing was changed. `tutti repair` keeps what is whole; see docs/operating.md, \"When stored data are damaged\""
     )]
     Damaged {
         /// Which file, and where in it.

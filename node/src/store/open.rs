@@ -42,6 +42,7 @@ pub(super) fn open(
     notices.extend(torn);
     settle(dir, &mut journal, &mut index, &mut notices)?;
     let index = check_index(dir, index, &mut journal, &bodies, &mut notices)?;
+    notices.extend(leftovers(dir));
     journal.acknowledge(bodies.mark());
     let known = highwater.size();
     let store = DiskStore {
@@ -65,6 +66,13 @@ pub(super) fn open_read_only(
     keys: &impl HeadKeys,
 ) -> Result<Opened, DiskError> {
     let lock = lock(dir, false)?;
+    let mut opened = read(dir, own, keys)?;
+    opened.store._lock = lock;
+    Ok(opened)
+}
+
+/// The same for who holds the lock.
+pub(super) fn read(dir: &Path, own: &Origin, keys: &impl HeadKeys) -> Result<Opened, DiskError> {
     if !has_format(dir)? {
         return Err(DiskError::Damaged {
             place: dir.join("format").display().to_string(),
@@ -90,7 +98,7 @@ pub(super) fn open_read_only(
         own: own.clone(),
         writable: false,
         failed: None,
-        _lock: lock,
+        _lock: None,
     };
     Ok(Opened { store, notices, highwater: known })
 }
@@ -135,6 +143,33 @@ fn has_format(dir: &Path) -> Result<bool, DiskError> {
     }
 }
 
+/// What `format` holds.
+pub(super) fn format_line() -> String {
+    format!("{FORMAT}\n")
+}
+
+/// What lies beside the data and should not stay there.
+fn leftovers(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with("damaged-"))
+        .collect();
+    names.sort();
+    names
+        .into_iter()
+        .map(|name| {
+            format!(
+                "{} holds what a repair has set aside. When everything has come back, delete it: it \
+                 holds sealed bodies, and erasing does not reach them there",
+                dir.join(name).display()
+            )
+        })
+        .collect()
+}
+
 /// A new node. `format` comes last: where it is missing, all this is done again.
 fn create(dir: &Path) -> Result<(), DiskError> {
     let io = |error| DiskError::io(dir, error);
@@ -142,7 +177,7 @@ fn create(dir: &Path) -> Result<(), DiskError> {
     Bodies::create(&dir.join("bodies"))?;
     let (mut highwater, _) = Highwater::open(dir)?;
     highwater.raise(0).map_err(io)?;
-    disk::replace(&dir.join("format"), format!("{FORMAT}\n").as_bytes()).map_err(io)
+    disk::replace(&dir.join("format"), format_line().as_bytes()).map_err(io)
 }
 
 /// Brings the folders up to the commits. Without room the node still starts, and reads.

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod clear;
+mod damaged;
 mod deadlines;
 mod erasing;
 mod exchange;

@@ -128,26 +128,62 @@ fn bodies_of_several_segments_are_found_again() {
     let world = World::new();
     let dir = folder();
     let mut store = open(dir.path(), &world).unwrap().store;
-    let bodies = |group: u8| -> Vec<Body> {
-        (0..35).map(|n| world.body(u64::from(n), &vec![100 * group + n; 1_000_000])).collect()
-    };
-    for group in 0..2 {
-        Step::Bodies(bodies(group)).run(&world, &mut store).unwrap();
+    let bodies: Vec<Body> = (0..12).map(|n| body(n, 1000)).collect();
+    for group in bodies.chunks(2) {
+        Step::Bodies(group.to_vec()).run(&world, &mut store).unwrap();
     }
-    assert!(dir.path().join("bodies/00000002").is_file());
+    assert!(dir.path().join("bodies/00000003").is_file());
     drop(store);
-    let all = [bodies(0), bodies(1)].concat();
     for _ in 0..2 {
         let opened = open(dir.path(), &world).unwrap();
         assert!(opened.notices.is_empty(), "{:?}", opened.notices);
         let held = |body: &Body| opened.store.body_state(&body.key()) == BodyState::Present;
-        assert!(all.iter().all(held));
+        assert!(bodies.iter().all(held));
     }
     assert!(open_read_only(dir.path(), &world).is_ok());
     // What lost its frame in the middle of the first is missed as ever.
     let path = dir.path().join("bodies/00000001");
     let mut bytes = fs::read(&path).unwrap();
-    bytes[5_000_000..8_000_000].fill(0);
+    bytes[1200..1300].fill(0);
     fs::write(&path, bytes).unwrap();
     assert!(matches!(open(dir.path(), &world), Err(DiskError::Damaged { .. })));
+}
+
+/// Each frame that is left is whole, and so the segment says nothing of those that are gone: the next
+/// one does.
+#[test]
+fn a_segment_that_was_cut_between_two_frames_is_missed() {
+    let world = World::new();
+    let dir = folder();
+    let mut store = open(dir.path(), &world).unwrap().store;
+    let erased = body(20, 500);
+    for n in 0..12 {
+        Step::Bodies(vec![body(n, 1000)]).run(&world, &mut store).unwrap();
+    }
+    Step::Erase(erased).run(&world, &mut store).unwrap();
+    drop(store);
+    let mut cuts = 0;
+    for segment in 1..=4 {
+        let path = dir.path().join(format!("bodies/{segment:08}"));
+        let whole = fs::read(&path).unwrap();
+        let frame = |at: usize| whole[at..].starts_with(b"tutti-b");
+        for at in (0..whole.len()).step_by(64).filter(|at| frame(*at)) {
+            for zeros in [0, whole.len() - at, 64] {
+                let mut cut = whole[..at].to_vec();
+                cut.resize(at + zeros, 0);
+                fs::write(&path, cut).unwrap();
+                for opened in [open_read_only(dir.path(), &world), open(dir.path(), &world)] {
+                    let Err(error @ DiskError::Damaged { .. }) = opened else {
+                        panic!("segment {segment} cut at {at}")
+                    };
+                    let said = error.to_string();
+                    assert!(said.contains(&format!("{segment:08} at byte {at}")), "{said}");
+                }
+                cuts += 1;
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    assert!(cuts >= 40, "{cuts}");
+    assert!(open(dir.path(), &world).unwrap().notices.is_empty());
 }

@@ -1,0 +1,104 @@
+//! What of a damaged journal is proven all the same, put into a new one.
+//!
+//! A log's folder says by itself whether it is whole: its head is signed, and the root is derived from
+//! its entries. So each log is taken or left by itself, and so is each commit, which is under its own
+//! SHA-256. What is left comes again from others. The old journal is only read.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use tutti_core::{head::HeadKeys, society::Origin, store::StoreError};
+
+use super::{
+    Commits, Journal,
+    log::{self, Log},
+    record::{self, BodiesMark, Change},
+    settled::Settled,
+};
+use crate::{disk, index::Index, store::DiskError};
+
+/// What was found, and what was left behind and why.
+pub(crate) struct Salvaged {
+    /// The commits that are whole, oldest first; perhaps with gaps, and some of them settled long ago.
+    pub(crate) changes: Vec<Change>,
+    /// Logs whose folder is not whole, and what is wrong with it. Where only cosignatures or evidence
+    /// were damaged, the log is there all the same.
+    pub(crate) left: BTreeMap<Origin, String>,
+}
+
+/// How far bodies were acknowledged, as far as that can still be read.
+pub(crate) fn bodies_mark(old: &Path) -> BodiesMark {
+    Commits::salvage(old).1
+}
+
+/// Makes the journal `new`, in which bodies are durable up to `mark`, and puts into it each log of `old`
+/// whose folder is whole.
+pub(crate) fn salvage(
+    old: &Path,
+    new: &Path,
+    mark: BodiesMark,
+    keys: &impl HeadKeys,
+) -> Result<Salvaged, DiskError> {
+    let io = |error| DiskError::io(new, error);
+    Journal::create(new)?;
+    Commits::begin_with(new, mark).map_err(io)?;
+    let (mut left, mut settled) = (BTreeMap::new(), BTreeMap::new());
+    for origin in Settled::open(old).iter().flat_map(Settled::origins) {
+        if !old.join(log::folder_name(origin)).is_dir() {
+            left.insert(origin.clone(), "its folder is missing".into());
+        }
+    }
+    for folder in fs::read_dir(old).into_iter().flatten().flatten() {
+        let name = folder.file_name();
+        let Some(origin) = name.to_str().and_then(log::origin_of) else { continue };
+        if !folder.path().is_dir() {
+            continue;
+        }
+        let (log, problem) = copy_log(&folder.path(), new, &origin, keys)?;
+        settled.extend(log.into_iter().flat_map(|log| log.found));
+        if let Some(problem) = problem {
+            left.insert(origin, problem);
+        }
+    }
+    settled.retain(|_, sum| sum.is_some());
+    Settled::open(new)?.end(&settled).map_err(|error| match error {
+        StoreError::Fatal(error) | StoreError::Full(error) => io(error),
+        other => io(std::io::Error::other(other)),
+    })?;
+    let (payloads, _) = Commits::salvage(old);
+    let change = |payload: &Vec<u8>| record::read(payload, keys).ok().map(|(_, change)| change);
+    Ok(Salvaged { changes: payloads.iter().filter_map(change).collect(), left })
+}
+
+/// Copies a log's folder; without its cosignatures and evidence where these are what is damaged, since
+/// others tell them again. Says in words what is wrong; without a log nothing is copied.
+fn copy_log(
+    from: &Path,
+    new: &Path,
+    origin: &Origin,
+    keys: &impl HeadKeys,
+) -> Result<(Option<Log>, Option<String>), DiskError> {
+    let to = new.join(log::folder_name(origin));
+    let io = |error| DiskError::io(&to, error);
+    let all = ["entries", "checkpoint", "consistency", "cosigned", "evidence"];
+    let mut problem = None;
+    for files in [&all[..], &all[..3]] {
+        disk::make_dir(&to).map_err(io)?;
+        for name in files.iter().filter(|name| from.join(name).is_file()) {
+            fs::copy(from.join(name), to.join(name))
+                .and_then(|_| disk::open(&to.join(name), true))
+                .and_then(|file| disk::sync(&file))
+                .map_err(io)?;
+        }
+        disk::sync_dir(&to).map_err(io)?;
+        let mut log = Log::new(new, origin.clone());
+        let loaded = log.load(None, keys, false, &mut Index::in_memory(), &mut |_, _| ());
+        match loaded.and_then(|_| log.verify()) {
+            Ok(()) if log.heads.newest().is_some() => return Ok((Some(log), problem)),
+            Ok(()) => problem = Some("there is no head of it".into()),
+            Err(DiskError::Damaged { problem: said, .. }) => problem = Some(said),
+            Err(error) => return Err(error),
+        }
+        fs::remove_dir_all(&to).map_err(io)?;
+    }
+    Ok((None, problem))
+}
