@@ -31,6 +31,8 @@ impl Form for ReferralForm {
     fn shape() -> serde_json::Result<Value> {
         serde_json::to_value(Self {
             information_disclosed: vec![String::new()],
+            // What may be left out is not written where it is empty.
+            override_reason: "…".into(),
             consent: Some(ConsentForm::default()),
             content: Some(ContentForm::default()),
             ..Self::default()
@@ -159,6 +161,31 @@ mod tests {
         let read = parse::<ReferralForm>(file, form);
         let checked = read.and_then(|read| read.checked(file, ReferralForm::to_send));
         checked.err().unwrap_or_else(|| panic!("{form} was taken")).to_string()
+    }
+
+    /// Every field of every form is one that can be filled in, also those that may be left out.
+    #[test]
+    fn what_may_be_left_out_is_a_field_all_the_same() {
+        let file = Path::new("case.toml");
+        let against = example()
+            .replace("legal_basis = \"consent\"", "legal_basis = \"vital_interest\"")
+            .replace("status = \"given\"", "status = \"refused\"")
+            .replace("purpose = ", "override_reason = \"life_at_risk\"\npurpose = ");
+        let read = parse::<ReferralForm>(file, &against).unwrap();
+        let (sent, _) = read.checked(file, ReferralForm::to_send).unwrap();
+        assert!(sent.consent_override.is_some());
+        let share = tutti_core::information::form::example()
+            .replace("\"federation\"", "\"addressed\"\naddressees = [\"ph\"]\ngroup = \"steering\"")
+            .replace("legal_change", "resource_opportunity")
+            .replacen("\n[[texts]]", "deadline_on = \"2027-01-31\"\namount = \"5\"\n[[texts]]", 1);
+        let read = parse::<InformationForm>(file, &share).unwrap();
+        assert!(read.wrong.is_empty(), "{:?}", read.wrong);
+        let (readers, version) = read.checked(file, InformationForm::to_messages).unwrap();
+        assert_eq!((readers.group.as_str(), readers.addressees.len()), ("steering", 1));
+        assert_eq!((version.deadline_on.as_str(), version.amount.as_str()), ("2027-01-31", "5"));
+        let text = "language = \"hin\"\ntitle = \"t\"\ntext = \"t\"\nresults = \"r\"\nhow_to_repeat = \"h\"";
+        let read = parse::<TextForm>(file, text).unwrap();
+        assert!(read.wrong.is_empty() && read.form.how_to_repeat == "h", "{:?}", read.wrong);
     }
 
     #[test]

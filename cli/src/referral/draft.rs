@@ -280,9 +280,14 @@ pub(crate) fn kept(saved: &DraftInfo, as_json: bool, kind: &Kind) {
         say(paint(Style::Warn, format!("  {}", text::block(fault, "  ").trim_start())));
     }
     let noun = kind.noun;
-    let verb = if noun == "referral" { "send" } else { "publish" };
+    let verb = match (noun, saved.needs_approval) {
+        ("referral", true) => "ask-approval",
+        ("referral", false) => "send",
+        (_, true) => "ask-review",
+        (_, false) => "publish",
+    };
     say(match saved.faults.is_empty() {
         true => format!("  next: {} {noun} draft {verb} {id}", text::program()),
-        false => format!("  correct these before you {verb} it"),
+        false => "  correct these before it goes out".to_owned(),
     });
 }

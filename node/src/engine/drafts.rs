@@ -7,7 +7,7 @@ use tutti_core::{
         form::{InformationForm, TextForm},
     },
     people::Action,
-    referral::form::ReferralForm,
+    referral::{form::ReferralForm, overriding::is_override},
     store::Store,
 };
 use tutti_proto::{node::v1 as api, v1};
@@ -143,11 +143,19 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Some(Said::Approved(_)) => "approved",
             Some(Said::Refused(..)) => "refused",
         };
+        let (needs_approval, faults) = match read_draft(form, used) {
+            Ok(Told::Referral(sent, _)) => (is_override(&sent), Vec::new()),
+            Ok(Told::Publish(..) | Told::Revise(_) | Told::Translate(_)) => {
+                (self.review, Vec::new())
+            }
+            Err(faults) => (false, faults),
+        };
         api::DraftInfo {
             id: hex::encode(id),
             saved_at_ms,
             bytes: u32::try_from(form.len()).unwrap_or(u32::MAX),
-            faults: read_draft(form, used).err().unwrap_or_default(),
+            faults,
+            needs_approval,
             r#use: use_name(used).into(),
             target: used.target().map(|id| id.to_string()).unwrap_or_default(),
             approval: approval.into(),

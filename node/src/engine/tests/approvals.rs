@@ -55,6 +55,7 @@ fn keep(node: &mut Node, by: &Actor, id: &str, form: &str, used: &str, target: &
     };
     let saved = node.save_draft(by, &request, NOW_MS).unwrap();
     assert_eq!(saved.faults, Vec::<String>::new());
+    assert!(saved.needs_approval);
     saved.id
 }
 
