@@ -20,6 +20,7 @@ pub mod limits;
 pub mod local;
 pub mod opened;
 pub mod people;
+mod places;
 pub mod proof;
 pub mod record;
 pub mod referral;

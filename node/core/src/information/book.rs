@@ -3,7 +3,7 @@
 //! Invariant: what it says depends on the set of events alone. It keeps every event, also those
 //! that do not count, up to a limit.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use prost::Message as _;
 
@@ -12,6 +12,32 @@ use super::{
     evolve::{Events, evolve},
 };
 use crate::{entry::Visibility, limits::REFERRAL_EVENTS_MAX};
+
+/// What the events that name one id come to.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The share; `None` where nothing that is known has published it.
+    pub share: Option<Arc<Share>>,
+    /// What became of the events where there is none.
+    waiting: Vec<Outcome>,
+}
+
+impl Told {
+    /// What became of every event.
+    pub fn outcomes(&self) -> &[Outcome] {
+        self.share.as_ref().map_or(&self.waiting, |share| &share.outcomes)
+    }
+}
+
+/// What these events of the share `id` come to; a function of the set.
+pub fn tell(id: InformationId, events: impl IntoIterator<Item = Event>) -> Told {
+    let mut kept = Events::new();
+    for event in events {
+        keep(&mut kept, event);
+    }
+    let (share, waiting) = evolve(id, &kept);
+    Told { share: share.map(Arc::new), waiting }
+}
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -107,7 +133,7 @@ fn is_copy(one: &Event, other: &Event) -> bool {
         && one.body == other.body
 }
 
-fn ends(event: &Event) -> bool {
+pub(super) fn ends(event: &Event) -> bool {
     event.kind().is_some_and(Kind::ends)
 }
 

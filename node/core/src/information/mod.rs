@@ -15,15 +15,17 @@ mod event;
 mod evolve;
 mod filter;
 pub mod form;
+mod register;
 mod share;
 mod text;
 mod validate;
 
-pub use book::Book;
+pub use book::{Book, Told, tell};
 pub use decide::{Command, Context, Refusal, decide};
 pub use event::{By, Event, InformationId, Kind, Outcome, State, Why, transition};
 pub use filter::Filter;
 pub use form::Readers;
+pub use register::{Brief, Register};
 pub use share::{Response, Share, Version};
 pub use text::{join, split};
 pub use validate::check_translation;

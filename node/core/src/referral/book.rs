@@ -3,7 +3,10 @@
 //! Invariant: what it says depends on the set of events alone, not on their order or on how often
 //! each came. It keeps every event, also those that do not count, up to a limit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use prost::Message as _;
 use tutti_proto::v1::{self, referral_event::Transition};
@@ -79,6 +82,18 @@ impl Referral {
         self.outcomes.iter().map(|o| &o.event).filter(|e| e.society == society).map(|e| &e.at).max()
     }
 
+    /// Whether it is open, by `sender`, of the same case and to the same receiver as `sent`, and
+    /// shares a service with it.
+    pub fn is_like(&self, sender: Society, sent: &v1::Sent) -> bool {
+        let asked = |service| sent.services_requested.contains(service);
+        self.state.is_open()
+            && self.sender == sender
+            && !self.sent.case_digest.is_empty()
+            && self.sent.case_digest == sent.case_digest
+            && self.sent.receiver == sent.receiver
+            && self.sent.services_requested.iter().any(asked)
+    }
+
     /// Who has to answer now, and since when (milliseconds since the Unix epoch, by the clock of
     /// the side that waits). `None` where nobody has to.
     pub fn waits_for(&self) -> Option<(Side, u64)> {
@@ -90,9 +105,8 @@ impl Referral {
 
     /// When an answer is due, milliseconds since the Unix epoch; `None` where none is.
     pub fn due_at_ms(&self, deadlines: &DataProtection) -> Option<u64> {
-        let hours = answer_hours(self.sent.priority, deadlines);
         let (_, since_ms) = self.waits_for()?;
-        Some(since_ms.saturating_add(u64::from(hours).saturating_mul(3_600_000)))
+        Some(answer_due(since_ms, self.sent.priority, deadlines))
     }
 
     /// Whether an answer was due before `now_ms`. Derived, never written.
@@ -121,6 +135,12 @@ pub(crate) fn owes(state: State) -> Option<Side> {
     }
 }
 
+/// When an answer is due to what has waited since then.
+pub(super) fn answer_due(since_ms: u64, priority: i32, deadlines: &DataProtection) -> u64 {
+    let hours = answer_hours(priority, deadlines);
+    since_ms.saturating_add(u64::from(hours).saturating_mul(3_600_000))
+}
+
 /// The hours to answer a referral of that priority.
 pub(crate) fn answer_hours(priority: i32, deadlines: &DataProtection) -> u32 {
     match v1::Priority::try_from(priority) {
@@ -128,6 +148,32 @@ pub(crate) fn answer_hours(priority: i32, deadlines: &DataProtection) -> u32 {
         Ok(v1::Priority::Urgent) => deadlines.urgent_hours,
         Ok(v1::Priority::Normal | v1::Priority::Unspecified) | Err(_) => deadlines.normal_hours,
     }
+}
+
+/// What the events that name one id come to.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The referral; `None` where nothing that is known has sent it.
+    pub referral: Option<Arc<Referral>>,
+    /// What became of the events where there is none.
+    waiting: Vec<Outcome>,
+}
+
+impl Told {
+    /// What became of every event.
+    pub fn outcomes(&self) -> &[Outcome] {
+        self.referral.as_ref().map_or(&self.waiting, |referral| &referral.outcomes)
+    }
+}
+
+/// What these events of the referral `id` come to; a function of the set.
+pub fn tell(id: ReferralId, events: impl IntoIterator<Item = Event>) -> Told {
+    let mut kept = Kept::default();
+    for event in events {
+        keep(&mut kept.events, event);
+    }
+    kept.evolve(id);
+    Told { referral: kept.referral.map(Arc::new), waiting: kept.waiting }
 }
 
 /// See the module.
@@ -209,15 +255,7 @@ impl Book {
     /// service with `sent`.
     pub fn open_like(&self, sender: Society, sent: &v1::Sent) -> Option<&Referral> {
         let same = self.cases.get(&(sender, sent.case_digest.clone()))?;
-        same.iter().filter_map(|id| self.get(id)).find(|referral| {
-            referral.state.is_open()
-                && referral.sent.receiver == sent.receiver
-                && referral
-                    .sent
-                    .services_requested
-                    .iter()
-                    .any(|service| sent.services_requested.contains(service))
-        })
+        same.iter().filter_map(|id| self.get(id)).find(|referral| referral.is_like(sender, sent))
     }
 
     /// Takes over from `other` all that is known of `id`: to try out events without telling

@@ -143,18 +143,28 @@ impl Erasure {
     }
 }
 
+/// Until when the content may be kept: the day in seconds that was named, or 0; else the roster's
+/// time after the last step.
+pub(super) fn retained_until(retain_until_s: u64, last_ms: u64, rules: &DataProtection) -> u64 {
+    match retain_until_s {
+        0 => last_ms.saturating_add(u64::from(rules.retention_days).saturating_mul(86_400_000)),
+        named => named.saturating_mul(1000),
+    }
+}
+
 impl Referral {
     /// Until when the content may be kept, milliseconds since the Unix epoch: the day that it was
     /// sent with, or the roster's time after the last event that counts and is no receipt.
     pub fn retained_until_ms(&self, rules: &DataProtection) -> u64 {
-        if self.sent.retain_until > 0 {
-            return self.sent.retain_until.saturating_mul(1000);
-        }
+        retained_until(self.sent.retain_until, self.last_step_ms(), rules)
+    }
+
+    /// When the last event that counts and is no receipt was recorded.
+    pub(super) fn last_step_ms(&self) -> u64 {
         let counts = self.outcomes.iter().filter(|outcome| outcome.effective);
         let others = counts.filter(|outcome| outcome.event.kind() != Some(Kind::Erased));
         let last = others.map(|outcome| outcome.event.recorded_at_ms).max();
-        let last = last.unwrap_or(self.sent_at_ms);
-        last.saturating_add(u64::from(rules.retention_days).saturating_mul(86_400_000))
+        last.unwrap_or(self.sent_at_ms)
     }
 
     /// What stopped the referral last, and the referrals by which a side had passed it on before:
@@ -165,9 +175,13 @@ impl Referral {
 
     /// What is to be erased at `now_ms`; `None` where nothing is.
     pub fn erasure(&self, now_ms: u64, rules: &DataProtection) -> Option<Erasure> {
+        self.erasure_where(self.retained_until_ms(rules) <= now_ms)
+    }
+
+    /// What is to be erased while the time to keep it lasts, or once it is `over`.
+    pub(super) fn erasure_where(&self, over: bool) -> Option<Erasure> {
         let party = |event: &&Event| self.side_of(event.society).is_some() && event.has_content;
         let held = || self.outcomes.iter().map(|outcome| &outcome.event).filter(party);
-        let over = self.retained_until_ms(rules) <= now_ms;
         let (reason, on, entries, doubtful) = match &self.stop {
             Some(Stop { event, due, doubtful, .. }) if !over || due.len() == held().count() => {
                 let reason = match event.kind() {
