@@ -71,7 +71,10 @@ pub fn open_revealed(
 }
 
 /// The rules that a record must keep in its entry.
-fn believe(header: &Header, record: v1::Record) -> Result<v1::Record, Unreadable> {
+///
+/// # Errors
+/// [`Unreadable`]; the entry counts as one that says nothing.
+pub fn believe(header: &Header, record: v1::Record) -> Result<v1::Record, Unreadable> {
     if lists(&record).into_iter().any(|items| items > LIST_MAX) {
         return Err(Unreadable::TooMuch);
     }

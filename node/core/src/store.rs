@@ -131,6 +131,12 @@ pub trait Reader {
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// What [`Store::keep_opened`] was given for a body. A cache: at any time it may know nothing, and
+    /// what it says is its owner's to check.
+    fn opened(&self, _key: &BodyKey) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The small notes of this holder's own, by key.
     fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -161,6 +167,10 @@ pub trait Store: Reader {
     /// Overwrites a body that was held for others alone; it is absent then, and may be put again.
     /// One that is not present stays what it is.
     fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError>;
+
+    /// Keeps what its holder has made of a present body, sealed by it, where that can be done. It is
+    /// overwritten before the body is erased or dropped.
+    fn keep_opened(&mut self, _key: &BodyKey, _sealed: &[u8]) {}
 
     /// Keeps a small note, or forgets it where `value` is empty. A key is at most 255 bytes, a value
     /// at most [`crate::limits::NOTE_VALUE_BYTES_MAX`].

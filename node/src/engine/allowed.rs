@@ -9,25 +9,25 @@ use tutti_core::{
     entry::Visibility,
     information,
     people::{Action, Relation, Verdict},
-    referral::{self, Kind, Referral, ReferralId},
+    referral::{self, Brief, Kind, ReferralId},
     store::Store,
 };
 use tutti_proto::v1;
 
-use super::{Engine, Refused, Write};
+use super::{Engine, Refused, Write, commit::Group};
 use crate::local::Actor;
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// How somebody stands to a case.
-    pub(super) fn relation(&self, actor: &Actor, referral: &Referral) -> Relation {
+    pub(super) fn relation(&self, actor: &Actor, id: &ReferralId, brief: &Brief) -> Relation {
         let own = self.identity.society;
-        if referral.side_of(own).is_none() {
+        if brief.side_of(own).is_none() {
             return Relation::NoParty;
         }
         let Some(_) = actor.account() else {
             return Relation::Own;
         };
-        if let Some(whose) = self.whose(referral) {
+        if let Some(whose) = self.whose(id, brief) {
             return if whose == actor.pseudonym() { Relation::Own } else { Relation::Other };
         }
         let rfl = [
@@ -35,46 +35,53 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             v1::ServiceCategory::FamilyContact,
             v1::ServiceCategory::DeadMissing,
         ];
-        let asks = |service: &v1::ServiceCategory| {
-            referral.sent.services_requested.contains(&(*service as i32))
-        };
-        if rfl.iter().any(asks) { Relation::TriageRfl } else { Relation::Triage }
+        if brief.asks_for(&rfl) { Relation::TriageRfl } else { Relation::Triage }
     }
 
     /// The pseudonym of whose case it is here: to whom it was given, else who sent it. `None` where
     /// it is nobody's, or of somebody who has left.
-    pub(super) fn whose<'a>(&'a self, referral: &'a Referral) -> Option<&'a str> {
-        let sent = referral.outcomes.first().map(|outcome| &outcome.event);
-        let sender = sent.filter(|sent| sent.society == self.identity.society);
-        let given = self.local.given(&referral.id);
-        let whose = given.or_else(|| sender.map(|sent| sent.actor.as_str()))?;
+    pub(super) fn whose<'a>(&'a self, id: &ReferralId, brief: &'a Brief) -> Option<&'a str> {
+        let whose = self.local.given(id).or(brief.by.as_deref())?;
         Some(whose).filter(|whose| self.local.is_here(whose))
     }
 
     /// What somebody may do with a case.
-    pub(super) fn may_with(&self, actor: &Actor, referral: &Referral, action: Action) -> Verdict {
-        actor.may_with(&referral.id, self.relation(actor, referral), action)
+    pub(super) fn may_with(
+        &self,
+        actor: &Actor,
+        (id, brief): (&ReferralId, &Brief),
+        action: Action,
+    ) -> Verdict {
+        actor.may_with(id, self.relation(actor, id, brief), action)
     }
 
     /// Whether somebody sees that the case is there.
-    pub(super) fn sees(&self, actor: &Actor, referral: &Referral) -> bool {
-        self.may_with(actor, referral, Action::See) == Verdict::Allow
+    pub(super) fn sees(&self, actor: &Actor, case: (&ReferralId, &Brief)) -> bool {
+        self.may_with(actor, case, Action::See) == Verdict::Allow
     }
 
     /// Whether somebody sees that case; no for one that is none here.
     pub fn sees_case(&self, actor: &Actor, id: &ReferralId) -> bool {
-        self.referrals.get(id).is_some_and(|referral| self.sees(actor, referral))
+        self.referrals.get(id).is_some_and(|brief| self.sees(actor, (id, brief)))
     }
 
     /// The case, where somebody sees it; else what is said of one that does not exist.
-    pub(super) fn seen(&self, actor: &Actor, id: &ReferralId) -> Result<&Referral, Refused> {
-        let referral = self.referrals.get(id).filter(|referral| self.sees(actor, referral));
-        referral.ok_or_else(|| referral::Refusal::NotFound.into())
+    pub(super) fn seen(&self, actor: &Actor, id: &ReferralId) -> Result<&Brief, Refused> {
+        let brief = self.referrals.get(id).filter(|brief| self.sees(actor, (id, brief)));
+        brief.ok_or_else(|| referral::Refusal::NotFound.into())
+    }
+
+    /// The same where a group has written something that is not durable yet.
+    fn seen_in(&self, group: &Group, actor: &Actor, id: &ReferralId) -> Result<Brief, Refused> {
+        let changed = group.changed(id).map(|case| Brief::of(case, self.identity.society));
+        let brief = changed.or_else(|| self.referrals.get(id).cloned());
+        let brief = brief.filter(|brief| self.sees(actor, (id, brief)));
+        brief.ok_or_else(|| referral::Refusal::NotFound.into())
     }
 
     /// Whether somebody may read that share: what is addressed is for whoever works with it.
-    pub(super) fn reads(&self, actor: &Actor, share: &information::Share) -> bool {
-        let action = match share.visibility {
+    pub(super) fn reads(&self, actor: &Actor, visibility: Visibility) -> bool {
+        let action = match visibility {
             Visibility::Addressed => Action::ReadAddressed,
             Visibility::Public | Visibility::Federation => Action::ReadInformation,
         };
@@ -85,7 +92,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// nothing.
     pub fn sees_share(&self, actor: &Actor, id: &information::InformationId) -> bool {
         match self.information.get(id) {
-            Some(share) => self.reads(actor, share),
+            Some(share) => self.reads(actor, share.visibility),
             None => actor.may(Action::ReadAddressed),
         }
     }
@@ -101,19 +108,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         &self,
         actor: &Actor,
         write: &Write,
-        group: &referral::Book,
+        group: &Group,
     ) -> Result<(), Refused> {
         match write {
             Write::Send { .. } => self.check(actor, Action::Send),
             // The case is passed on as it is known: that takes being one who may read it.
             Write::PassOn { id, .. } => {
                 self.check(actor, Action::Send)?;
-                let case = group.get(id).or_else(|| self.referrals.get(id));
-                let referral = case
-                    .filter(|referral| self.sees(actor, referral))
-                    .ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
+                let brief = self.seen_in(group, actor, id)?;
                 for action in [Action::Act, Action::Open] {
-                    if self.may_with(actor, referral, action) != Verdict::Allow {
+                    if self.may_with(actor, (id, &brief), action) != Verdict::Allow {
                         return Err(not_allowed(action));
                     }
                 }
@@ -127,18 +131,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             Write::Inform { id, command, .. } => {
                 let share = self.information.get(id);
-                if share.is_some_and(|share| !self.reads(actor, share)) {
+                if share.is_some_and(|share| !self.reads(actor, share.visibility)) {
                     return Err(information::Refusal::NotFound.into());
                 }
                 self.check(actor, action_on_share(command.kind()))
             }
             Write::Advance { id, command, .. } => {
-                let case = group.get(id).or_else(|| self.referrals.get(id));
-                let referral = case
-                    .filter(|referral| self.sees(actor, referral))
-                    .ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
+                let brief = self.seen_in(group, actor, id)?;
                 let action = action_of(command.kind());
-                match self.may_with(actor, referral, action) {
+                match self.may_with(actor, (id, &brief), action) {
                     Verdict::Allow => Ok(()),
                     Verdict::BreakGlass | Verdict::Deny => Err(not_allowed(action)),
                 }

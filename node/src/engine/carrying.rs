@@ -8,6 +8,8 @@
 //! neither shown nor opened nor taken any more, also while this node can write nothing; each stop is
 //! carried once.
 
+use std::sync::Arc;
+
 use rand_core::CryptoRngCore;
 use tutti_core::{
     referral::{Command, EarlierClaim, EventRef, Kind, OnwardClaim, Referral, ReferralId},
@@ -30,17 +32,18 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Notes what an event of this referral may have made due further on or before, or what it
     /// tells of an erasure there.
     pub(super) fn note_onward(&mut self, id: &ReferralId) {
-        let Some(referral) = self.referrals.get(id) else { return };
-        let stopped = |referral: &&Referral| referral.stopped_by().is_some();
-        let first = self.passes_on(referral);
+        let Some(referral) = self.case(id) else { return };
+        let stopped = |referral: &&Arc<Referral>| referral.stopped_by().is_some();
+        let first = self.passes_on(&referral);
+        let first = first.as_ref();
         let mut told = Vec::from_iter(first.filter(stopped).map(|first| first.id));
-        if stopped(&referral) {
+        if stopped(&&referral) {
             // Those further on wait for what becomes of this one.
-            let waits = |onward: &&Referral| onward.goes_back();
-            told.extend(self.passed_on(referral).filter(waits).map(|onward| onward.id));
+            let waits = |onward: &Arc<Referral>| onward.goes_back();
+            told.extend(self.passed_on(&referral).filter(waits).map(|onward| onward.id));
         }
         let mut carry: Vec<ReferralId> = Vec::new();
-        carry.extend(stopped(&referral).then_some(*id));
+        carry.extend(stopped(&&referral).then_some(*id));
         carry.extend(first.filter(|_| referral.goes_back()).map(|first| first.id));
         carry.extend(first.filter(stopped).map(|first| first.id));
         if !carry.is_empty() {
@@ -51,24 +54,24 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// The referral that this one, sent from here, passes on.
-    fn passes_on(&self, referral: &Referral) -> Option<&Referral> {
+    fn passes_on(&self, referral: &Referral) -> Option<Arc<Referral>> {
         if referral.sender != self.identity.society {
             return None;
         }
         let first = <[u8; 16]>::try_from(referral.sent.onward_of.as_slice()).ok()?;
-        let first = self.referrals.get(&ReferralId::from_bytes(first));
+        let first = self.case(&ReferralId::from_bytes(first));
         first.filter(|first| first.side_of(self.identity.society).is_some())
     }
 
     /// The referrals by which this society has passed that one on.
-    fn passed_on<'a>(&'a self, first: &'a Referral) -> impl Iterator<Item = &'a Referral> {
+    fn passed_on<'a>(&'a self, first: &'a Referral) -> impl Iterator<Item = Arc<Referral>> + 'a {
         let own = self.identity.society;
         let events = first.outcomes.iter().map(|outcome| &outcome.event);
         let mine = events.filter(move |e| e.society == own && e.kind() == Some(Kind::Onward));
         mine.filter_map(move |event| match &event.body.transition {
             Some(Transition::Onward(onward)) => {
                 let id = <[u8; 16]>::try_from(onward.referral_id.as_slice()).ok()?;
-                let onward = self.referrals.get(&ReferralId::from_bytes(id))?;
+                let onward = self.case(&ReferralId::from_bytes(id))?;
                 (onward.sender == own).then_some(onward)
             }
             _ => None,
@@ -80,7 +83,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub(super) fn is_stopped_elsewhere(&self, referral: &Referral) -> bool {
         let first = self.passes_on(referral);
         let before =
-            first.is_some_and(|first| self.uncarried(first).iter().any(|to| to.id == referral.id));
+            first.is_some_and(|first| self.uncarried(&first).iter().any(|to| to.id == referral.id));
         before || self.passed_on(referral).any(|onward| onward.to_carry_back(referral).is_some())
     }
 
@@ -91,8 +94,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let passed = first.stopped_by().map(|(_, passed)| passed).unwrap_or_default();
         let mine = passed.iter().filter(|passed| passed.at.origin.society() == own);
         let further_on = mine.filter(|passed| settled || !passed.doubtful).filter_map(|passed| {
-            let onward = self.referrals.get(&passed.referral)?;
-            let command = first.to_carry_on(onward).filter(|_| onward.sender == own)?;
+            let onward = self.case(&passed.referral)?;
+            let command = first.to_carry_on(&onward).filter(|_| onward.sender == own)?;
             Some(Uncarried { id: onward.id, command })
         });
         let mut uncarried: Vec<Uncarried> = further_on.collect();
@@ -110,9 +113,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let firsts: Vec<ReferralId> = self.erasing.carry.iter().copied().collect();
         let mut group = Vec::new();
         for id in firsts {
-            let Some(first) = self.referrals.get(&id) else { continue };
-            let uncarried = self.uncarried(first);
-            if uncarried.is_empty() && self.is_settled(first) {
+            let Some(first) = self.case(&id) else { continue };
+            let uncarried = self.uncarried(&first);
+            if uncarried.is_empty() && self.is_settled(&first) {
                 self.erasing.carry.remove(&id);
             }
             for Uncarried { id, command } in uncarried {
@@ -140,7 +143,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// The contents of a referral go before the event that says why can be written.
     fn erase_all(&mut self, id: &ReferralId, now_ms: u64) {
-        let Some(referral) = self.referrals.get(id) else { return };
+        let Some(referral) = self.case(id) else { return };
         let events = referral.outcomes.iter().map(|outcome| &outcome.event);
         let entries: Vec<EventRef> =
             events.filter(|event| event.has_content).map(|event| event.at.clone()).collect();
@@ -153,9 +156,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some((event, passed)) = first.stopped_by() else { return Vec::new() };
         let mine = passed.iter().filter(|p| p.at.origin.society() == self.identity.society);
         mine.map(|passed| {
-            let onward = self.referrals.get(&passed.referral);
+            let onward = self.case(&passed.referral);
             let onward = onward.filter(|onward| onward.state.is_stopped() || onward.carries(event));
-            let erasure = onward.and_then(|onward| onward.erasure(now_ms, rules));
+            let erasure = onward.as_ref().and_then(|onward| onward.erasure(now_ms, rules));
             OnwardClaim {
                 to: passed.to,
                 referral: passed.referral,
@@ -170,7 +173,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// there from here.
     pub(super) fn earlier(&self, onward: &Referral, now_ms: u64) -> Option<EarlierClaim> {
         let first = self.passes_on(onward).filter(|_| onward.goes_back())?;
-        let stopped = first.state.is_stopped() || onward.to_carry_back(first).is_none();
+        let stopped = first.state.is_stopped() || onward.to_carry_back(&first).is_none();
         let erasure = first.erasure(now_ms, self.roster.data_protection());
         let confirmed = erasure.is_some_and(|erasure| erasure.is_confirmed_but_for(&onward.id));
         Some(EarlierClaim { stopped, confirmed: stopped && confirmed })

@@ -10,18 +10,21 @@ mod inform;
 mod onward;
 mod seal;
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use rand_core::CryptoRngCore;
 use tutti_core::{
     batch::VerifiedBatch,
     body::Body,
     entry::{EntryBytes, Header},
-    information::{self, InformationId},
-    referral::{self, EventRef, ReferralId},
+    information::{self, InformationId, Share},
+    referral::{self, EventRef, Referral, ReferralId},
     store::{Store, StoreError},
 };
 use tutti_proto::v1;
 
-use super::{Engine, Mode, Order, Receipt, Refused, Write, exchange::Happening};
+use super::{Engine, Mode, Order, Receipt, Refused, Write, exchange::Happening, project::Subject};
+use crate::local::Actor;
 
 /// One write, decided and sealed, not yet durable.
 struct Prepared {
@@ -35,10 +38,18 @@ struct Prepared {
 
 /// What the group has prepared so far, and the state as it would be.
 #[derive(Default)]
-struct Group {
+pub(super) struct Group {
     prepared: Vec<Prepared>,
-    referrals: referral::Book,
-    information: information::Book,
+    /// What the group has changed.
+    referrals: BTreeMap<ReferralId, Arc<Referral>>,
+    information: BTreeMap<InformationId, Arc<Share>>,
+}
+
+impl Group {
+    /// A referral as the group has changed it.
+    pub(super) fn changed(&self, id: &ReferralId) -> Option<&Referral> {
+        self.referrals.get(id).map(|case| &**case)
+    }
 }
 
 /// The answer to one write of a group.
@@ -63,16 +74,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .into_iter()
             .map(|Order { by, write, draft }| {
                 let key = write.key();
-                if let Some(receipt) = self.receipts.get(&key) {
-                    let before = self.event_of(receipt);
-                    let same = before.is_none_or(|before| write.repeats(&before));
-                    return Answer::Now(match same {
-                        // To whoever may have written it.
-                        true => self
-                            .check_order(&by, &write, &state.referrals)
-                            .map(|()| receipt.clone()),
-                        false => Err(key_used()),
-                    });
+                if let Some(index) = self.receipts.get(&key) {
+                    return Answer::Now(self.repeated(&by, &write, *index, &state));
                 }
                 if stopping {
                     return Answer::Now(Err(Refused::Stopping));
@@ -80,7 +83,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 let mut prepared = state.prepared.iter().enumerate();
                 if let Some((at, before)) = prepared.find(|(_, prepared)| prepared.key == key) {
                     let same = before.record.event.as_ref().is_some_and(|e| write.repeats(e));
-                    let may = self.check_order(&by, &write, &state.referrals);
+                    let may = self.check_order(&by, &write, &state);
                     return match may {
                         Ok(()) if same => Answer::Prepared(at),
                         Ok(()) => Answer::Now(Err(key_used())),
@@ -88,7 +91,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     };
                 }
                 let prepared = self
-                    .check_order(&by, &write, &state.referrals)
+                    .check_order(&by, &write, &state)
                     .and_then(|()| self.check_writing())
                     .and_then(|()| match &write {
                         // The case is opened for whoever passes it on as it is known.
@@ -105,7 +108,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                         // The first carries the key; what goes with it is durable with it.
                         let first = state.prepared.len();
                         for prepared in prepared {
-                            state.take(prepared, &self.referrals, &self.information);
+                            self.take_prepared(&mut state, prepared);
                         }
                         Answer::Prepared(first)
                     }
@@ -128,16 +131,81 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         answers.into_iter().map(answer).collect()
     }
 
-    /// What was written then; none where the books no longer say.
-    fn event_of(&self, receipt: &Receipt) -> Option<v1::record::Event> {
+    /// The receipt for what was written under the same key, to whoever may have written it.
+    fn repeated(
+        &self,
+        by: &Actor,
+        write: &Write,
+        index: u64,
+        group: &Group,
+    ) -> Result<Receipt, Refused> {
+        let origin = self.identity.origin.clone();
+        let at = EventRef { origin: origin.clone(), index };
+        let event = match self.header_at(&at)? {
+            Some(header) => Some((self.read_record(&header)?, header.recorded_at_ms)),
+            None => None,
+        };
+        // Where the record cannot be read now, what was written is not known.
+        let (before, recorded_at_ms) = match event {
+            Some((Some(Ok(record)), recorded_at_ms)) => (record.event, recorded_at_ms),
+            Some((Some(Err(_)) | None, recorded_at_ms)) => (None, recorded_at_ms),
+            None => (None, 0),
+        };
+        if before.is_some_and(|before| !write.repeats(&before)) {
+            return Err(key_used());
+        }
+        self.check_order(by, write, group)?;
+        let id = match self.projector.subject(&at) {
+            Some(Subject::Referral(id)) => *id.as_bytes(),
+            Some(Subject::Information(id)) => *id.as_bytes(),
+            Some(Subject::Unreadable(_) | Subject::Unknown) | None => {
+                return Err(Refused::Internal("a receipt of what says nothing".into()));
+            }
+        };
+        Ok(Receipt { id, origin, index, recorded_at_ms })
+    }
+
+    /// A referral as the group leaves it; refused where not all of it can be read.
+    fn case_in(&self, group: &Group, id: &ReferralId) -> Result<Option<Arc<Referral>>, Refused> {
+        if let Some(changed) = group.referrals.get(id) {
+            return Ok(Some(changed.clone()));
+        }
+        self.check_readable(id)?;
+        Ok(self.case(id))
+    }
+
+    /// Takes a prepared write, and its effect on what comes after it in the group.
+    fn take_prepared(&self, group: &mut Group, prepared: Prepared) {
+        let Prepared { receipt, record, header, .. } = &prepared;
         let at = EventRef { origin: receipt.origin.clone(), index: receipt.index };
-        let referral = self.referrals.outcomes(&ReferralId::from_bytes(receipt.id));
-        let share = self.information.outcomes(&InformationId::from_bytes(receipt.id));
-        let referral = referral.iter().find(|outcome| outcome.event.at == at);
-        let share = share.iter().find(|outcome| outcome.event.at == at);
-        referral
-            .map(|outcome| v1::record::Event::Referral(outcome.event.body.clone()))
-            .or_else(|| share.map(|o| v1::record::Event::Information(o.event.body.clone())))
+        let recorded_at_ms = receipt.recorded_at_ms;
+        let (visibility, content) = (header.visibility, header.content.is_some());
+        if let Some(event) =
+            referral::Event::from_record(at.clone(), recorded_at_ms, content, record)
+        {
+            let id = ReferralId::from_bytes(receipt.id);
+            let before: Vec<_> = match group.referrals.get(&id) {
+                Some(changed) => changed.outcomes.clone(),
+                None => self.told_case(&id).outcomes().to_vec(),
+            };
+            let events = before.into_iter().map(|outcome| outcome.event).chain([event]);
+            if let Some(case) = referral::tell(id, events).referral {
+                group.referrals.insert(id, case);
+            }
+        } else if let Some(event) =
+            information::Event::from_record(at, recorded_at_ms, visibility, content, record)
+        {
+            let id = InformationId::from_bytes(receipt.id);
+            let before: Vec<_> = match group.information.get(&id) {
+                Some(changed) => changed.outcomes.clone(),
+                None => self.told_share(&id).outcomes().to_vec(),
+            };
+            let events = before.into_iter().map(|outcome| outcome.event).chain([event]);
+            if let Some(share) = information::tell(id, events).share {
+                group.information.insert(id, share);
+            }
+        }
+        group.prepared.push(prepared);
     }
 
     fn append(&mut self, prepared: &[Prepared]) -> Result<(), Failed> {
@@ -182,6 +250,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.project_until(&origin, first.receipt.index, now_ms);
         }
         for prepared in prepared {
+            self.keep_opened(&prepared.header, &prepared.record);
             self.apply(&prepared.header, &prepared.record, now_ms);
             self.projector.skip_to(&origin, prepared.receipt.index + 1);
         }
@@ -209,39 +278,6 @@ impl Failed {
                 Refused::Internal(format!("nothing was written: {error}. See the node's own log"))
             }
         }
-    }
-}
-
-impl Group {
-    /// Takes a prepared write, and its effect on what comes after it in the group.
-    fn take(
-        &mut self,
-        prepared: Prepared,
-        referrals: &referral::Book,
-        information: &information::Book,
-    ) {
-        let Prepared { receipt, record, header, .. } = &prepared;
-        let at = EventRef { origin: receipt.origin.clone(), index: receipt.index };
-        let recorded_at_ms = receipt.recorded_at_ms;
-        let content = header.content.is_some();
-        if let Some(event) =
-            referral::Event::from_record(at.clone(), recorded_at_ms, content, record)
-        {
-            let id = ReferralId::from_bytes(receipt.id);
-            if self.referrals.get(&id).is_none() {
-                self.referrals.adopt(referrals, &id);
-            }
-            self.referrals.apply(event);
-        } else if let Some(event) =
-            information::Event::from_record(at, recorded_at_ms, header.visibility, content, record)
-        {
-            let id = InformationId::from_bytes(receipt.id);
-            if self.information.get(&id).is_none() {
-                self.information.adopt(information, &id);
-            }
-            self.information.apply(event);
-        }
-        self.prepared.push(prepared);
     }
 }
 

@@ -11,11 +11,12 @@ use rand_core::CryptoRngCore;
 use tutti_core::{
     body::{BodyKey, Part, Place},
     entry::{Entry, Header},
+    referral::EventRef,
     society::Origin,
     store::Store,
 };
 
-use super::Engine;
+use super::{Engine, project::Subject};
 
 /// What is looked over at a time, and how long it rests in between.
 const LOOK_BYTES: u64 = 1024 * 1024;
@@ -95,6 +96,26 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
+    /// What a case comes to without the event that cannot be read, as after a start.
+    fn forget_event(&mut self, header: &Header) {
+        let at = EventRef { origin: header.origin.clone(), index: header.index };
+        match self.projector.subject(&at).cloned() {
+            Some(Subject::Referral(id)) if self.event_at(&at).is_none() => {
+                if self.referrals.forget(&id, &at) {
+                    self.settle_again(&id);
+                    self.note_deadline(&id);
+                }
+            }
+            Some(Subject::Information(id)) if self.share_event_at(&at).is_none() => {
+                if self.information.forget(&id, &at) {
+                    let told = self.told_share(&id);
+                    self.information.settle(&id, &told);
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+
     fn note_damage(&mut self, header: &Header, damaged: &mut BTreeMap<BodyKey, String>) -> bool {
         let mut any = false;
         for part in Part::ALL {
@@ -107,6 +128,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     "a body is not what was written; it counts as absent and is asked for again"
                 );
                 self.damaged.lost.insert(header.place(part));
+                if part == Part::Record {
+                    self.forget_event(header);
+                }
                 any = true;
             }
         }

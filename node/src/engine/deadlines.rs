@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    referral::{Referral, ReferralId},
+    referral::{Brief, ReferralId},
     store::Store,
 };
 use tutti_proto::node::v1 as api;
@@ -47,7 +47,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Takes over what an event has made of the time to answer.
     pub(super) fn note_deadline(&mut self, id: &ReferralId) {
         let rules = self.roster.data_protection();
-        let due_ms = self.referrals.get(id).and_then(|referral| referral.due_at_ms(rules));
+        let due_ms = self.referrals.get(id).and_then(|brief| brief.due_at_ms(rules));
         let deadlines = &mut self.deadlines;
         if deadlines.due.get(id).copied() == due_ms {
             return;
@@ -76,17 +76,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub(super) fn waiting(&self, actor: &Actor, now_ms: u64) -> Vec<api::Waiting> {
         let rules = self.roster.data_protection();
         let mut counts: BTreeMap<(bool, usize), (u64, u64)> = BTreeMap::new();
-        let waits = |referral: &Referral| {
-            let (side, since_ms) = referral.waits_for()?;
+        let waits = |brief: &Brief| {
+            let (side, since_ms) = brief.waits_for?;
             let days = now_ms.saturating_sub(since_ms) / DAY_MS;
             let age = AGES.iter().position(|(_, below)| days < *below)?;
-            Some((referral.society(side) == self.identity.society, age))
+            Some((brief.society(side) == self.identity.society, age))
         };
-        for referral in self.counted_by(actor) {
-            let Some(place) = waits(referral) else { continue };
+        for (_, brief) in self.counted_by(actor) {
+            let Some(place) = waits(brief) else { continue };
             let (count, overdue) = counts.entry(place).or_default();
             *count += 1;
-            *overdue += u64::from(referral.overdue(now_ms, rules));
+            *overdue += u64::from(brief.overdue(now_ms, rules));
         }
         let places = [true, false]
             .into_iter()

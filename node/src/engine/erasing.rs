@@ -13,7 +13,7 @@ use rand_core::CryptoRngCore;
 use tutti_core::{
     body::Part,
     limits::LIST_MAX,
-    referral::{Command, Erasure, EventRef, Referral, ReferralId},
+    referral::{Brief, Command, Erasure, EventRef, Referral, ReferralId},
     store::{BodyState, Store, StoreError},
 };
 
@@ -53,7 +53,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub(super) fn begin_erasing(&mut self, now_ms: u64) {
         self.erasing.ready = true;
         self.look_for_erasures(true, now_ms);
-        let all: Vec<ReferralId> = self.referrals.iter().map(|referral| referral.id).collect();
+        // Only what was stopped, or passes on another, has anything to be carried.
+        let may = |brief: &Brief| brief.is_onward || brief.was_stopped();
+        let all: Vec<ReferralId> =
+            self.referrals.iter().filter(|(_, brief)| may(brief)).map(|(id, _)| *id).collect();
         all.iter().for_each(|id| self.note_onward(id));
         self.carry_stops(now_ms);
     }
@@ -84,19 +87,22 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     fn look_for_erasures(&mut self, also_confirmed: bool, now_ms: u64) {
         self.erasing.look_at_ms = now_ms.saturating_add(LOOK_MS);
         let rules = self.roster.data_protection();
-        let own = self.identity.society;
         let due: Vec<ReferralId> = self
             .referrals
             .iter()
-            .filter(|referral| {
-                let erasure = referral.erasure(now_ms, rules);
-                erasure.as_ref().is_some_and(|erasure| {
-                    also_confirmed
-                        || !erasure.open(own).is_empty()
-                        || self.has_news(referral, erasure, now_ms)
-                })
+            .filter(|(id, brief)| {
+                let news = || {
+                    let case = self.case(id);
+                    case.is_some_and(|case| {
+                        let erasure = case.erasure(now_ms, rules);
+                        erasure.is_some_and(|erasure| self.has_news(&case, &erasure, now_ms))
+                    })
+                };
+                brief
+                    .erasure(now_ms, rules)
+                    .is_some_and(|due| also_confirmed || due.own_open || due.has_others && news())
             })
-            .map(|referral| referral.id)
+            .map(|(id, _)| *id)
             .collect();
         for id in due {
             self.erase_due(&id, now_ms, now_ms);
@@ -127,9 +133,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Whether the content of an entry is to be erased, or was.
     pub(super) fn is_due(&self, at: &EventRef, now_ms: u64) -> bool {
         let Some(Subject::Referral(id)) = self.projector.subject(at) else { return false };
-        let Some(referral) = self.referrals.get(id) else { return false };
-        let due = self.due(referral, now_ms).is_some_and(|(_, entries)| entries.contains(at));
-        due || self.is_stopped_elsewhere(referral)
+        let Some(brief) = self.referrals.get(id) else { return false };
+        let is_one_of_many = brief.is_onward || brief.is_passed_on;
+        if brief.erasure(now_ms, self.roster.data_protection()).is_none() && !is_one_of_many {
+            return false;
+        }
+        let Some(referral) = self.case(id) else { return false };
+        let due = self.due(&referral, now_ms).is_some_and(|(_, entries)| entries.contains(at));
+        due || self.is_stopped_elsewhere(&referral)
     }
 
     /// Whether something else is known of other referrals of the case than was said last.
@@ -140,10 +151,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     fn erase_due(&mut self, id: &ReferralId, at_ms: u64, now_ms: u64) {
-        let Some(referral) = self.referrals.get(id) else { return };
-        let Some((erasure, entries)) = self.due(referral, at_ms) else { return };
+        let rules = self.roster.data_protection();
+        if self.referrals.get(id).is_none_or(|brief| brief.erasure(at_ms, rules).is_none()) {
+            return;
+        }
+        let Some(referral) = self.case(id) else { return };
+        let Some((erasure, entries)) = self.due(&referral, at_ms) else { return };
         let own = self.identity.society;
-        let owed = !erasure.open(own).is_empty() || self.has_news(referral, &erasure, now_ms);
+        let owed = !erasure.open(own).is_empty() || self.has_news(&referral, &erasure, now_ms);
         if self.erase_entries(id, &entries, now_ms) && owed {
             self.erasing.owed.insert(*id);
         }
@@ -207,13 +222,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         for id in &ids {
             self.erasing.owed.remove(id);
             self.erase_due(id, now_ms, now_ms);
-            let Some(referral) = self.referrals.get(id) else { continue };
-            let Some((erasure, due)) = self.due(referral, now_ms) else { continue };
+            let Some(referral) = self.case(id) else { continue };
+            let Some((erasure, due)) = self.due(&referral, now_ms) else { continue };
             let own = self.identity.society;
             let open = erasure.open(own).iter();
             let gone = open.filter(|at| due.contains(at) && !self.holds_content(at));
             let mut gone: Vec<EventRef> = gone.take(LIST_MAX).cloned().collect();
-            if gone.is_empty() && self.has_news(referral, &erasure, now_ms) {
+            if gone.is_empty() && self.has_news(&referral, &erasure, now_ms) {
                 // What was confirmed before is named again, with what is known of the others.
                 let open = erasure.open(own);
                 let before = erasure.entries.iter().filter(|at| !open.contains(at));
@@ -223,7 +238,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 continue;
             }
             let mut key = [0; 16];
-            let (claims, earlier) = (self.claims(referral, now_ms), self.earlier(referral, now_ms));
+            let (claims, earlier) =
+                (self.claims(&referral, now_ms), self.earlier(&referral, now_ms));
             let command = Command::ConfirmErasure(erasure.receipt(&gone, &claims, earlier));
             self.rng.fill_bytes(&mut key);
             group.push(Write::Advance { key, id: *id, command, note: String::new() });
@@ -246,9 +262,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Referrals whose content is to be erased and that not everybody who had it has confirmed.
     pub fn erasures_open(&self, actor: &Actor, now_ms: u64) -> u64 {
         let rules = self.roster.data_protection();
-        let open = |referral: &&Referral| {
-            referral.erasure(now_ms, rules).is_some_and(|erasure| !erasure.is_confirmed_by_all())
-        };
-        self.counted_by(actor).filter(open).count() as u64
+        let open =
+            |brief: &Brief| brief.erasure(now_ms, rules).is_some_and(|erasure| !erasure.confirmed);
+        self.counted_by(actor).filter(|(_, brief)| open(brief)).count() as u64
     }
 }

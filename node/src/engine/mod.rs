@@ -8,6 +8,7 @@
 mod allowed;
 mod approvals;
 mod carrying;
+mod cases;
 mod commit;
 mod damaged;
 mod deadlines;
@@ -28,11 +29,15 @@ pub mod runtime;
 mod watch;
 mod write;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
     information,
+    local::LocalKeys,
     people::Action,
     referral,
     roster::Roster,
@@ -42,6 +47,7 @@ use tutti_core::{
     store::Store,
 };
 use tutti_proto::node::v1 as api;
+use zeroize::Zeroizing;
 
 pub use exchange::PeerStatus;
 pub use fence::Mode;
@@ -79,8 +85,13 @@ pub struct Engine<S, R> {
     rng: R,
     exchange: Exchange,
     routing: Routing,
-    referrals: referral::Book,
-    information: information::Book,
+    referrals: referral::Register,
+    information: information::Register,
+    recent: RefCell<cases::Recent>,
+    opened_key: Zeroizing<[u8; 32]>,
+    /// While what is held is read for the first time.
+    starting: bool,
+    unsettled: cases::Unsettled,
     projector: project::Projector,
     erasing: erasing::Erasing,
     deadlines: deadlines::Deadlines,
@@ -92,8 +103,8 @@ pub struct Engine<S, R> {
     /// Happenings inside that the exchange is still to be told of.
     inbox: VecDeque<exchange::Happening>,
     arrived: exchange::Arrived,
-    /// Receipts of writes by idempotency key, of this run; older ones are found by event id.
-    receipts: BTreeMap<[u8; 16], Receipt>,
+    /// What was written here, by its idempotency key, which is the event's id: the entry.
+    receipts: BTreeMap<[u8; 16], u64>,
     watch: watch::Hub,
     mode: Mode,
     /// The highest size at which our own log was ever signed, as a file outside backups tells.
@@ -151,11 +162,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         // The name of a log is the name of a key.
         let local = Local::in_memory(&identity.keyring.local, &identity.origin)
             .expect("an origin makes the name of a key");
+        let keys = LocalKeys::derive(&identity.keyring.local, &identity.origin)
+            .expect("an origin makes the name of a key");
         let mut engine = Self {
             exchange: Exchange::new(settings),
             routing,
-            referrals: referral::Book::default(),
-            information: information::Book::default(),
+            referrals: referral::Register::new(identity.society),
+            information: information::Register::default(),
+            recent: RefCell::default(),
+            opened_key: keys.opened,
+            starting: true,
+            unsettled: cases::Unsettled::default(),
             projector: project::Projector::default(),
             erasing: erasing::Erasing::default(),
             deadlines: deadlines::Deadlines::default(),
@@ -181,7 +198,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         };
         engine.set_mode();
         engine.project_all(now_ms);
+        engine.settle_all();
         engine.begin_erasing(now_ms);
+        engine.want_contents(now_ms);
         engine
     }
 
@@ -203,16 +222,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// The store, for reading.
     pub fn store(&self) -> &S {
         &self.store
-    }
-
-    /// Every referral that this society is a party to, as its records tell.
-    pub fn referral_book(&self) -> &referral::Book {
-        &self.referrals
-    }
-
-    /// Every information share, as the records tell.
-    pub fn information_book(&self) -> &information::Book {
-        &self.information
     }
 
     /// Why the process must end, where it must.

@@ -23,8 +23,7 @@ use tutti_core::{
 };
 use tutti_proto::v1;
 
-use super::{Engine, Receipt, Routing, exchange::Happening};
-use crate::keyring::Keyring;
+use super::{Engine, Routing, exchange::Happening};
 
 /// Entries and bytes that are read at a time.
 const PAGE_ENTRIES: u64 = 256;
@@ -42,7 +41,7 @@ pub(super) enum Subject {
     /// An information share.
     Information(InformationId),
     /// Nothing that can be read, and why.
-    Unreadable(Unreadable),
+    Unreadable(Box<Unreadable>),
     /// A record that is of no kind known here.
     Unknown,
 }
@@ -55,7 +54,9 @@ pub(super) struct Projector {
     wanted: BTreeMap<Place, u64>,
     /// How many of them stand in which log.
     waiting: BTreeMap<Origin, usize>,
-    subjects: BTreeMap<EventRef, Subject>,
+    /// Contents that are wanted, once it is known at the start whether they are to be erased.
+    later: Vec<BodyWant>,
+    subjects: BTreeMap<Origin, BTreeMap<u64, Subject>>,
     /// Logs that could not be read further, and why, for people.
     stuck: BTreeMap<Origin, String>,
 }
@@ -69,7 +70,12 @@ impl Projector {
 
     /// What the entry is about, where it was projected and is ours.
     pub(super) fn subject(&self, at: &EventRef) -> Option<&Subject> {
-        self.subjects.get(at)
+        self.subjects.get(&at.origin)?.get(&at.index)
+    }
+
+    fn set_subject(&mut self, at: EventRef, subject: Subject) {
+        let of_log = self.subjects.entry(at.origin).or_default();
+        of_log.insert(at.index, subject);
     }
 
     /// Logs that could not be read further, in plain sentences.
@@ -293,7 +299,23 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let (origin, index) = (header.origin.clone(), header.index);
             let addressees = addressees.unwrap_or_default();
             let want = BodyWant { origin, index, part, commitment, token, lent: false, addressees };
-            self.inbox.push_back(Happening::Want(want));
+            match self.starting && part == Part::Content {
+                true => self.projector.later.push(want),
+                false => self.inbox.push_back(Happening::Want(want)),
+            }
+        }
+    }
+
+    /// At the start, when it is known what is to be erased: asks for the contents that are not.
+    pub(super) fn want_contents(&mut self, now_ms: u64) {
+        for want in std::mem::take(&mut self.projector.later) {
+            let (place, at) =
+                (want.place(), EventRef { origin: want.origin.clone(), index: want.index });
+            if self.is_due(&at, now_ms) {
+                self.projector.end_waiting(&place);
+            } else if self.projector.wants(&place) {
+                self.inbox.push_back(Happening::Want(want));
+            }
         }
     }
 
@@ -316,16 +338,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     fn project_record(&mut self, header: &Header, now_ms: u64) -> Result<(), StoreError> {
         let at = EventRef { origin: header.origin.clone(), index: header.index };
-        let Some(body) = read_body(&self.store, header, Part::Record)? else { return Ok(()) };
-        let Keyring { case, audit, .. } = &self.identity.keyring;
-        match record::open(header, &body, &[case, audit]) {
-            Ok(record) => {
+        match self.read_and_keep_record(header)? {
+            Some(Ok(record)) => {
                 self.apply(header, &record, now_ms);
                 self.ask_addressees(header, &record);
             }
-            Err(unreadable) => {
-                self.projector.subjects.insert(at, Subject::Unreadable(unreadable));
+            Some(Err(unreadable)) => {
+                self.projector.set_subject(at, Subject::Unreadable(Box::new(unreadable)));
             }
+            None => {}
         }
         Ok(())
     }
@@ -335,18 +356,25 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let at = EventRef { origin: header.origin.clone(), index: header.index };
         let (recorded_at_ms, visibility) = (header.recorded_at_ms, header.visibility);
         let has_content = header.content.is_some();
-        let mut named = None;
+        let mut named = false;
         let mut subject = Subject::Unknown;
         if let Some(event) =
             referral::Event::from_record(at.clone(), recorded_at_ms, has_content, record)
         {
             let what = event.kind().map_or("malformed", referral::Kind::name);
-            if let Some(id) = self.referrals.apply(event) {
-                let outcomes = self.referrals.outcomes(&id);
-                let why = outcomes.iter().find(|o| o.event.at == at).and_then(|o| o.why.as_ref());
-                let what = why.map_or(what, referral::Why::code);
-                self.changed(now_ms, "referral", id.to_string(), what);
-                named = Some(*id.as_bytes());
+            if let Some(id) = self.take_event(event) {
+                if !self.starting {
+                    let told = self.told_case(&id);
+                    let own = told.outcomes().iter().find(|outcome| outcome.event.at == at);
+                    let why = own.and_then(|outcome| outcome.why.as_ref());
+                    self.changed(
+                        now_ms,
+                        "referral",
+                        id.to_string(),
+                        why.map_or(what, referral::Why::code),
+                    );
+                }
+                named = true;
                 subject = Subject::Referral(id);
             }
         } else if let Some(event) = information::Event::from_record(
@@ -357,28 +385,34 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             record,
         ) {
             let what = event.kind().map_or("malformed", information::Kind::name);
-            if let Some(id) = self.information.apply(event) {
-                let outcomes = self.information.outcomes(&id);
-                let why = outcomes.iter().find(|o| o.event.at == at).and_then(|o| o.why.as_ref());
-                let what = why.map_or(what, information::Why::code);
-                self.changed(now_ms, "information", id.to_string(), what);
-                named = Some(*id.as_bytes());
+            if let Some(id) = self.take_share_event(event) {
+                if !self.starting {
+                    let told = self.told_share(&id);
+                    let own = told.outcomes().iter().find(|outcome| outcome.event.at == at);
+                    let why = own.and_then(|outcome| outcome.why.as_ref());
+                    self.changed(
+                        now_ms,
+                        "information",
+                        id.to_string(),
+                        why.map_or(what, information::Why::code),
+                    );
+                }
+                named = true;
                 subject = Subject::Information(id);
             }
         }
         if at.origin == self.identity.origin
-            && let Some(id) = named
+            && named
             && let Ok(key) = <[u8; 16]>::try_from(record.event_id.as_slice())
         {
-            let (origin, index) = (at.origin.clone(), at.index);
-            self.receipts.entry(key).or_insert(Receipt { id, origin, index, recorded_at_ms });
+            self.receipts.entry(key).or_insert(at.index);
         }
         let referral = match &subject {
             Subject::Referral(id) => Some(*id),
             Subject::Information(_) | Subject::Unreadable(_) | Subject::Unknown => None,
         };
-        self.projector.subjects.insert(at, subject);
-        if let Some(id) = referral {
+        self.projector.set_subject(at, subject);
+        if let Some(id) = referral.filter(|_| !self.starting) {
             self.note_deadline(&id);
             self.event_may_erase(&id, now_ms);
         }

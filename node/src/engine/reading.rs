@@ -42,8 +42,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             _ => return Err(Refused::Invalid("purpose is neither content nor print".into())),
         };
         let hidden = || Refused::from(referral::Refusal::NotFound);
-        let referral = self.referrals.get(&id).ok_or_else(hidden)?;
-        let reason = match self.may_with(actor, referral, Action::Open) {
+        let brief = self.referrals.get(&id).ok_or_else(hidden)?;
+        let reason = match self.may_with(actor, (&id, brief), Action::Open) {
             Verdict::Allow => "",
             Verdict::BreakGlass if !reason.is_empty() => {
                 if !REASON.contains(&reason.chars().count()) {
@@ -55,7 +55,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
                 reason
             }
-            _ if !self.sees(actor, referral) => return Err(hidden()),
+            _ if !self.sees(actor, (&id, brief)) => return Err(hidden()),
             Verdict::BreakGlass => {
                 return Err(Refused::NotAllowed(
                     "this case is not yours; nothing was opened. Ask for it to be given to you. If \
@@ -67,8 +67,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Verdict::Deny => return Err(not_allowed(Action::Open)),
         };
         self.record_reading(actor, id, what, reason, now_ms)?;
-        let referral = self.referrals.get(&id).ok_or_else(hidden)?;
-        self.referral_message(referral, true, now_ms)
+        let referral = self.case(&id).ok_or_else(hidden)?;
+        self.referral_message(&referral, true, now_ms)
     }
 
     /// Records that a case is about to be opened for somebody, and tells of the alerts that this
@@ -103,8 +103,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .id
             .parse()
             .map_err(|error| Refused::Invalid(format!("referral id: {error}")))?;
-        let referral = self.seen(actor, &id)?;
-        if self.may_with(actor, referral, Action::Assign) != Verdict::Allow {
+        let brief = self.seen(actor, &id)?;
+        if self.may_with(actor, (&id, brief), Action::Assign) != Verdict::Allow {
             return Err(not_allowed(Action::Assign));
         }
         let whose = match request.name.as_str() {

@@ -278,7 +278,7 @@ fn copy(from: &Path, to: &Path) {
         let path = item.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_string();
         let target = to.join(&name);
-        if ["highwater", "index", "lock", "tutti.sock"].contains(&name.as_str()) {
+        if ["highwater", "index", "lock", "opened", "tutti.sock"].contains(&name.as_str()) {
             continue;
         }
         if path.is_dir() {

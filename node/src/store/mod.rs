@@ -7,6 +7,7 @@
 
 mod notes;
 mod open;
+mod opened;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub struct DiskStore {
     index: Index,
     highwater: Highwater,
     notes: notes::Notes,
+    opened: opened::Opened,
     own: Origin,
     writable: bool,
     failed: Option<String>,
@@ -290,6 +292,10 @@ impl Reader for DiskStore {
         self.bodies.body(key, offset, max_bytes, &self.index)
     }
 
+    fn opened(&self, key: &BodyKey) -> Option<Vec<u8>> {
+        self.opened.get(key)
+    }
+
     fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         self.notes.all().clone()
     }
@@ -321,6 +327,8 @@ impl Store for DiskStore {
 
     fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.may_write()?;
+        let wiped = self.opened.wipe(key).map_err(disk::failed);
+        self.noted(wiped)?;
         let result = self.bodies.erase(key, &mut self.index);
         self.journal.acknowledge(self.bodies.mark());
         self.noted(result)
@@ -328,8 +336,16 @@ impl Store for DiskStore {
 
     fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.may_write()?;
+        let wiped = self.opened.wipe(key).map_err(disk::failed);
+        self.noted(wiped)?;
         let result = self.bodies.drop_one(key, &mut self.index);
         self.noted(result)
+    }
+
+    fn keep_opened(&mut self, key: &BodyKey, sealed: &[u8]) {
+        if self.may_write().is_ok() {
+            self.opened.put(key, sealed);
+        }
     }
 
     fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {

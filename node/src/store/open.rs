@@ -6,7 +6,7 @@ use std::{fs::File, path::Path};
 use fs4::fs_std::FileExt;
 use tutti_core::{head::HeadKeys, society::Origin, store::StoreError};
 
-use super::{DiskError, DiskStore, Opened, notes::Notes};
+use super::{DiskError, DiskStore, Opened, notes::Notes, opened};
 use crate::{
     bodies::Bodies,
     disk,
@@ -51,6 +51,7 @@ pub(super) fn open(
         index,
         highwater,
         notes,
+        opened: opened::Opened::open(dir, true),
         own: own.clone(),
         writable: true,
         failed: None,
@@ -95,6 +96,7 @@ pub(super) fn read(dir: &Path, own: &Origin, keys: &impl HeadKeys) -> Result<Ope
         index,
         highwater,
         notes,
+        opened: opened::Opened::open(dir, false),
         own: own.clone(),
         writable: false,
         failed: None,

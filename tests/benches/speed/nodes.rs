@@ -107,6 +107,9 @@ impl Reader for Watched {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.store.body(key, offset, max_bytes)
     }
+    fn opened(&self, key: &BodyKey) -> Option<Vec<u8>> {
+        self.store.opened(key)
+    }
     fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         self.store.notes()
     }
@@ -147,6 +150,9 @@ impl Store for Watched {
     }
     fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.store.drop_body(key)
+    }
+    fn keep_opened(&mut self, key: &BodyKey, sealed: &[u8]) {
+        self.store.keep_opened(key, sealed);
     }
     fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         self.store.put_note(key, value)

@@ -295,6 +295,9 @@ impl Reader for Disk {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|store| store.body(key, offset, max_bytes))
     }
+    fn opened(&self, key: &BodyKey) -> Option<Vec<u8>> {
+        self.read(|store| store.opened(key))
+    }
     fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         self.read(|store| store.notes())
     }
@@ -324,6 +327,9 @@ impl Store for Disk {
     }
     fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.platter().write(|platter| platter.store_mut().drop_body(key), |_| ())
+    }
+    fn keep_opened(&mut self, key: &BodyKey, sealed: &[u8]) {
+        self.platter().store_mut().keep_opened(key, sealed);
     }
     fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         self.platter().write(|platter| platter.store_mut().put_note(key, value), |_| ())

@@ -73,8 +73,8 @@ impl Load {
             Side::Sender => case.sender,
             Side::Receiver => case.receiver,
         };
-        let book = simulation.nodes[node].engine()?.referral_book();
-        let state = book.get(&case.id)?.state;
+        let register = simulation.nodes[node].engine()?.referral_register();
+        let state = register.get(&case.id)?.state;
         let command = command(state, side, simulation.choose(100))?;
         let kind = command.kind();
         let key = self.key();
@@ -117,8 +117,9 @@ impl Load {
     pub fn revise(&mut self, simulation: &mut Simulation, node: usize) {
         let society = simulation.nodes[node].society;
         let Some(engine) = simulation.nodes[node].engine() else { return };
-        let own = engine.information_book().iter().filter(|share| share.society == society);
-        let Some(id) = own.last().map(|share| share.id) else { return };
+        let all = engine.information_register().iter();
+        let own = all.filter(|(_, share)| share.society == society);
+        let Some(id) = own.last().map(|(id, _)| *id) else { return };
         let write = self.revision(id);
         simulation.write(node, vec![Job { write, parties: Parties::All }]);
     }

@@ -294,10 +294,10 @@ impl Node {
             }
         }
         if let Some(engine) = &self.engine {
-            for referral in engine.referral_book().iter() {
+            for referral in engine.cases() {
                 state.update(format!("{referral:?}"));
             }
-            for share in engine.information_book().iter() {
+            for share in engine.shares_as_told() {
                 state.update(format!("{share:?}"));
             }
         }
@@ -312,14 +312,14 @@ impl Node {
             let head = self.disk.head(&log).map_or(0, |head| head.cosignatures().len());
             lines.push(format!("{log} {} {head}", self.disk.tree(&log).size()));
         }
-        for referral in engine.referral_book().iter() {
+        for referral in engine.cases() {
             let outcomes = referral.outcomes.iter().map(|outcome| {
                 format!("{:?} {:?} {:?}", outcome.event.at, outcome.effective, outcome.why)
             });
             lines.push(format!("{} {}", referral.id, referral.state));
             lines.extend(outcomes);
         }
-        for share in engine.information_book().iter() {
+        for share in engine.shares_as_told() {
             lines.push(format!("{:?} {:?} {}", share.id, share.state, share.version_number));
         }
         lines

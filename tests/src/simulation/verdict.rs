@@ -1,12 +1,13 @@
 //! What a scenario does to a simulation from outside, and what it asks of it at the end.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tutti_core::{
     body::Part,
     entry::Visibility,
     head::SignedHead,
     information::Share,
+    referral::Brief,
     session,
     society::Society,
     store::{BodyState, MemoryStore, Reader as _},
@@ -245,7 +246,7 @@ impl Simulation {
             }
         }
         let mut due = BTreeSet::new();
-        for referral in engine.referral_book().iter() {
+        for referral in engine.cases() {
             let rules = self.federation.roster.data_protection();
             let Some(erasure) = referral.erasure(0, rules) else { continue };
             if !erasure.is_confirmed() {
@@ -354,21 +355,25 @@ impl Simulation {
         let engine =
             |society| engines.iter().find(|(who, _)| *who == society).map(|(_, engine)| *engine);
         for (who, own) in &engines {
-            for referral in own.referral_book().iter() {
+            for (id, brief) in own.referral_register().iter() {
+                let case = own.case(id).expect("a case");
+                assert_eq!(*brief, Brief::of(&case, *who), "{who}: {id}");
+            }
+            for referral in own.cases() {
                 assert!(referral.side_of(*who).is_some(), "{who} reads a referral of others");
                 let other =
                     if *who == referral.sender { referral.receiver } else { referral.sender };
                 let Some(other) = engine(other) else { continue };
-                assert_eq!(other.referral_book().get(&referral.id), Some(referral));
+                assert_eq!(other.case(&referral.id), Some(referral));
             }
-            assert_eq!(own.referral_book().strays().count(), 0, "{who} has all that came before");
+            assert_eq!(own.referral_register().strays(), [], "{who} has all that came before");
             assert_eq!(own.projection_warnings(), Vec::<String>::new());
-            let first = engines[0].1.information_book();
+            let first = engines[0].1;
             let forked: Vec<_> = self.truth.borrow().forked().map(|log| log.society()).collect();
-            let honest = |share: &&Share| !forked.contains(&share.society);
-            for share in own.information_book().iter().filter(honest) {
+            let honest = |share: &Arc<Share>| !forked.contains(&share.society);
+            for share in own.shares_as_told().filter(honest) {
                 assert_ne!(share.visibility, Visibility::Addressed);
-                assert_eq!(first.get(&share.id), Some(share));
+                assert_eq!(first.share_as_told(&share.id), Some(share));
             }
         }
     }

@@ -161,7 +161,7 @@ impl Year {
             Side::Receiver => case.receiver,
         };
         let engine = self.simulation.nodes()[node].engine();
-        let state = engine.and_then(|engine| Some(engine.referral_book().get(&case.id)?.state));
+        let state = engine.and_then(|engine| Some(engine.referral_register().get(&case.id)?.state));
         if state == Some(State::Closed) {
             return;
         }

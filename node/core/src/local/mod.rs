@@ -40,6 +40,8 @@ pub struct LocalKeys {
     pub seal: Zeroizing<[u8; 32]>,
     /// Signs heads of the local log.
     pub sign: NoteSecret,
+    /// Seals what was opened of records, for the next start.
+    pub opened: Zeroizing<[u8; 32]>,
     pseudonym: Zeroizing<[u8; 32]>,
     approval: Zeroizing<[u8; 32]>,
     mark: [u8; 32],
@@ -53,6 +55,7 @@ impl LocalKeys {
         Ok(Self {
             seal: key("tutti/v1/local/seal"),
             sign: NoteSecret::from_seed(&log, KeyKind::Signature, &key("tutti/v1/local/sign"))?,
+            opened: key("tutti/v1/local/opened"),
             pseudonym: key("tutti/v1/local/pseudonym"),
             approval: key("tutti/v1/local/approval"),
             mark: *key("tutti/v1/local/mark"),

@@ -42,6 +42,8 @@ pub struct Brief {
     pub by: Option<Arc<str>>,
     /// Whether it passes on another one.
     pub is_onward: bool,
+    /// Whether this society has passed it on.
+    pub is_passed_on: bool,
     /// The services asked for, a bit each by its number; those that no number of 0 to 63 names are
     /// none that this version knows.
     services: u64,
@@ -55,12 +57,12 @@ pub struct Brief {
 /// What an erasure comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// Both sides have confirmed everything, also for those to whom they passed it on.
+    /// Everybody has confirmed everything, also those before and further on.
     pub confirmed: bool,
     /// This society has not confirmed all of it.
     pub own_open: bool,
-    /// This society has passed the case on: what is to be said of that follows from other referrals.
-    pub passed_on: bool,
+    /// Something is to be said of other referrals of the case too, and follows from those.
+    pub has_others: bool,
 }
 
 impl Brief {
@@ -68,13 +70,14 @@ impl Brief {
     pub fn of(referral: &Referral, own: Society) -> Self {
         let due = |over| {
             referral.erasure_where(over).map(|erasure| Due {
-                confirmed: erasure.is_confirmed(),
+                confirmed: erasure.is_confirmed_by_all(),
                 own_open: !erasure.open(own).is_empty(),
-                passed_on: !erasure.claims(own).is_empty(),
+                has_others: !erasure.claims(own).is_empty() || referral.goes_back(),
             })
         };
         let bit =
             |service: &i32| u32::try_from(*service).ok().and_then(|bit| 1u64.checked_shl(bit));
+        let passes_on = |event: &Event| event.society == own && event.kind() == Some(Kind::Onward);
         let sent = &referral.sent;
         let by = referral.outcomes.first().map(|outcome| &outcome.event);
         Self {
@@ -85,13 +88,14 @@ impl Brief {
             waits_for: referral.waits_for(),
             by: by.filter(|event| event.society == own).map(|event| event.actor.as_str().into()),
             is_onward: !sent.onward_of.is_empty(),
+            is_passed_on: referral.outcomes.iter().map(|outcome| &outcome.event).any(passes_on),
             services: sent.services_requested.iter().filter_map(bit).fold(0, |all, bit| all | bit),
             priority: sent.priority,
             retain_until_s: sent.retain_until,
             last_ms: referral.last_step_ms(),
             stopped: due(false),
             // Once the time is over there is always something to say.
-            over: due(true).unwrap_or(Due { confirmed: true, own_open: false, passed_on: false }),
+            over: due(true).unwrap_or(Due { confirmed: true, own_open: false, has_others: false }),
         }
     }
 

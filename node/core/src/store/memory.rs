@@ -22,6 +22,7 @@ pub struct MemoryStore {
     /// `None`: erased.
     bodies: BTreeMap<BodyKey, Option<Vec<u8>>>,
     notes: BTreeMap<Vec<u8>, Vec<u8>>,
+    opened: BTreeMap<BodyKey, Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -151,6 +152,10 @@ impl Reader for MemoryStore {
         Ok(Some(rest.unwrap_or_default().iter().take(max_bytes).copied().collect()))
     }
 
+    fn opened(&self, key: &BodyKey) -> Option<Vec<u8>> {
+        self.opened.get(key).cloned()
+    }
+
     fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         self.notes.clone()
     }
@@ -198,15 +203,21 @@ impl Store for MemoryStore {
     }
 
     fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        self.opened.remove(key);
         self.bodies.insert(*key, None);
         Ok(())
     }
 
     fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         if self.body_state(key) == BodyState::Present {
+            self.opened.remove(key);
             self.bodies.remove(key);
         }
         Ok(())
+    }
+
+    fn keep_opened(&mut self, key: &BodyKey, sealed: &[u8]) {
+        self.opened.insert(*key, sealed.to_vec());
     }
 
     fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {

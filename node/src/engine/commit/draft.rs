@@ -1,10 +1,12 @@
 //! What a write says, before it is sealed: decided by the core, against the state as the writes
 //! before it in the group leave it. Invariant: nothing here is written, signed or sealed.
 
+use std::sync::Arc;
+
 use rand_core::CryptoRngCore;
 use tutti_core::{
     entry::Visibility,
-    referral::{self, ReferralId},
+    referral::{self, Brief, ReferralId},
     roster::{Member, Role, Status},
     society::Society,
     store::Store,
@@ -75,14 +77,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let secret = &self.identity.keyring.local;
         let case_digest = referral::case_digest(secret, by, &content.case_code);
         let sent = v1::Sent { case_digest, ..sent };
-        // Of a referral that the group has changed, the group knows best.
-        let unchanged = |found: &&referral::Referral| group.referrals.get(&found.id).is_none();
-        let duplicate = group
-            .referrals
-            .open_like(by, &sent)
-            .or_else(|| self.referrals.open_like(by, &sent).filter(unchanged));
+        let duplicate = self.open_like(group, &sent);
         // That a colleague has the case is nothing that the text may tell.
-        if duplicate.is_some_and(|first| !self.sees(actor, first)) {
+        let seen =
+            |first: &referral::Referral| self.sees(actor, (&first.id, &Brief::of(first, by)));
+        if duplicate.as_ref().is_some_and(|first| !seen(first)) {
             return Err(Refused::State(DUPLICATE_UNSEEN.into()));
         }
         let context = referral::Context {
@@ -90,7 +89,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             event_id: key,
             now_ms,
             note: "",
-            duplicate,
+            duplicate: duplicate.as_deref(),
             onward_of,
             rules: self.roster.data_protection(),
         };
@@ -109,6 +108,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             event: v1::record::Event::Referral(event),
             content: Some(v1::content::Content::Referral(content)),
         })
+    }
+
+    /// An open referral of ours of the same case, service and receiver. Of one that the group has
+    /// changed, the group knows best.
+    fn open_like(&self, group: &Group, sent: &v1::Sent) -> Option<Arc<referral::Referral>> {
+        let own = self.identity.society;
+        let alike = |case: &Arc<referral::Referral>| case.is_like(own, sent);
+        let unchanged = |id: &ReferralId| group.changed(id).is_none();
+        let of_case = || self.referrals.of_case(sent).into_iter().filter(unchanged);
+        let known = || of_case().filter_map(|id| self.case(&id)).find(alike);
+        group.referrals.values().find(|case| alike(case)).cloned().or_else(known)
     }
 
     fn check_receiver(&self, receiver: Society) -> Result<(), Refused> {
@@ -148,7 +158,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         group: &Group,
         now_ms: u64,
     ) -> Result<Draft, Refused> {
-        let referral = group.referrals.get(&id).or_else(|| self.referrals.get(&id));
+        let referral = self.case_in(group, &id)?;
+        let referral = referral.as_deref();
         let context = referral::Context {
             origin: &self.identity.origin,
             event_id: key,

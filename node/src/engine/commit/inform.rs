@@ -4,7 +4,7 @@
 //! tags goes out in several entries with one event id, each sealed to some of them: all are written,
 //! or nothing is.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
@@ -47,12 +47,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Write::Inform { key, id, mut command, version } => {
                 let share = self.share_as_left(&id, group);
                 // The working group that it was addressed to stays its reader.
-                if let (Command::Revise(revised), Some(share)) = (&mut command, share) {
+                if let (Command::Revise(revised), Some(share)) = (&mut command, &share) {
                     revised.group = self.version_of(share, now_ms)?.0.group;
                 }
-                let event = self.decide_on(share, key, command, version, None)?;
+                let event = self.decide_on(share.as_deref(), key, command, version, None)?;
                 let share = share.ok_or(information::Refusal::NotFound)?;
-                vec![told_of(share, key, event)]
+                vec![told_of(&share, key, event)]
             }
             Write::Send { .. } | Write::Advance { .. } | Write::PassOn { .. } => {
                 return Err(Refused::Internal("no share is written".into()));
@@ -69,8 +69,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// A share as the writes before this one in the group leave it.
-    fn share_as_left<'a>(&'a self, id: &InformationId, group: &'a Group) -> Option<&'a Share> {
-        group.information.get(id).or_else(|| self.information.get(id))
+    fn share_as_left(&self, id: &InformationId, group: &Group) -> Option<Arc<Share>> {
+        let changed = group.information.get(id).cloned();
+        changed.or_else(|| self.share_as_told(id))
     }
 
     fn decide_on(
@@ -109,11 +110,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let visibility = readers.visibility;
         let circle = [parties.as_slice(), &[self.identity.society]].concat();
         let command = Command::Publish { visibility, parties, version };
-        let event = self.decide_on(None, key, command, 0, old)?;
+        let event = self.decide_on(None, key, command, 0, old.as_deref())?;
         let mut told = vec![Told { id, event_id: key, visibility, circle, event }];
         if let Some(old) = old {
-            let event = self.decide_on(Some(old), second, Command::Supersede(id), 0, None)?;
-            told.push(told_of(old, second, event));
+            let event = self.decide_on(Some(&old), second, Command::Supersede(id), 0, None)?;
+            told.push(told_of(&old, second, event));
         }
         Ok(told)
     }

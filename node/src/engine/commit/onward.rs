@@ -29,8 +29,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     .into(),
             ));
         }
-        let first = group.referrals.get(&id).or_else(|| self.referrals.get(&id));
-        let first = first.ok_or(Refusal::NotFound)?;
+        let first = self.case_in(group, &id)?.ok_or(Refusal::NotFound)?;
+        let first = &*first;
         if withhold.iter().any(|field| !CONTENT_FIELDS.contains(&field.as_str())) {
             return Err(Refused::Invalid(format!(
                 "withhold: holds something that is not a field; nothing was written. Fields are: {}",

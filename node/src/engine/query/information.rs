@@ -6,7 +6,7 @@ use rand_core::CryptoRngCore;
 use tutti_core::{
     entry::Visibility,
     fields::day_of,
-    information::{self, Event, Filter, InformationId, Kind, Response, Share, State, join},
+    information::{self, Brief, Event, Filter, InformationId, Kind, Response, Share, State, join},
     people::Action,
     referral::codes,
     society::Society,
@@ -36,9 +36,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .id
             .parse()
             .map_err(|error| Refused::Invalid(format!("information id: {error}")))?;
-        let share = self.information.get(&id).filter(|share| self.reads(actor, share));
+        let brief = self.information.get(&id).filter(|brief| self.reads(actor, brief.visibility));
+        let share = brief.and_then(|_| self.share_as_told(&id));
         let share = share.ok_or_else(|| Refused::from(information::Refusal::NotFound))?;
-        self.share_message(share, now_ms)
+        self.share_message(&share, now_ms)
     }
 
     /// Information shares, the newest first.
@@ -69,37 +70,41 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let fits = filter.codes().map_err(Refused::Invalid)?;
         let today = day_of(now_ms);
         // Of what has ended, a day that is asked for says more than today.
-        let stands = |share: &Share| {
-            request.with_ended
-                || matches!(share.state, State::Published | State::Revised)
-                    && (!request.in_force_on.is_empty() || !share.has_expired(&today))
+        let passed = |expired: bool| request.in_force_on.is_empty() && expired;
+        let stands = |state: State| matches!(state, State::Published | State::Revised);
+        let wanted = |brief: &Brief| {
+            (request.with_ended || stands(brief.state) && !passed(brief.has_expired(&today)))
+                && society.is_none_or(|society| brief.society == society)
+                && self.reads(actor, brief.visibility)
+                && brief.may_fit(&filter)
         };
-        let wanted = |share: &&Share| {
-            stands(share)
-                && society.is_none_or(|society| share.society == society)
-                && self.reads(actor, share)
-                && fits(share)
-        };
-        let mut found: Vec<&Share> = self.information.iter().filter(wanted).collect();
-        if !request.search.trim().is_empty() {
-            let has_words = filter.words();
-            let mut left = Vec::new();
-            for share in found {
-                let (version, _) = self.version_of(share, now_ms)?;
+        let found = self.information.iter().filter(|(_, brief)| wanted(brief));
+        let mut found: Vec<_> = found.map(|(id, brief)| (brief.published_at_ms, *id)).collect();
+        found.sort_by_key(|(at_ms, id)| (Reverse(*at_ms), *id));
+        let key = |(at_ms, id): &(u64, InformationId)| (*at_ms, *id.as_bytes());
+        // They are read one after the other, until the page is full.
+        let has_words = filter.words();
+        let read = |(_, id): &(u64, InformationId)| {
+            let Some(share) = self.share_as_told(id) else { return Ok(None) };
+            let ended = !request.with_ended && passed(share.has_expired(&today));
+            if ended || !fits(&share) {
+                return Ok(None);
+            }
+            if !request.search.trim().is_empty() {
+                let (version, _) = self.version_of(&share, now_ms)?;
                 let mut translations = Vec::new();
                 for response in share.translations() {
                     translations.extend(self.translated(response.event, now_ms)?);
                 }
-                if has_words(&version, &translations) {
-                    left.push(share);
+                if !has_words(&version, &translations) {
+                    return Ok(None);
                 }
             }
-            found = left;
-        }
-        found.sort_by_key(|share| (Reverse(share.published_at_ms), share.id));
-        let key = |share: &&Share| (share.published_at_ms, *share.id.as_bytes());
-        let (page, next_page_token) = page(found, key, request.page_size, &request.page_token)?;
-        let shares = page.into_iter().map(|share| self.share_message(share, now_ms));
+            Ok(Some(share))
+        };
+        let (page, next_page_token) =
+            page(found, key, read, request.page_size, &request.page_token)?;
+        let shares = page.iter().map(|share| self.share_message(share, now_ms));
         Ok(api::ListInformationResponse {
             shares: shares.collect::<Result<_, _>>()?,
             next_page_token,

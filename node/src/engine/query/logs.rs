@@ -249,7 +249,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         match self.projector.subject(&at) {
             Some(Subject::Referral(id)) if !self.sees_case(actor, id) => "of a case".into(),
             Some(Subject::Referral(id)) => {
-                let outcome = self.referrals.outcomes(id).iter().find(|o| o.event.at == at);
+                let told = self.told_case(id);
+                let outcome = told.outcomes().iter().find(|o| o.event.at == at);
                 let what = outcome.and_then(|o| o.event.kind()).map_or("malformed", |k| k.name());
                 let to = outcome.and_then(|o| o.event.addressees.first());
                 let to = to.map_or(String::new(), |society| format!(" to {society}"));
@@ -259,12 +260,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
             }
             Some(Subject::Information(id))
-                if self.information.get(id).is_some_and(|share| !self.reads(actor, share)) =>
+                if self
+                    .information
+                    .get(id)
+                    .is_some_and(|share| !self.reads(actor, share.visibility)) =>
             {
                 "of an addressed share".into()
             }
             Some(Subject::Information(id)) => {
-                let outcome = self.information.outcomes(id).iter().find(|o| o.event.at == at);
+                let told = self.told_share(id);
+                let outcome = told.outcomes().iter().find(|o| o.event.at == at);
                 if outcome.is_none() && header.visibility == Visibility::Addressed {
                     return format!("information {id}, the same for others");
                 }

@@ -8,11 +8,12 @@ use crate::engine::Refused;
 const PAGE_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 1000;
 
-/// The page of `found` that follows `token`, and the token of the next; `found` is in the order
-/// of the latest time, then of the id.
-pub(super) fn page<T>(
-    found: Vec<T>,
-    key: impl Fn(&T) -> (u64, [u8; 16]),
+/// The page of `found` that follows `token`, each as `read` gives it, or left out where it gives
+/// none, and the token of the next; `found` is in the order of the latest time, then of the id.
+pub(super) fn page<K, T>(
+    found: Vec<K>,
+    key: impl Fn(&K) -> (u64, [u8; 16]),
+    read: impl Fn(&K) -> Result<Option<T>, Refused>,
     size: u32,
     token: &str,
 ) -> Result<(Vec<T>, String), Refused> {
@@ -24,15 +25,23 @@ pub(super) fn page<T>(
             Refused::Invalid("the page token is not one that this node gave".into())
         })?)),
     };
-    let skip = |item: &T| after.is_some_and(|after| order(key(item)) <= after);
-    let mut page: Vec<T> = found.into_iter().skip_while(skip).take(size + 1).collect();
+    let skip = |item: &K| after.is_some_and(|after| order(key(item)) <= after);
+    let mut page = Vec::new();
+    for item in found.into_iter().skip_while(skip) {
+        if let Some(read) = read(&item)? {
+            page.push((key(&item), read));
+        }
+        if page.len() > size {
+            break;
+        }
+    }
     let more = page.len() > size;
     page.truncate(size);
-    let next = page.last().filter(|_| more).map(|last| {
-        let (time, id) = key(last);
-        format!("{time:016x}{}", hex::encode(id))
-    });
-    Ok((page, next.unwrap_or_default()))
+    let next = page
+        .last()
+        .filter(|_| more)
+        .map(|((time, id), _)| format!("{time:016x}{}", hex::encode(id)));
+    Ok((page.into_iter().map(|(_, item)| item).collect(), next.unwrap_or_default()))
 }
 
 fn parse_token(token: &str) -> Option<(u64, [u8; 16])> {

@@ -7,7 +7,7 @@ use tutti_core::{
     body::Part,
     people::Action,
     record,
-    referral::{self, EventRef, Referral, ReferralId, codes},
+    referral::{self, Brief, EventRef, Referral, ReferralId, codes},
     store::Store,
 };
 use tutti_proto::{
@@ -35,12 +35,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .parse()
             .map_err(|error| Refused::Invalid(format!("referral id: {error}")))?;
         let with_content = request.with_content;
-        let referral = self.seen(actor, &id)?;
+        self.seen(actor, &id)?;
         // A person's reading is recorded before: `Engine::read_referral`.
         if with_content && actor.account().is_some() {
             return Err(not_allowed(Action::Open));
         }
-        self.referral_message(referral, with_content, now_ms)
+        let referral = self.case(&id).ok_or(referral::Refusal::NotFound)?;
+        self.referral_message(&referral, with_content, now_ms)
     }
 
     /// Referrals, the newest first.
@@ -52,49 +53,55 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> Result<api::ListReferralsResponse, Refused> {
         use api::ReferralState as S;
         let own = self.identity.society;
-        let of_direction = |referral: &Referral| match request.direction() {
+        let of_direction = |brief: &Brief| match request.direction() {
             api::Direction::Unspecified => true,
-            api::Direction::Sent => referral.sender == own,
-            api::Direction::Received => referral.receiver == own,
+            api::Direction::Sent => brief.sender == own,
+            api::Direction::Received => brief.receiver == own,
         };
-        let of_state = |referral: &Referral| {
-            let state: S = state_message(referral.state);
+        let of_state = |brief: &Brief| {
+            let state: S = state_message(brief.state);
             request.states.is_empty() || request.states.contains(&(state as i32))
         };
         let deadlines = self.roster.data_protection();
-        let late = |referral: &&Referral| !request.overdue || referral.overdue(now_ms, deadlines);
-        let mut found: Vec<&Referral> =
-            self.seen_by(actor).filter(|r| of_direction(r) && of_state(r)).filter(late).collect();
-        found.sort_by_key(|referral| (Reverse(referral.sent_at_ms), referral.id));
-        let key = |referral: &&Referral| (referral.sent_at_ms, *referral.id.as_bytes());
-        let (page, next_page_token) = page(found, key, request.page_size, &request.page_token)?;
+        let late = |brief: &Brief| !request.overdue || brief.overdue(now_ms, deadlines);
+        let wanted = |brief: &Brief| of_direction(brief) && of_state(brief) && late(brief);
+        let found = self.seen_by(actor).filter(|(_, brief)| wanted(brief));
+        let mut found: Vec<_> = found.map(|(id, brief)| (brief.sent_at_ms, *id)).collect();
+        found.sort_by_key(|(at_ms, id)| (Reverse(*at_ms), *id));
+        let key = |(at_ms, id): &(u64, ReferralId)| (*at_ms, *id.as_bytes());
+        let read = |(_, id): &(u64, ReferralId)| Ok(self.case(id));
+        let (page, next_page_token) =
+            page(found, key, read, request.page_size, &request.page_token)?;
         let referrals = page
             .into_iter()
-            .map(|referral| self.referral_message(referral, false, now_ms))
+            .map(|referral| self.referral_message(&referral, false, now_ms))
             .collect::<Result<_, _>>()?;
         Ok(api::ListReferralsResponse { referrals, next_page_token })
     }
 
     /// The cases that somebody sees.
-    fn seen_by<'a>(&'a self, actor: &'a Actor) -> impl Iterator<Item = &'a Referral> {
-        self.referrals.iter().filter(|referral| self.sees(actor, referral))
+    fn seen_by<'a>(
+        &'a self,
+        actor: &'a Actor,
+    ) -> impl Iterator<Item = (&'a ReferralId, &'a Brief)> {
+        self.referrals.iter().filter(|case| self.sees(actor, *case))
     }
 
     /// Those that somebody may count: all, or the ones that they see.
     pub(in crate::engine) fn counted_by<'a>(
         &'a self,
         actor: &'a Actor,
-    ) -> impl Iterator<Item = &'a Referral> {
+    ) -> impl Iterator<Item = (&'a ReferralId, &'a Brief)> {
         let all = actor.may(Action::Count);
-        self.referrals.iter().filter(move |referral| all || self.sees(actor, referral))
+        self.referrals.iter().filter(move |case| all || self.sees(actor, *case))
     }
 
     /// How many referrals are in each state, as far as somebody may count them.
     pub fn referral_counts(&self, actor: &Actor) -> BTreeMap<&'static str, u64> {
         let mut counts: BTreeMap<&str, u64> =
             referral::State::ALL.iter().map(|state| (state.name(), 0)).collect();
-        for referral in self.counted_by(actor) {
-            *counts.entry(referral.state.name()).or_default() += 1;
+        for (_, brief) in self.counted_by(actor) {
+            *counts.entry(brief.state.name()).or_default() += 1;
         }
         counts
     }
@@ -103,7 +110,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// count them.
     pub fn overdue(&self, actor: &Actor, now_ms: u64) -> u64 {
         let deadlines = self.roster.data_protection();
-        self.counted_by(actor).filter(|r| r.overdue(now_ms, deadlines)).count() as u64
+        self.counted_by(actor).filter(|(_, brief)| brief.overdue(now_ms, deadlines)).count() as u64
     }
 
     pub(in crate::engine) fn referral_message(
@@ -161,7 +168,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             handover_open: referral.case == referral::Case::Proposed,
             retained_until_ms: referral.retained_until_ms(deadlines),
             assigned_to: self
-                .whose(referral)
+                .referrals
+                .get(&referral.id)
+                .and_then(|brief| self.whose(&referral.id, brief))
                 .and_then(|whose| self.local.name_of(whose))
                 .unwrap_or_default()
                 .into(),

@@ -71,6 +71,9 @@ impl Reader for Faulty {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.memory.body(key, offset, max_bytes)
     }
+    fn opened(&self, key: &BodyKey) -> Option<Vec<u8>> {
+        self.memory.opened(key)
+    }
     fn notes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         self.memory.notes()
     }
@@ -98,6 +101,9 @@ impl Store for Faulty {
     }
     fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.memory.drop_body(key)
+    }
+    fn keep_opened(&mut self, key: &BodyKey, sealed: &[u8]) {
+        self.memory.keep_opened(key, sealed);
     }
     fn put_note(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         self.memory.put_note(key, value)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod approvals;
+mod cases;
 mod clear;
 mod damaged;
 mod deadlines;

@@ -88,7 +88,7 @@ fn a_case_is_passed_on_as_far_as_the_person_agreed_and_both_ends_see_their_part(
     assert_eq!((person.name.as_str(), person.safe_contact.as_str()), ("Jose Example", ""));
     assert!(sent.information_withheld.contains(&"person.safe_contact".into()));
     assert!(case.focal_point.is_none(), "that is at the first society");
-    assert!(qa.referrals.get(&first).is_none());
+    assert!(qa.case(&first).is_none());
     // The same key again is the same write, here as after a restart; another is a second one.
     let again = one(&mut ph, pass_on(3, first)).unwrap();
     assert_eq!(id_of(&again), onward);

@@ -28,8 +28,10 @@ fn no_byte_of_an_erased_body_is_left() {
     let gone = body(3, 2000);
     assert!(is_anywhere(dir.path(), &gone));
     store.body(&gone.key(), 0, 100).unwrap();
+    store.keep_opened(&gone.key(), gone.bytes());
     store.erase_body(&gone.key()).unwrap();
     assert!(!is_anywhere(dir.path(), &gone));
+    assert_eq!(store.opened(&gone.key()), None);
     assert_eq!(store.body(&gone.key(), 0, 100).unwrap(), None);
     drop(store);
     assert!(!is_anywhere(dir.path(), &gone));
@@ -51,6 +53,7 @@ fn an_erasure_that_a_crash_interrupts_is_finished_or_never_was() {
     for at in 0.. {
         let dir = folder();
         let mut store = write(dir.path(), &world, &history());
+        store.keep_opened(&gone.key(), &[gone.bytes(), b"opened"].concat());
         faults::strike(Fault::Crash, at);
         let erased = store.erase_body(&gone.key());
         let killed = folder();
