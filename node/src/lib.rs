@@ -7,7 +7,7 @@
 
 mod bodies;
 pub mod client;
-mod clock;
+pub mod clock;
 pub mod config;
 mod disk;
 pub mod engine;

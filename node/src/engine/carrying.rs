@@ -106,10 +106,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Stops what is to be stopped further on and before.
     pub(super) fn carry_stops(&mut self, now_ms: u64) {
-        if self.erasing.carry.is_empty() || now_ms < self.erasing.carry_at_ms {
+        if self.erasing.carry.is_empty() || self.now.steady_ms < self.erasing.carry_at_ms {
             return;
         }
-        self.erasing.carry_at_ms = now_ms.saturating_add(RETRY_MS);
+        self.erasing.carry_at_ms = self.now.steady_ms.saturating_add(RETRY_MS);
         let firsts: Vec<ReferralId> = self.erasing.carry.iter().copied().collect();
         let mut group = Vec::new();
         for id in firsts {
@@ -128,7 +128,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if group.is_empty() || self.fatal.is_some() || self.check_writing().is_err() {
             return;
         }
-        for answer in self.write(group, now_ms) {
+        for answer in self.commit_own(group, now_ms) {
             match answer {
                 Ok(receipt) => tracing::info!(
                     referral = %ReferralId::from_bytes(receipt.id),

@@ -24,7 +24,7 @@ use tutti_core::{
 use tutti_proto::v1;
 
 use super::{Engine, Mode, Order, Receipt, Refused, Write, exchange::Happening, project::Subject};
-use crate::local::Actor;
+use crate::{clock::Now, local::Actor};
 
 /// One write, decided and sealed, not yet durable.
 struct Prepared {
@@ -61,13 +61,36 @@ enum Answer {
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Commits what the node itself writes by its own rules; nothing that a person asks for.
-    pub fn write(&mut self, group: Vec<Write>, now_ms: u64) -> Vec<Result<Receipt, Refused>> {
-        self.write_all(group.into_iter().map(Order::by_node).collect(), now_ms)
+    pub fn write(
+        &mut self,
+        group: Vec<Write>,
+        now: impl Into<Now>,
+    ) -> Vec<Result<Receipt, Refused>> {
+        let now_ms = self.set_now(now);
+        self.commit_own(group, now_ms)
     }
 
     /// Commits `group`; one answer an order, in the same order. What somebody may not do is
     /// refused, and they get no receipt of what others did.
-    pub fn write_all(&mut self, group: Vec<Order>, now_ms: u64) -> Vec<Result<Receipt, Refused>> {
+    pub fn write_all(
+        &mut self,
+        group: Vec<Order>,
+        now: impl Into<Now>,
+    ) -> Vec<Result<Receipt, Refused>> {
+        let now_ms = self.set_now(now);
+        self.commit(group, now_ms)
+    }
+
+    /// What the node writes by its own rules while it does something else.
+    pub(super) fn commit_own(
+        &mut self,
+        group: Vec<Write>,
+        now_ms: u64,
+    ) -> Vec<Result<Receipt, Refused>> {
+        self.commit(group.into_iter().map(Order::by_node).collect(), now_ms)
+    }
+
+    fn commit(&mut self, group: Vec<Order>, now_ms: u64) -> Vec<Result<Receipt, Refused>> {
         let mut state = Group::default();
         let stopping = self.fatal.is_some();
         let answers: Vec<Answer> = group
@@ -256,7 +279,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         self.inbox.push_back(Happening::Grew(origin.clone()));
         for prepared in prepared {
-            self.deliver(&prepared.header, now_ms);
+            self.deliver(&prepared.header);
         }
         self.changed(now_ms, "log", origin.to_string(), "grew");
     }

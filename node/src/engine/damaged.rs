@@ -39,12 +39,11 @@ pub(super) struct Damaged {
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// As time passes.
     pub(super) fn look_over_bodies(&mut self, now_ms: u64) {
-        let wait_ms = self.damaged.look_at_ms.saturating_sub(now_ms);
-        // A clock that was set back by years delays nothing for years.
-        if wait_ms == 0 || wait_ms > AGAIN_MS {
+        let steady_ms = self.now.steady_ms;
+        if steady_ms >= self.damaged.look_at_ms {
             let more = self.store.look_over(LOOK_BYTES);
             let rest_ms = if more { LOOK_MS } else { AGAIN_MS };
-            self.damaged.look_at_ms = now_ms.saturating_add(rest_ms);
+            self.damaged.look_at_ms = steady_ms.saturating_add(rest_ms);
         }
         let mut damaged: BTreeMap<BodyKey, String> =
             self.store.take_damaged().into_iter().collect();

@@ -46,6 +46,7 @@ pub(super) enum Delivery {
 #[derive(Debug)]
 struct Out {
     waiting: BTreeSet<Society>,
+    /// By the steady clock.
     since_ms: u64,
     /// Relays may take it.
     relayed: bool,
@@ -81,7 +82,7 @@ impl Deliveries {
         Self { received: received.collect(), ..Self::default() }
     }
 
-    /// When it is to be looked again.
+    /// When it is to be looked again, by the steady clock.
     pub(super) fn next_look(&self) -> Option<u64> {
         self.pending.then_some(self.look_at_ms)
     }
@@ -103,7 +104,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// An entry of ours is durable: it is offered to those that it is addressed to.
-    pub(super) fn deliver(&mut self, header: &Header, now_ms: u64) {
+    pub(super) fn deliver(&mut self, header: &Header) {
         let index = header.index;
         if header.origin != self.identity.origin || header.visibility != Visibility::Addressed {
             return;
@@ -119,7 +120,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         let out = Out {
             waiting,
-            since_ms: now_ms,
+            since_ms: self.now.steady_ms,
             relayed: false,
             relay: None,
             rests: false,
@@ -146,7 +147,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// What has waited long enough goes to relays.
-    pub(super) fn hand_to_relays(&mut self, now_ms: u64) {
+    pub(super) fn hand_to_relays(&mut self) {
+        let now_ms = self.now.steady_ms;
         if !self.deliveries.pending || now_ms < self.deliveries.look_at_ms {
             return;
         }

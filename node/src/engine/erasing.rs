@@ -73,19 +73,18 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// As time passes: contents whose time is over, and receipts that are owed.
     pub(super) fn go_on_erasing(&mut self, now_ms: u64) {
         self.carry_stops(now_ms);
-        // A clock that was set back does not put off for years what is due within a minute.
-        let due = |at_ms: u64| now_ms >= at_ms || at_ms - now_ms > LOOK_MS;
-        if due(self.erasing.look_at_ms) {
+        let steady_ms = self.now.steady_ms;
+        if steady_ms >= self.erasing.look_at_ms {
             self.look_for_erasures(false, now_ms);
         }
-        if !self.erasing.owed.is_empty() && due(self.erasing.retry_at_ms) {
+        if !self.erasing.owed.is_empty() && steady_ms >= self.erasing.retry_at_ms {
             self.confirm_erasures(now_ms);
         }
     }
 
     /// What a receipt confirms is looked at again at the start: a backup may have brought it back.
     fn look_for_erasures(&mut self, also_confirmed: bool, now_ms: u64) {
-        self.erasing.look_at_ms = now_ms.saturating_add(LOOK_MS);
+        self.erasing.look_at_ms = self.now.steady_ms.saturating_add(LOOK_MS);
         let rules = self.roster.data_protection();
         let due: Vec<ReferralId> = self
             .referrals
@@ -191,6 +190,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         true
     }
 
+    /// A content has not come, and its time is over. At the start, when not all was read that is
+    /// held, that is not certain yet.
+    pub(super) fn never_take(&mut self, at: &EventRef, now_ms: u64) {
+        if !self.erasing.ready {
+            return;
+        }
+        match self.erase_content(at, now_ms) {
+            Ok(_) => {}
+            Err(StoreError::Fatal(error)) => self.fatal = Some(format!("erasing failed: {error}")),
+            // It is tried again as time passes, and no receipt names it before.
+            Err(error) => tracing::warn!(%at, %error, "a content was not marked as erased"),
+        }
+    }
+
     /// Erases the content of one entry; says whether it was here.
     fn erase_content(&mut self, at: &EventRef, now_ms: u64) -> Result<bool, StoreError> {
         let Some(header) = self.header_at(at)? else { return Ok(false) };
@@ -202,14 +215,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             // Its author need not wait for it to arrive.
             self.say_arrived(&header, now_ms);
         }
-        if self.store.body_state(&key) != BodyState::Present {
+        let state = self.store.body_state(&key);
+        if state == BodyState::Erased {
             return Ok(false);
         }
+        // What never came is marked, too: else a clock that is set back would have it fetched after
+        // its receipt.
         self.store.erase_body(&key)?;
         if at.origin == self.identity.origin {
             self.offer_anew(at.index);
         }
-        Ok(true)
+        Ok(state == BodyState::Present)
     }
 
     /// Writes the receipts that are owed.
@@ -226,7 +242,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let Some((erasure, due)) = self.due(&referral, now_ms) else { continue };
             let own = self.identity.society;
             let open = erasure.open(own).iter();
-            let gone = open.filter(|at| due.contains(at) && !self.holds_content(at));
+            let gone = open.filter(|at| due.contains(at) && self.is_gone(at));
             let mut gone: Vec<EventRef> = gone.take(LIST_MAX).cloned().collect();
             if gone.is_empty() && self.has_news(&referral, &erasure, now_ms) {
                 // What was confirmed before is named again, with what is known of the others.
@@ -244,19 +260,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.rng.fill_bytes(&mut key);
             group.push(Write::Advance { key, id: *id, command, note: String::new() });
         }
-        self.erasing.retry_at_ms = now_ms.saturating_add(1000);
-        for answer in self.write(group, now_ms) {
+        self.erasing.retry_at_ms = self.now.steady_ms.saturating_add(1000);
+        for answer in self.commit_own(group, now_ms) {
             if let Err(refused) = answer {
                 tracing::warn!(%refused, "the receipt for an erasure was not written; it will be");
-                self.erasing.retry_at_ms = now_ms.saturating_add(LOOK_MS);
+                self.erasing.retry_at_ms = self.now.steady_ms.saturating_add(LOOK_MS);
             }
         }
     }
 
-    fn holds_content(&self, at: &EventRef) -> bool {
+    /// Whether the content of an entry is not here and will never be.
+    fn is_gone(&self, at: &EventRef) -> bool {
         let header = self.header_at(at).ok().flatten();
         let key = header.and_then(|header| header.body_key(Part::Content));
-        key.is_some_and(|key| self.store.body_state(&key) == BodyState::Present)
+        key.is_none_or(|key| self.store.body_state(&key) == BodyState::Erased)
     }
 
     /// Referrals whose content is to be erased and that not everybody who had it has confirmed.

@@ -16,7 +16,10 @@ use tutti_core::{
 };
 
 use super::{Engine, Mode, joined::joined};
-use crate::peers::{Outbox, PeerEvent};
+use crate::{
+    clock::Now,
+    peers::{Outbox, PeerEvent},
+};
 
 /// What the exchange knows of one peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,12 +90,13 @@ impl Arrived {
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Takes what happened on a link.
-    pub fn peer(&mut self, event: PeerEvent, now_ms: u64) {
-        self.peers(vec![event], now_ms);
+    pub fn peer(&mut self, event: PeerEvent, now: impl Into<Now>) {
+        self.peers(vec![event], now);
     }
 
     /// Takes all that waited together, so that what is alike in it becomes durable together.
-    pub fn peers(&mut self, events: Vec<PeerEvent>, now_ms: u64) {
+    pub fn peers(&mut self, events: Vec<PeerEvent>, now: impl Into<Now>) {
+        let now_ms = self.set_now(now);
         for event in joined(events) {
             self.happened(event, now_ms);
         }
@@ -122,24 +126,29 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             PeerEvent::Frame { link, frame } => {
                 if let Some(Link { society, .. }) = self.links.get(&link) {
                     self.peers.entry(*society).or_default().last_heard_ms = now_ms;
-                    self.look_for_own_head(&frame, now_ms);
+                    self.look_for_own_head(&frame);
                     self.exchange(Input::Frame { link, frame }, now_ms);
                 }
             }
             PeerEvent::Closed { link, why } => {
                 self.unlink(link, why, now_ms);
-                self.tick(now_ms);
+                self.do_what_is_due(now_ms);
             }
         }
     }
 
     /// Does what is due.
-    pub fn tick(&mut self, now_ms: u64) {
+    pub fn tick(&mut self, now: impl Into<Now>) {
+        let now_ms = self.set_now(now);
+        self.do_what_is_due(now_ms);
+    }
+
+    fn do_what_is_due(&mut self, now_ms: u64) {
         self.look_over_bodies(now_ms);
-        self.listen(now_ms);
+        self.listen();
         self.go_on_erasing(now_ms);
         self.tell_overdue(now_ms);
-        self.hand_to_relays(now_ms);
+        self.hand_to_relays();
         self.tend_relay(now_ms);
         self.exchange(Input::Tick, now_ms);
     }
@@ -193,7 +202,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if self.fatal.is_some() {
             return;
         }
-        let effects = self.exchange.handle(input, now_ms, &self.store, &self.roster, &mut self.rng);
+        let Now { steady_ms, .. } = self.now;
+        let effects =
+            self.exchange.handle(input, steady_ms, &self.store, &self.roster, &mut self.rng);
         for effect in effects {
             self.run(effect, now_ms);
             if self.fatal.is_some() {
@@ -246,7 +257,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     self.log_changed(head.origin().clone(), "witnessed", now_ms);
                 }
             }
-            Effect::Body { want, .. } if self.is_no_longer_wanted(&want, now_ms) => {}
+            Effect::Body { want, .. } if self.is_no_longer_wanted(&want, now_ms) => {
+                self.never_take(&EventRef { origin: want.origin, index: want.index }, now_ms);
+            }
             // Nobody hears of it before all that came together are durable. What one of them makes
             // due for erasure is on the disk by then, and is erased there before it is shown.
             Effect::Body { want, body } => {
@@ -273,7 +286,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
             }
             Effect::OwnLogAhead { size } => self.own_log_is_ahead(size),
-            Effect::OwnLogShown { size } => self.own_log_was_shown(size, now_ms),
+            Effect::OwnLogShown { size } => self.own_log_was_shown(size),
             Effect::Met { society } => {
                 self.shows_itself(society);
                 self.met(society);

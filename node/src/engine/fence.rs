@@ -17,7 +17,7 @@ use super::{Engine, Refused};
 /// get a link to every peer in reach, and its hello.
 const HEAR_MS: u64 = 15_000;
 
-/// What passes at most between two looks at the clock: one that was set forward counts for no more.
+/// What passes at most between two looks at the clock: a process that was held up has not listened.
 const LOOK_MS: u64 = 1_000;
 
 /// What to do with a case until then. Drafts are no part of the log.
@@ -101,7 +101,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// A smaller head than what is held says nothing: the peer was away. Nor does one outside a
     /// frontier: it may be an echo of the very head that was told from here a moment ago. Where
     /// nothing is held, a frontier without our log says that nothing was signed.
-    pub(super) fn look_for_own_head(&mut self, frame: &v1::Frame, now_ms: u64) {
+    pub(super) fn look_for_own_head(&mut self, frame: &v1::Frame) {
         if self.unsure.is_none() {
             return;
         }
@@ -121,22 +121,23 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .map(|head| head.size())
             .max()
             .unwrap_or_default();
-        self.own_log_was_shown(largest, now_ms);
+        self.own_log_was_shown(largest);
     }
 
     /// A peer has shown, not as an echo, how many entries of the own log it knows.
-    pub(super) fn own_log_was_shown(&mut self, size: u64, now_ms: u64) {
+    pub(super) fn own_log_was_shown(&mut self, size: u64) {
         let held = self.store.tree(&self.identity.origin).size();
         if let Some(unsure) = self.unsure.as_mut().filter(|_| size >= held) {
             if !std::mem::replace(&mut unsure.told, true) {
-                unsure.looked_ms = now_ms;
+                unsure.looked_ms = self.now.steady_ms;
             }
             self.own_log_is_ahead(size);
         }
     }
 
     /// Lifts the fence once others have had their time to tell.
-    pub(super) fn listen(&mut self, now_ms: u64) {
+    pub(super) fn listen(&mut self) {
+        let now_ms = self.now.steady_ms;
         let Some(unsure) = self.unsure.as_mut().filter(|unsure| unsure.told) else { return };
         let passed_ms = now_ms.saturating_sub(unsure.looked_ms).min(LOOK_MS);
         unsure.looked_ms = now_ms;
@@ -147,7 +148,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    /// When to look again, milliseconds since the Unix epoch.
+    /// When to look again, by the steady clock.
     pub(super) fn next_listening(&self) -> Option<u64> {
         let unsure = self.unsure.as_ref().filter(|unsure| unsure.told)?;
         Some(unsure.looked_ms.saturating_add(LOOK_MS))

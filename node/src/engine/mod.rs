@@ -56,6 +56,7 @@ pub use watch::{Change, Watcher};
 pub use write::{Order, Receipt, Write};
 
 use crate::{
+    clock::Now,
     keyring::Keyring,
     local::{Actor, Local},
     peers::Outbox,
@@ -115,6 +116,8 @@ pub struct Engine<S, R> {
     local: Local,
     /// Whether shares are published only once a second person has approved.
     review: bool,
+    /// When the engine was last given something to do.
+    now: Now,
     /// Set where the store said that nothing it wrote last can be believed.
     fatal: Option<String>,
 }
@@ -146,8 +149,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         store: S,
         highwater: Option<u64>,
         mut rng: R,
-        now_ms: u64,
+        now: impl Into<Now>,
     ) -> Self {
+        let now = now.into();
         let mut incarnation = [0; 16];
         rng.fill_bytes(&mut incarnation);
         let settings = Settings::new(
@@ -188,6 +192,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             mode: Mode::Writing,
             highwater,
             unsure: highwater.is_none().then(fence::Unsure::default),
+            now,
             fatal: None,
             review: false,
             local,
@@ -197,10 +202,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             rng,
         };
         engine.set_mode();
-        engine.project_all(now_ms);
+        engine.project_all(now.wall_ms);
         engine.settle_all();
-        engine.begin_erasing(now_ms);
-        engine.want_contents(now_ms);
+        engine.begin_erasing(now.wall_ms);
+        engine.want_contents(now.wall_ms);
         engine
     }
 
@@ -229,15 +234,24 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.fatal.as_deref()
     }
 
-    /// When something is due next, milliseconds since the Unix epoch.
+    /// When something is due next, by the steady clock. A deadline goes by the other one, and if
+    /// that is set meanwhile, moves.
     pub fn next_timer(&self) -> Option<u64> {
+        let Now { steady_ms, wall_ms } = self.now;
+        let until_ms = |at_ms: u64| steady_ms.saturating_add(at_ms.saturating_sub(wall_ms));
         let timers = [
             self.exchange.next_timer(),
-            self.deadlines.next(),
+            self.deadlines.next().map(until_ms),
             self.deliveries.next_look(),
             self.next_listening(),
         ];
         timers.into_iter().flatten().min()
+    }
+
+    /// Takes the time of what comes now; gives that of the wall clock.
+    fn set_now(&mut self, now: impl Into<Now>) -> u64 {
+        self.now = now.into();
+        self.now.wall_ms
     }
 
     /// From now on, tells what changes.

@@ -261,7 +261,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         // Where the author was not told before this node ended.
         let recent = now_ms.saturating_sub(header.recorded_at_ms) < RELAY_KEEP_MS;
         if addressed && own {
-            self.deliver(header, now_ms);
+            self.deliver(header);
         } else if addressed && recent {
             self.say_arrived(header, now_ms);
         }
@@ -278,7 +278,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                         done => done?,
                     }
                 }
-                BodyState::Absent if part == Part::Content && self.is_due(&at, now_ms) => {}
+                BodyState::Absent if part == Part::Content && self.is_due(&at, now_ms) => {
+                    self.never_take(&at, now_ms);
+                }
                 BodyState::Absent => self.want(header, part, claim.clone(), now_ms),
                 BodyState::Present | BodyState::Erased => {}
             }

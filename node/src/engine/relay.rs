@@ -43,6 +43,7 @@ enum State {
 #[derive(Debug)]
 struct Kept {
     state: State,
+    /// By the wall clock: it outlives the process.
     since_ms: u64,
     bytes: u64,
     /// How many receipts end it.
@@ -260,10 +261,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// What nobody has come for goes when its time is over.
     pub(super) fn tend_relay(&mut self, now_ms: u64) {
-        if now_ms < self.relay.look_at_ms || self.relay.kept.is_empty() {
+        let steady_ms = self.now.steady_ms;
+        if steady_ms < self.relay.look_at_ms || self.relay.kept.is_empty() {
             return;
         }
-        self.relay.look_at_ms = now_ms.saturating_add(LOOK_MS);
+        self.relay.look_at_ms = steady_ms.saturating_add(LOOK_MS);
+        // Where the clock was set back, the time begins anew, and does not last for years.
+        let later = self.relay.kept.iter_mut().filter(|(_, kept)| kept.since_ms > now_ms);
+        let later: Vec<At> = later
+            .map(|(at, kept)| {
+                kept.since_ms = now_ms;
+                at.clone()
+            })
+            .collect();
+        later.iter().for_each(|at| self.note_kept(at));
         let over = |kept: &Kept| now_ms >= kept.since_ms.saturating_add(RELAY_KEEP_MS);
         let over: Vec<At> = self
             .relay

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tutti_core::store::Store;
 
 use super::{Engine, Order, Receipt, Refused};
-use crate::{clock::now_ms, peers::Incoming};
+use crate::{clock::Now, peers::Incoming};
 
 /// Messages that may wait.
 const QUEUE: usize = 1024;
@@ -110,7 +110,7 @@ async fn run<S: Store, R: CryptoRngCore>(
 ) {
     while engine.fatal().is_none() {
         let wait = engine.next_timer().map_or(Duration::from_secs(1), |at| {
-            Duration::from_millis(at.saturating_sub(now_ms()))
+            Duration::from_millis(at.saturating_sub(Now::read().steady_ms))
         });
         let first = tokio::select! {
             message = messages.recv() => match message {
@@ -132,7 +132,7 @@ async fn run<S: Store, R: CryptoRngCore>(
                 Message::Ask(question) => {
                     exchange(engine, &mut arrived);
                     commit(engine, &mut writes);
-                    question(engine, now_ms());
+                    question(engine, Now::read().wall_ms);
                 }
                 Message::Stop(done) => stop = Some(done),
             }
@@ -142,7 +142,7 @@ async fn run<S: Store, R: CryptoRngCore>(
         }
         exchange(engine, &mut arrived);
         commit(engine, &mut writes);
-        engine.tick(now_ms());
+        engine.tick(Now::read());
         if let Some(done) = stop {
             let _ = done.send(());
             return;
@@ -157,7 +157,7 @@ fn exchange<S: Store, R: CryptoRngCore>(engine: &mut Engine<S, R>, arrived: &mut
         return;
     }
     let (events, _waiting): (Vec<_>, Vec<_>) = arrived.drain(..).map(Incoming::into_parts).unzip();
-    engine.peers(events, now_ms());
+    engine.peers(events, Now::read());
 }
 
 fn commit<S: Store, R: CryptoRngCore>(
@@ -168,7 +168,7 @@ fn commit<S: Store, R: CryptoRngCore>(
         return;
     }
     let (group, answers): (Vec<_>, Vec<_>) = writes.drain(..).unzip();
-    for (result, answer) in engine.write_all(group, now_ms()).into_iter().zip(answers) {
+    for (result, answer) in engine.write_all(group, Now::read()).into_iter().zip(answers) {
         let _ = answer.send(result);
     }
 }

@@ -13,7 +13,7 @@ use tutti_core::roster::Roster;
 
 use super::{FAREWELL_MAX, Options, Ready, Stopped};
 use crate::{
-    clock::now_ms,
+    clock::{Now, now_ms},
     config::Config,
     engine::{Engine, Identity, runtime},
     grpc::{About, Context, Handle, RemoteApi, Services, Socket},
@@ -111,7 +111,7 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
     let review = config.review;
     let engine = spawn_blocking(move || {
         let mut engine =
-            Engine::new(identity, roster, opened.store, opened.highwater, OsRng, now_ms());
+            Engine::new(identity, roster, opened.store, opened.highwater, OsRng, Now::read());
         engine.set_local(local);
         engine.set_review(review);
         engine

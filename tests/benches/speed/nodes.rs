@@ -23,6 +23,7 @@ use tutti_core::{
     tree::Tree,
 };
 use tutti_node::{
+    clock::Now,
     engine::{Engine, Identity, runtime},
     peers::Peers,
     store::DiskStore,
@@ -202,7 +203,8 @@ impl Node {
         };
         let roster = federation.roster.clone();
         let store = Watched { store, noted: noted.clone() };
-        let engine = Engine::new(identity, (*roster).clone(), store, Some(size), OsRng, now_ms);
+        let engine =
+            Engine::new(identity, (*roster).clone(), store, Some(size), OsRng, Now::read());
         let (engine, ended) = runtime::start(engine).expect("an engine");
         let started = Instant::now();
         let wire = listener.map(|(listener, tls)| {

@@ -9,7 +9,10 @@ use tutti_core::{
     body::{Body, Part, Place},
     store::{Reader as _, Store as _},
 };
-use tutti_node::engine::{Engine, Identity};
+use tutti_node::{
+    clock::Now,
+    engine::{Engine, Identity},
+};
 
 use crate::{
     Sizes,
@@ -139,14 +142,14 @@ pub(crate) fn records(sizes: &Sizes) -> Vec<Row> {
         let roster = (*federation.roster).clone();
         let mut start = Samples::default();
         let engine =
-            start.time(|| Engine::new(identity, roster, store, Some(size), OsRng, now_ms()));
+            start.time(|| Engine::new(identity, roster, store, Some(size), OsRng, Now::read()));
         (engine, start.median())
     };
     let (mut writer, _) = engine();
     let mut seed = 0;
     while seed < sizes.records {
         let group = (seed..seed + 64).map(send).collect();
-        for answer in writer.write(group, now_ms()) {
+        for answer in writer.write(group, Now::read()) {
             answer.expect("written");
         }
         seed += 64;

@@ -9,6 +9,7 @@ use rand_core::OsRng;
 use tutti_core::store::Reader as _;
 use tutti_node::{
     client::{Target as At, connect},
+    clock::Now,
     engine::{Engine, Identity, Order},
 };
 use tutti_proto::node::v1::{ListReferralsRequest, referrals_client::ReferralsClient};
@@ -117,11 +118,11 @@ fn fill(federation: &Federation, size: u64) {
         listen: String::new(),
     };
     let roster = (*federation.roster).clone();
-    let mut engine = Engine::new(identity, roster, store, Some(held), OsRng, now_ms());
+    let mut engine = Engine::new(identity, roster, store, Some(held), OsRng, Now::read());
     let mut seed = 0;
     while seed < size {
         let end = size.min(seed + 256);
-        for answer in engine.write((seed..end).map(send).collect(), now_ms()) {
+        for answer in engine.write((seed..end).map(send).collect(), Now::read()) {
             answer.expect("written");
         }
         seed = end;

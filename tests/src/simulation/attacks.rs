@@ -1,6 +1,6 @@
 //! Attacks 2, 4, 5 and 9 of the list, as simulations.
 
-use super::{Load, Plan, Simulation, TEN_YEARS_MS, Tampering, scenarios::number};
+use super::{Load, Network, Plan, Simulation, TEN_YEARS_MS, Tampering, scenarios::number};
 
 /// Two halves of a federation hear of each other through three carriers alone, who tamper.
 fn through_carriers(tampering: Tampering, seed: u64) {
@@ -68,17 +68,34 @@ fn replays_leave_the_state_unchanged() {
     println!("{times} replays, {} links closed", simulation.closed().len());
 }
 
-/// Attack 9: with clocks up to ten years off everything goes as it goes with right ones.
+/// Attack 9: with clocks up to ten years off, and set to another year again and again, also while
+/// links come up, everything goes as it goes with right ones, frame for frame.
 #[test]
 fn clocks_that_are_years_off_change_nothing() {
-    let run = |skew_ms| {
-        let mut simulation = Simulation::new(&Plan { skew_ms, ..Plan::new(8, 9) });
+    let run = |skew_ms, set: bool| {
+        let network = Network { cut_every_ms: 400, ..Network::default() };
+        let mut simulation = Simulation::new(&Plan { skew_ms, network, ..Plan::new(8, 9) });
         let mut load = Load::default();
-        simulation.run(2_000);
-        load.many(&mut simulation, 40, 300);
+        for turn in 0..1_600 {
+            let node = simulation.choose(8);
+            let other_ms = simulation.choose(2 * TEN_YEARS_MS as usize) as i64;
+            let skew_ms = match set {
+                true => other_ms - TEN_YEARS_MS as i64,
+                false => simulation.nodes()[node].skew_ms,
+            };
+            simulation.set_clock(node, skew_ms);
+            if turn > 100 && turn % 30 == 0 {
+                load.anything(&mut simulation);
+            }
+            simulation.run(10);
+        }
+        simulation.heal();
         simulation.settle(120_000);
+        assert!(simulation.closed().is_empty(), "{:?}", simulation.closed());
         let states: Vec<_> = simulation.nodes().iter().map(|node| node.meaning()).collect();
         (states, simulation.trace_hash())
     };
-    assert_eq!(run(0), run(TEN_YEARS_MS));
+    let right = run(0, false);
+    assert_eq!(right, run(TEN_YEARS_MS, false));
+    assert_eq!(right, run(TEN_YEARS_MS, true));
 }

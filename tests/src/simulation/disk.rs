@@ -240,6 +240,14 @@ impl Platter {
         Ok(())
     }
 
+    fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
+        self.store_mut().erase_body(key)?;
+        if self.conduct == Conduct::Honest {
+            self.truth.borrow_mut().erased(self.society, *key);
+        }
+        Ok(())
+    }
+
     fn put_head(&mut self, head: &SignedHead) -> Result<(), StoreError> {
         if self.conduct == Conduct::Honest {
             let mut truth = self.truth.borrow_mut();
@@ -323,7 +331,7 @@ impl Store for Disk {
         self.platter().write(|platter| platter.put_head(head), |_| ())
     }
     fn erase_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
-        self.platter().write(|platter| platter.store_mut().erase_body(key), |_| ())
+        self.platter().write(|platter| platter.erase_body(key), |_| ())
     }
     fn drop_body(&mut self, key: &BodyKey) -> Result<(), StoreError> {
         self.platter().write(|platter| platter.store_mut().drop_body(key), |_| ())

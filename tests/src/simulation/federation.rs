@@ -68,7 +68,7 @@ pub fn origin(society: Society) -> Origin {
 impl Federation {
     /// So many societies, of which the last `relays` are relays; the same numbers give the same
     /// keys.
-    pub fn new(members: usize, relays: usize) -> Self {
+    pub fn new(members: usize, relays: usize, retention_days: u32) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(members as u64);
         let (mut secrets, mut cards, mut roots) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (number, society) in (0..members).map(society).enumerate() {
@@ -81,7 +81,7 @@ impl Federation {
             roots.push(root);
             secrets.insert(society, own);
         }
-        Self { roster: found(&cards, &roots), secrets }
+        Self { roster: found(&cards, &roots, retention_days), secrets }
     }
 }
 
@@ -134,14 +134,9 @@ fn tls_pem(rng: &mut ChaCha20Rng) -> Zeroizing<String> {
 }
 
 /// Version 1 by as many as may found a federation; who is left joins by later versions.
-fn found(cards: &[Card], roots: &[NoteSecret]) -> Roster {
-    let protection = DataProtection {
-        emergency_hours: 24,
-        urgent_hours: 72,
-        normal_hours: 336,
-        // Clocks are up to twenty years apart.
-        retention_days: 36_500,
-    };
+fn found(cards: &[Card], roots: &[NoteSecret], retention_days: u32) -> Roster {
+    let protection =
+        DataProtection { emergency_hours: 24, urgent_hours: 72, normal_hours: 336, retention_days };
     let founders = cards.len().min(FOUNDERS_MAX);
     let mut draft =
         Draft::found(&cards[..founders], 1, "2036-01-01", protection).expect("a sound roster");

@@ -89,7 +89,7 @@ impl Simulation {
         assert!(bytes <= tutti_core::limits::FRAME_BYTES_MAX, "a frame is too large");
         if self.nodes[node].conduct == Conduct::Honest {
             let roster = &self.federation.roster;
-            self.truth.borrow().check_sent(self.nodes[node].society, &frame, roster);
+            self.truth.borrow_mut().check_sent(self.nodes[node].society, &frame, roster);
         }
         if !self.wires.contains_key(&(link / 2)) {
             return;

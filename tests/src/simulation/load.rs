@@ -9,6 +9,8 @@ use tutti_proto::v1;
 
 use super::{Conduct, Simulation, truth::Parties, writing::Job};
 
+const DAY_MS: u64 = 86_400_000;
+
 /// A referral that somebody works on.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
@@ -27,6 +29,8 @@ pub struct Load {
     content: v1::ReferralContent,
     version: v1::InformationVersion,
     written: u64,
+    /// The shortest and the longest time that some contents are to be kept, days.
+    pub keep_days: Option<(u64, u64)>,
     /// Referrals that are not closed yet, as far as is known.
     pub cases: Vec<Case>,
 }
@@ -42,7 +46,7 @@ impl Default for Load {
         let form: information::InformationForm =
             toml::from_str(information::example()).expect("the template is sound");
         let (_, version) = form.to_messages().expect("the template is sound");
-        Self { sent, content, version, written: 0, cases: Vec::new() }
+        Self { sent, content, version, written: 0, keep_days: None, cases: Vec::new() }
     }
 }
 
@@ -56,7 +60,19 @@ impl Load {
     pub fn send(&mut self, simulation: &mut Simulation, sender: usize, receiver: usize) {
         let key = self.key();
         let parties = [sender, receiver].map(|node| simulation.nodes[node].society);
-        let sent = v1::Sent { receiver: parties[1].to_string(), ..self.sent.clone() };
+        let mut sent = v1::Sent { receiver: parties[1].to_string(), ..self.sent.clone() };
+        if let Some((low, high)) = self.keep_days
+            && simulation.choose(3) > 0
+        {
+            // The day stands in a letter. Where the clock is past it, the node refuses, and
+            // somebody looks at the clock.
+            let days = low + simulation.choose((high - low) as usize) as u64;
+            let until_ms = (simulation.now_ms() / DAY_MS + days) * DAY_MS;
+            if simulation.nodes[sender].clock(simulation.now_ms()) >= until_ms {
+                simulation.set_clock(sender, 0);
+            }
+            sent.retain_until = until_ms / 1000;
+        }
         let mut content = self.content.clone();
         content.case_code = format!("{} {}", parties[0], self.written);
         let write = Write::Send { key, sent: Box::new(sent), content: Box::new(content) };

@@ -19,6 +19,7 @@ mod events;
 mod federation;
 #[cfg(test)]
 mod histories;
+mod keeping;
 mod links;
 mod load;
 #[cfg(test)]
@@ -78,6 +79,9 @@ pub struct Plan {
     pub odds: Odds,
     /// Clocks are off by up to so much, milliseconds.
     pub skew_ms: u64,
+    /// How long contents are kept that were sent without a day. Clocks are up to twenty years apart:
+    /// with less than that, some are erased before they have come.
+    pub retention_days: u32,
     /// Real stores below this folder; none for stores in memory.
     pub disks: Option<PathBuf>,
     /// Decides everything.
@@ -94,6 +98,7 @@ impl Plan {
             network: Network::default(),
             odds: Odds::default(),
             skew_ms: TEN_YEARS_MS,
+            retention_days: 36_500,
             disks: None,
             seed,
         }
@@ -146,8 +151,8 @@ const QUIET_MS: u64 = 12_000;
 impl Simulation {
     /// All machines are on.
     pub fn new(plan: &Plan) -> Self {
-        let federation = Federation::new(plan.members, plan.relays);
-        let truth = Rc::new(RefCell::new(Truth::starting(START_MS)));
+        let federation = Federation::new(plan.members, plan.relays, plan.retention_days);
+        let truth = Rc::new(RefCell::new(Truth::starting(START_MS, plan.retention_days)));
         let mut rng = ChaCha20Rng::seed_from_u64(plan.seed);
         let mut nodes = Vec::new();
         for number in 0..plan.members {

@@ -1,5 +1,6 @@
-//! One simulated machine: the engine as it runs in production, without threads, with a clock of its
-//! own and a simulated disk.
+//! One simulated machine: the engine as it runs in production, without threads, with two clocks of
+//! its own and a simulated disk. The steady clock begins with the process; the one on the wall is
+//! years off, and is set.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -14,6 +15,7 @@ use tutti_core::{
     store::Reader as _,
 };
 use tutti_node::{
+    clock::Now,
     engine::{Engine, Identity, Receipt, Refused, Write},
     peers::{Inbox, Outbox, PeerEvent},
 };
@@ -44,8 +46,10 @@ pub struct Node {
     engine: Option<Engine<Disk, ChaCha20Rng>>,
     inboxes: BTreeMap<u64, Inbox>,
     rng: ChaCha20Rng,
-    /// Its clock minus the true one, milliseconds.
+    /// Its wall clock minus the true one, milliseconds.
     pub(super) skew_ms: i64,
+    /// When its process began, by the true clock.
+    began_ms: u64,
     /// Counts of the runs that have ended.
     past: Tally,
     truth: Rc<RefCell<Truth>>,
@@ -74,19 +78,35 @@ impl Node {
             inboxes: BTreeMap::new(),
             rng: ChaCha20Rng::seed_from_u64(seed),
             skew_ms,
+            began_ms: 0,
             past: Tally::default(),
             truth,
         }
     }
 
-    /// Its own clock.
+    /// Its own clocks.
+    fn clocks(&self, now_ms: u64) -> Now {
+        let steady_ms = now_ms.saturating_sub(self.began_ms);
+        Now { steady_ms, wall_ms: now_ms.saturating_add_signed(self.skew_ms) }
+    }
+
+    /// Milliseconds since the Unix epoch, as it believes.
     pub(super) fn clock(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_add_signed(self.skew_ms)
+        self.clocks(now_ms).wall_ms
+    }
+
+    /// Its wall clock is set.
+    pub(super) fn set_clock(&mut self, skew_ms: i64, now_ms: u64) {
+        self.skew_ms = skew_ms;
+        self.truth.borrow_mut().keeping.clock(self.society, skew_ms, now_ms);
+        self.tick(now_ms);
     }
 
     /// A new process on the disk as it is.
     pub(super) fn start(&mut self, federation: &Federation, now_ms: u64) {
         let highwater = self.disk.platter().on();
+        self.began_ms = now_ms;
+        self.truth.borrow_mut().keeping.clock(self.society, self.skew_ms, now_ms);
         self.truth.borrow().check_start(self.society, &self.disk);
         let identity = self.identity(federation, self.clock(now_ms));
         let mut seed = [0; 32];
@@ -97,7 +117,7 @@ impl Node {
             self.disk.clone(),
             highwater,
             ChaCha20Rng::from_seed(seed),
-            self.clock(now_ms),
+            self.clocks(now_ms),
         ));
     }
 
@@ -114,8 +134,8 @@ impl Node {
         };
         let rng = ChaCha20Rng::from_seed([0; 32]);
         let roster = federation.roster.clone();
-        let now_ms = self.clock(now_ms);
-        Engine::new(self.identity(federation, now_ms), roster, store, highwater, rng, now_ms)
+        let now = self.clocks(now_ms);
+        Engine::new(self.identity(federation, now.wall_ms), roster, store, highwater, rng, now)
     }
 
     fn identity(&self, federation: &Federation, now_ms: u64) -> Identity {
@@ -150,7 +170,7 @@ impl Node {
     /// When it wants to be ticked, by the true clock.
     pub(super) fn next_timer(&self) -> Option<u64> {
         let at_ms = self.engine.as_ref()?.next_timer()?;
-        Some(at_ms.saturating_add_signed(-self.skew_ms))
+        Some(self.began_ms.saturating_add(at_ms))
     }
 
     pub(super) fn connected(&mut self, link: u64, society: Society, dialled: bool, now_ms: u64) {
@@ -172,16 +192,16 @@ impl Node {
     }
 
     fn peer(&mut self, event: PeerEvent, now_ms: u64) {
-        let clock_ms = self.clock(now_ms);
+        let now = self.clocks(now_ms);
         if let Some(engine) = &mut self.engine {
-            engine.peer(event, clock_ms);
+            engine.peer(event, now);
         }
     }
 
     pub(super) fn tick(&mut self, now_ms: u64) {
-        let clock_ms = self.clock(now_ms);
+        let now = self.clocks(now_ms);
         if let Some(engine) = &mut self.engine {
-            engine.tick(clock_ms);
+            engine.tick(now);
         }
     }
 
@@ -191,12 +211,12 @@ impl Node {
         group: Vec<Write>,
         now_ms: u64,
     ) -> Vec<Result<Receipt, Refused>> {
-        let clock_ms = self.clock(now_ms);
+        let now = self.clocks(now_ms);
         let Some(engine) = &mut self.engine else {
             return group.iter().map(|_| Err(Refused::Stopping)).collect();
         };
-        let answers = engine.write(group, clock_ms);
-        engine.tick(clock_ms);
+        let answers = engine.write(group, now);
+        engine.tick(now);
         answers
     }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use sha2::{Digest as _, Sha256};
 use tlog_tiles::Hash;
 use tutti_core::{
     batch::VerifiedBatch,
@@ -21,7 +22,7 @@ use tutti_core::{
 };
 use tutti_proto::v1::{self, frame::Frame as FrameKind};
 
-use super::{federation::origin, node::Conduct};
+use super::{federation::origin, keeping::Keeping, node::Conduct};
 
 /// One history of a log: its root at every size.
 #[derive(Debug, Clone)]
@@ -65,11 +66,14 @@ pub struct Truth {
     bodies: BTreeMap<(Origin, u64), Vec<BodyKey>>,
     parties: BTreeMap<(Origin, u64), Parties>,
     holders: BTreeMap<BodyKey, BTreeSet<Society>>,
+    /// Notes that were sent before and were sound: they stay so.
+    sound: BTreeSet<[u8; 32]>,
+    pub(super) keeping: Keeping,
 }
 
 impl Truth {
-    pub(super) fn starting(now_ms: u64) -> Self {
-        Self { now_ms, ..Self::default() }
+    pub(super) fn starting(now_ms: u64, retention_days: u32) -> Self {
+        Self { now_ms, keeping: Keeping::new(retention_days), ..Self::default() }
     }
 
     /// A batch has become durable at a node. An author continues its one history: no two entries
@@ -112,7 +116,10 @@ impl Truth {
                     let key = |(part, commitment): (&Part, Commitment)| {
                         Place::new(log, index, *part).key(&commitment.digest)
                     };
-                    let keys = Part::ALL.iter().zip(bodies).map(key).collect();
+                    let keys: Vec<BodyKey> = Part::ALL.iter().zip(bodies).map(key).collect();
+                    if let [_, content] = keys[..] {
+                        self.keeping.content(content, (log.clone(), index));
+                    }
                     self.bodies.insert((log.clone(), index), keys);
                 }
             }
@@ -195,13 +202,13 @@ impl Truth {
 
     /// A frame leaves an honest node: nothing in it that its author has not made durable, and no
     /// cosignature that its witness has not.
-    pub(super) fn check_sent(&self, who: Society, frame: &v1::Frame, roster: &Roster) {
+    pub(super) fn check_sent(&mut self, who: Society, frame: &v1::Frame, roster: &Roster) {
         match &frame.frame {
             Some(FrameKind::Heads(heads)) => {
-                heads.checkpoints.iter().for_each(|head| self.check_note(who, head));
+                heads.checkpoints.iter().for_each(|head| self.check_note_once(who, head));
             }
             Some(FrameKind::Batch(batch)) if !batch.entries.is_empty() => {
-                self.check_note(who, &batch.checkpoint);
+                self.check_note_once(who, &batch.checkpoint);
             }
             Some(FrameKind::Cosignatures(cosignatures)) => {
                 for head in &cosignatures.heads {
@@ -232,6 +239,15 @@ impl Truth {
         assert!(durable >= size || forked || liar, "{witness} cosigned {log} and forgot it");
     }
 
+    /// What was durable once is so for good, whoever says it and whenever.
+    fn check_note_once(&mut self, who: Society, note: &[u8]) {
+        let hash = Sha256::digest(note).into();
+        if !self.sound.contains(&hash) {
+            self.check_note(who, note);
+            self.sound.insert(hash);
+        }
+    }
+
     fn check_note(&self, who: Society, note: &[u8]) {
         let mut lines = note
             .split(|byte| *byte == b'\n')
@@ -260,6 +276,11 @@ impl Truth {
     /// A node holds a body.
     pub(super) fn holds(&mut self, who: Society, key: BodyKey) {
         self.holders.entry(key).or_default().insert(who);
+    }
+
+    /// An honest node has erased a body.
+    pub(super) fn erased(&mut self, who: Society, key: BodyKey) {
+        self.keeping.erased(who, key, self.now_ms);
     }
 
     /// No body was ever with anyone who may not have it, but for relays.
@@ -311,6 +332,11 @@ impl Truth {
     /// Entries of honest authors.
     pub fn entries(&self) -> usize {
         self.written.len()
+    }
+
+    /// Contents that honest nodes have erased, each counted at each holder.
+    pub fn erasures(&self) -> u64 {
+        self.keeping.count()
     }
 
     /// Cosignatures of honest witnesses.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use tutti_core::{
-    body::Part,
+    body::{BodyKey, Part},
     entry::Visibility,
     head::SignedHead,
     information::Share,
@@ -79,10 +79,9 @@ impl Simulation {
         }
     }
 
-    /// A node's clock jumps.
+    /// A node's wall clock is set.
     pub fn set_clock(&mut self, node: usize, skew_ms: i64) {
-        self.nodes[node].skew_ms = skew_ms;
-        self.nodes[node].tick(self.now_ms);
+        self.nodes[node].set_clock(skew_ms, self.now_ms);
         self.after(node);
     }
 
@@ -246,28 +245,69 @@ impl Simulation {
             }
         }
         let mut due = BTreeSet::new();
+        let rules = self.federation.roster.data_protection();
         for referral in engine.cases() {
-            let rules = self.federation.roster.data_protection();
-            let Some(erasure) = referral.erasure(0, rules) else { continue };
-            if !erasure.is_confirmed() {
+            // By somebody's word, on both sides; by the time, where the own clock says so.
+            let by_word = referral.erasure(0, rules);
+            if by_word.as_ref().is_some_and(|erasure| !erasure.is_confirmed()) {
                 return Err(format!("{who} waits for receipts of {}", referral.id));
             }
-            due.extend(erasure.entries.into_iter().map(|at| (at.origin, at.index)));
+            let by_time = referral.erasure(node.clock(self.now_ms), rules);
+            if by_time.as_ref().is_some_and(|erasure| !erasure.open(who).is_empty()) {
+                return Err(format!("{who} owes a receipt of {}", referral.id));
+            }
+            let entries = by_word.into_iter().chain(by_time).flat_map(|erasure| erasure.entries);
+            due.extend(entries.map(|at| (at.origin, at.index)));
         }
+        let over = |at| truth.keeping.is_over(who, at, self.now_ms);
         for (at, part, key) in truth.bodies_for(who) {
             let gone = part == Part::Content && due.contains(at);
             match store.body_state(key) {
                 BodyState::Present if gone => {
                     return Err(format!("{who} keeps the content {at:?}"));
                 }
-                BodyState::Absent if !gone => return Err(format!("{who} lacks a {part:?} {at:?}")),
-                BodyState::Erased if !gone => return Err(format!("{who} erased {part:?} {at:?}")),
+                // Its author's clock may have been past its time before it had come.
+                BodyState::Absent if !gone && !self.has_erased(at.0.society(), key) => {
+                    return Err(format!("{who} lacks a {part:?} {at:?}"));
+                }
+                BodyState::Present if part == Part::Content && over(at) => {
+                    return Err(format!("{who} keeps the content {at:?} beyond its time"));
+                }
+                // That a content was erased in its time is checked for each erasure.
+                BodyState::Erased if part == Part::Record => {
+                    return Err(format!("{who} erased the record {at:?}"));
+                }
                 BodyState::Present | BodyState::Absent | BodyState::Erased => {}
             }
         }
         match engine.bodies_wanted() {
             0 => Ok(()),
             wanted => Err(format!("{who} waits for {wanted} bodies")),
+        }
+    }
+
+    fn has_erased(&self, society: Society, key: &BodyKey) -> bool {
+        let node = self.nodes.iter().find(|node| node.society == society);
+        node.is_some_and(|node| node.store().body_state(key) == BodyState::Erased)
+    }
+
+    /// No content is held by anybody, and each side of each referral has the other's receipts.
+    ///
+    /// # Panics
+    /// Where it is not so.
+    pub fn check_all_is_erased(&self) {
+        let (truth, rules) = (self.truth.borrow(), self.federation.roster.data_protection());
+        for node in &self.nodes {
+            let who = node.society;
+            for (at, part, key) in truth.bodies_for(who) {
+                let present = node.store().body_state(key) == BodyState::Present;
+                assert!(part == Part::Record || !present, "{who} keeps the content {at:?}");
+            }
+            for referral in node.engine().into_iter().flat_map(|own| own.cases()) {
+                let erasure = referral.erasure(node.clock(self.now_ms), rules);
+                let erasure = erasure.expect("its time is over");
+                assert!(erasure.is_confirmed(), "{who}: {} lacks receipts", referral.id);
+            }
         }
     }
 
@@ -346,6 +386,7 @@ impl Simulation {
     /// Where it is not so.
     pub fn check_views(&self) {
         self.truth.borrow().check_bodies();
+        self.truth.borrow_mut().keeping.check_erased();
         let engines: Vec<_> = self
             .nodes
             .iter()

@@ -16,8 +16,11 @@ impl Simulation {
     pub(super) fn write(&mut self, node: usize, jobs: Vec<Job>) -> Vec<Option<Receipt>> {
         self.busy_ms = self.now_ms;
         let writes = jobs.iter().map(|job| job.write.clone()).collect();
-        let answers = self.nodes[node].write(writes, self.now_ms);
         let society = self.nodes[node].society;
+        for job in &jobs {
+            self.truth.borrow_mut().keeping.asked(&super::origin(society), &job.write);
+        }
+        let answers = self.nodes[node].write(writes, self.now_ms);
         let mut receipts = Vec::new();
         for (job, answer) in jobs.into_iter().zip(answers) {
             receipts.push(match answer {
@@ -27,6 +30,7 @@ impl Simulation {
                     }
                     if self.nodes[node].conduct == Conduct::Honest {
                         let mut truth = self.truth.borrow_mut();
+                        truth.keeping.written(&job.write, &receipt);
                         truth.acknowledged(society, receipt.index, job.parties);
                     }
                     Some(receipt)

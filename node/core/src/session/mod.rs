@@ -5,8 +5,8 @@
 //! Invariants: nothing is sent or cosigned that the store does not hold; a log is only ever
 //! extended by a [`VerifiedBatch`]; a frozen log is neither extended nor cosigned; nothing that a
 //! peer claims is allocated for, and what it says of its own state ends with its link; the same
-//! inputs with the same random numbers give the same effects. It knows no clock: `now_ms` may jump
-//! in either direction and only moves timers.
+//! inputs with the same random numbers give the same effects. It knows no clock: `now_ms` is the
+//! caller's steady one, and where that jumps all the same it only moves timers.
 //!
 //! Source: `docs/protocol.md`, "The session"; C2SP tlog-witness for cosigning.
 
@@ -146,7 +146,7 @@ impl Exchange {
         }
     }
 
-    /// Takes one input. `now_ms` is by any clock that mostly goes forward.
+    /// Takes one input. `now_ms` is by a clock that nobody sets, from any beginning.
     pub fn handle(
         &mut self,
         input: Input,

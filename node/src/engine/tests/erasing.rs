@@ -193,7 +193,7 @@ fn what_never_came_is_wanted_no_more_and_never_taken() {
     assert_eq!(ph.bodies_wanted(), 0);
     let effect = tutti_core::session::Effect::Body { want: content[0].clone(), body };
     ph.run(effect, NOW_MS);
-    assert_eq!(ph.store.body_state(&key), BodyState::Absent);
+    assert_eq!(ph.store.body_state(&key), BodyState::Erased, "marked, though it never came");
     assert_eq!(shown(&ph, id).content_state(), api::BodyState::Erased);
     ph.tick(NOW_MS);
     assert_eq!(confirmed(&shown(&ph, id)), [("sg", false), ("ph", true)]);
@@ -249,4 +249,24 @@ fn contents_go_when_their_time_has_passed() {
     assert_eq!(confirmed(&referral), [("sg", false), ("ph", true)]);
     assert_eq!(ph.store.body_state(&content(&ph, "sg", 0)), BodyState::Erased);
     assert!(referral.content.is_none());
+}
+
+/// Its receipt says that the content is not here, and so it stays.
+#[test]
+fn a_clock_that_was_ahead_has_nothing_fetched_when_it_is_right_again() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    let key = content(&sg, "sg", 0);
+    pass_entries(&sg, &mut ph);
+    let record = wants(&mut ph).into_iter().find(|want| want.part == Part::Record).unwrap();
+    pass_body(&sg, &mut ph, &record);
+    let end = shown(&ph, id).retained_until_ms;
+    assert_eq!(ph.bodies_wanted(), 1);
+    ph.tick(end + 60_000);
+    ph.tick(end + 62_000);
+    let ph = restarted(&federation, &ph, "ph");
+    assert_eq!(ph.bodies_wanted(), 0);
+    assert_eq!(ph.store.body_state(&key), BodyState::Erased);
+    assert_eq!(ph.store.tree(&origin("ph")).size(), 1, "the receipt");
 }
