@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "tutti/v1/local.proto",
         "tutti/node/v1/node.proto",
         "tutti/node/v1/people.proto",
+        "tutti/node/v1/attachments.proto",
     ];
     println!("cargo:rerun-if-changed={}", root.display());
     let descriptors = protox::compile(files.map(|file| root.join(file)), [&root])?;

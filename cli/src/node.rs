@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use tonic::Status;
 use tutti_node::client::{self, ConnectError, Connection, Target};
 use tutti_proto::node::v1::{
-    access_client::AccessClient, approvals_client::ApprovalsClient, drafts_client::DraftsClient,
+    access_client::AccessClient, approvals_client::ApprovalsClient,
+    attachments_client::AttachmentsClient, drafts_client::DraftsClient,
     information_client::InformationClient, log_client::LogClient, login_client::LoginClient,
     node_client::NodeClient, people_client::PeopleClient, referrals_client::ReferralsClient,
 };
@@ -205,6 +206,10 @@ impl Node {
 
     pub(crate) fn approvals(&self) -> ApprovalsClient<Connection> {
         ApprovalsClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    pub(crate) fn attachments(&self) -> AttachmentsClient<Connection> {
+        AttachmentsClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     pub(crate) fn drafts(&self) -> DraftsClient<Connection> {

@@ -80,7 +80,7 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
                information list, information publish, information retract, information revise, \
                information show, information take-back, information template, information \
                translate, init, log export, log prove, log show, login, logout, peers, proof verify, referral accept, \
-               referral acknowledge, referral assign, referral cancel, referral close, referral \
+               referral acknowledge, referral assign, referral attach, referral attachments, referral cancel, referral close, referral \
                correct, referral decline, referral deliver, referral draft ask-approval, referral draft delete, referral \
                draft edit, referral draft list, referral draft new, referral draft send, \
                referral draft show, referral entered-in-error, referral expire, referral \
@@ -88,7 +88,7 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
                handover propose, referral list, referral missed, referral onward, referral \
                pause, referral print, referral provide-information, referral renew-consent, \
                referral reopen, referral request-erasure, referral request-information, \
-               referral resume, referral schedule, referral send, referral show, referral \
+               referral resume, referral save, referral schedule, referral send, referral show, referral \
                start, referral template, referral withdraw, referral withdraw-consent, repair, roster \
                found, roster install, roster show, roster sign, serve, status, token list, \
                token new, token revoke, user add, user list, user off, user on, user reset, \

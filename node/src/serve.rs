@@ -5,6 +5,8 @@
 //! queued and closes the store.
 
 #[cfg(test)]
+mod attachment_tests;
+#[cfg(test)]
 mod people_tests;
 mod start;
 mod stopped;

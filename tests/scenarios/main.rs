@@ -5,10 +5,12 @@
 
 mod canary;
 mod damage;
+mod files;
 mod full_disk;
 mod harness;
 mod hostile;
 mod kills;
+mod link;
 mod reach;
 mod story;
 mod turned;

@@ -4,6 +4,7 @@
 //! core's code lists, times RFC 3339 in UTC, hashes hexadecimal, and what is not known is `null` or
 //! an empty list. Text by others is as it was written: JSON escapes it.
 
+mod attachments;
 mod information;
 mod log;
 mod node;
@@ -13,6 +14,7 @@ mod trust;
 
 use serde::Serialize;
 
+pub(crate) use attachments::{Added, Attachments, Saved};
 pub(crate) use information::{Groups, Share, Shares};
 pub(crate) use log::{LogEntry, Proven};
 pub(crate) use node::{Change, Peers, Repaired, Status};

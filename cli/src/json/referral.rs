@@ -4,7 +4,7 @@ use serde::Serialize;
 use tutti_core::referral::form::ReferralForm;
 use tutti_proto::node::v1 as api;
 
-use super::given;
+use super::{attachments::Attachment, given};
 use crate::{names, time::rfc3339};
 
 /// What a write gives back with `--json`.
@@ -47,6 +47,7 @@ pub(crate) struct Referral {
     delivery: Option<&'static str>,
     assigned_to: Option<String>,
     overridden: Option<Overridden>,
+    attachments: Vec<Attachment>,
     events: Vec<Event>,
 }
 
@@ -157,6 +158,7 @@ impl From<&api::Referral> for Referral {
                 approver: given(&overridden.approver),
                 by_two: overridden.by_two,
             }),
+            attachments: referral.attachments.iter().map(Attachment::from).collect(),
             events: referral.events.iter().map(Event::from).collect(),
         }
     }

@@ -2,10 +2,13 @@
 
 mod advance;
 mod assign;
+mod attach;
+mod attachments;
 pub(crate) mod draft;
 mod list;
 mod onward;
 mod print;
+mod save;
 mod send;
 mod show;
 mod steps;
@@ -35,6 +38,9 @@ pub(crate) enum Referral {
     List(list::List),
     Show(show::Show),
     Print(print::Print),
+    Attach(attach::Attach),
+    Attachments(attachments::Attachments),
+    Save(save::Save),
     Assign(assign::Assign),
     #[command(subcommand)]
     Draft(draft::Draft),
@@ -75,6 +81,9 @@ impl Referral {
             Self::List(list) => node::block_on(list.run()),
             Self::Show(show) => node::block_on(show.run()),
             Self::Print(print) => node::block_on(print.run()),
+            Self::Attach(attach) => node::block_on(attach.run()),
+            Self::Attachments(list) => node::block_on(list.run()),
+            Self::Save(save) => node::block_on(save.run()),
             Self::Assign(assign) => node::block_on(assign.run()),
             Self::Draft(draft) => node::block_on(draft.run()),
             Self::Acknowledge(step) => step.run(),

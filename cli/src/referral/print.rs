@@ -5,7 +5,9 @@ use std::{io::IsTerminal as _, path::PathBuf};
 use clap::{Args, ValueEnum};
 use tutti_core::referral::copy::{self, Copy, Erased, Language};
 use tutti_node::paper::{self, Fonts};
-use tutti_proto::node::v1::{GetReferralRequest, PeersRequest, StatusRequest};
+use tutti_proto::node::v1::{
+    Attachment, BodyState, GetReferralRequest, PeersRequest, StatusRequest,
+};
 
 use super::IdArg;
 use crate::{
@@ -85,9 +87,14 @@ impl Print {
                 .unwrap_or_else(|| code.to_uppercase())
         };
         let with_note = referral.events.iter().filter(|event| !event.note.is_empty());
-        let notes: Vec<(String, u64, String)> = with_note
+        let mut notes: Vec<(String, u64, String)> = with_note
             .map(|event| (name(&event.society), event.recorded_at_ms / 1000, event.note.clone()))
             .collect();
+        let kept = |file: &&Attachment| file.state() != BodyState::Erased;
+        notes.extend(referral.attachments.iter().filter(kept).map(|file| {
+            let what = format!("A file went along: {}.", file.kind.replace('_', " "));
+            (name(&file.society), file.recorded_at_ms / 1000, what)
+        }));
         let onward: Vec<String> = referral
             .events
             .iter()

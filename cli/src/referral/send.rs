@@ -9,7 +9,10 @@ use tutti_core::{
 };
 use tutti_proto::node::v1::SendReferralRequest;
 
-use super::{short, show_receipt};
+use super::{
+    attach::{self, KindAndFile, kind_and_file},
+    short, show_receipt,
+};
 use crate::{
     failure::{Exit, Outcome},
     files, form as read,
@@ -44,6 +47,9 @@ pub(crate) struct Send {
     /// The form (TOML as `template` shows it, or the same in JSON); - reads standard input.
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
+    /// A file that goes with it, and what it is: medical_letter=letter.pdf. May be given several times.
+    #[arg(long, value_name = "KIND=FILE", value_parser = kind_and_file)]
+    attach: Vec<KindAndFile>,
     #[command(flatten)]
     node: NodeArgs,
     #[command(flatten)]
@@ -56,6 +62,7 @@ pub(crate) struct Send {
 impl Send {
     pub(super) async fn run(self) -> Outcome {
         let key = self.key.key();
+        let along = attach::look(&self.attach)?;
         let text = files::read_text(&self.file, read::FORM_BYTES_MAX)?;
         let mut read = read::parse::<ReferralForm>(&self.file, &text)?;
         if let Some(society) = self.to {
@@ -71,11 +78,15 @@ impl Send {
             draft: String::new(),
         };
         let receipt = key.write(node.referrals().send(request)).await?;
+        let added = attach::add_all(&node, &receipt.id, along, &self.node.again()).await?;
         let id = short(&receipt.id);
         let mut show = vec![text::program(), "referral".into(), "show".into(), id.to_owned()];
         show.extend(self.node.again().iter().map(|word| text::shell(word)));
         let done = format!("Referral {id} is sent to {}.", text::line(&receiver));
         show_receipt(&done, &receipt, &show.join(" "), self.json);
+        if !self.json {
+            added.iter().for_each(|file| say(format!("  {}", file.goes_along())));
+        }
         if !self.json && self.file.as_os_str() != "-" {
             say(format!("  delete {} now: the node keeps the case, sealed", self.file.display()));
         }

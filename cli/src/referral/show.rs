@@ -58,6 +58,9 @@ fn describe(referral: &Referral, with_content: bool) -> String {
     let mut parts = vec![heading(referral)];
     parts.extend(referral.overridden.as_ref().map(overridden));
     parts.extend([record(referral), story(referral)]);
+    if !referral.attachments.is_empty() {
+        parts.push(super::attachments::files(&referral.attachments));
+    }
     parts.extend(referral.erasure.as_ref().map(erasure));
     parts.extend(notes(referral));
     parts.push(match (&referral.content, with_content, referral.content_state()) {

@@ -6,7 +6,7 @@ pub const ENTRY_BYTES_MAX: usize = 512;
 /// Routing tags in one entry.
 pub const TAGS_MAX: usize = 8;
 
-/// One stored body (sealed record or content), bytes. Attachments travel apart.
+/// One stored body (sealed record or content), bytes. A file is cut into parts that fit.
 pub const BODY_BYTES_MAX: u64 = 1024 * 1024;
 
 /// One signed note (roster), bytes: what the Go tools and `signed_note` read too. A roster member
@@ -54,6 +54,16 @@ pub const NAME_CHARS_MAX: usize = 100;
 /// Events of one author that are kept of one referral or information share. A long case has some
 /// twenty.
 pub const REFERRAL_EVENTS_MAX: usize = 64;
+
+/// One file that goes with a case, bytes.
+pub const ATTACHMENT_BYTES_MAX: u64 = 25 * 1024 * 1024;
+
+/// Parts of one such file: what the largest is cut into.
+pub const ATTACHMENT_PARTS_MAX: u32 = 26;
+
+/// Parts of files of one author that are kept of one referral: four of the largest, or a hundred
+/// photos.
+pub const REFERRAL_PARTS_MAX: usize = 128;
 
 /// One short free text (a name, a place, a contact), characters.
 pub const LINE_CHARS_MAX: usize = 200;
@@ -106,8 +116,16 @@ pub const RECEIPTS_MAX: usize = 4096;
 /// One small note of a holder's own, bytes: eight receipts and what belongs to them.
 pub const NOTE_VALUE_BYTES_MAX: usize = 512;
 
-/// Chunks of one body that may be asked for and not yet there.
-pub const CHUNKS_AHEAD: u64 = 4;
+/// Bodies of more than one chunk that are pulled at one time over one link.
+pub const BULK_PER_LINK: usize = 4;
+
+/// Bytes of such bodies that are pulled at one time, over all links: what their buffers take, and one
+/// body more.
+pub const BULK_BYTES_MAX: u64 = 4 * BODY_BYTES_MAX;
+
+/// Chunks of such bodies that may be asked for over one link and not yet there: 384 KiB, so that a link
+/// with half the world between its ends carries more than a megabyte a second of them.
+pub const BULK_CHUNKS_PER_LINK: usize = 8;
 
 /// Of a pseudonym in a record, bytes: what is longer is not kept in memory.
 pub const ACTOR_BYTES_MAX: usize = 64;

@@ -35,7 +35,7 @@ impl Logs {
 #[derive(Debug, Clone, Copy)]
 struct Place {
     log: u32,
-    class: bool,
+    class: u8,
     index: u64,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Places(Vec<Place>);
 impl Places {
     /// Takes a place. Of one author and one class there are at most `max`, the first ones in its log.
     /// Says whether anything changed.
-    pub(crate) fn take(&mut self, logs: &mut Logs, at: &EventRef, class: bool, max: usize) -> bool {
+    pub(crate) fn take(&mut self, logs: &mut Logs, at: &EventRef, class: u8, max: usize) -> bool {
         let log = logs.number(&at.origin);
         let Err(before) = self.find(logs, at) else { return false };
         self.0.reserve_exact(1);
@@ -103,11 +103,11 @@ mod tests {
     fn the_first_ones_of_each_author_are_kept_in_any_order_of_arrival() {
         let (mut one, mut other) = (Places::default(), Places::default());
         let (mut logs, mut others) = (Logs::default(), Logs::default());
-        let mut offered: Vec<(EventRef, bool)> = Vec::new();
+        let mut offered: Vec<(EventRef, u8)> = Vec::new();
         for index in 0..6 {
-            offered.push((at("m.example.org/ph/1", index), index % 2 == 0));
-            offered.push((at("m.example.org/ph/2", index), true));
-            offered.push((at("m.example.org/sg/1", index), false));
+            offered.push((at("m.example.org/ph/1", index), u8::from(index % 2 == 0)));
+            offered.push((at("m.example.org/ph/2", index), 1));
+            offered.push((at("m.example.org/sg/1", index), 0));
         }
         for (at, class) in &offered {
             one.take(&mut logs, at, *class, 4);
@@ -122,7 +122,7 @@ mod tests {
         };
         assert_eq!((of("ph"), of("sg")), (4 + 3, 4));
         let first = at("m.example.org/ph/1", 0);
-        assert!(!one.take(&mut logs, &first, true, 4), "the same again is no news");
+        assert!(!one.take(&mut logs, &first, 1, 4), "the same again is no news");
         assert!(one.holds(&logs, &first) && one.forget(&logs, &first));
         assert!(!one.holds(&logs, &first) && !one.forget(&logs, &first));
     }

@@ -159,7 +159,8 @@ fn lists(record: &v1::Record) -> Vec<usize> {
                 | R::HandoverDeclined(_)
                 | R::ConsentWithdrawn(_)
                 | R::EnteredInError(_)
-                | R::ErasureRequested(_),
+                | R::ErasureRequested(_)
+                | R::Attached(_),
             )
             | None => {}
         },

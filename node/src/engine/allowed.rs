@@ -136,14 +136,23 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
                 self.check(actor, action_on_share(command.kind()))
             }
-            Write::Advance { id, command, .. } => {
-                let brief = self.seen_in(group, actor, id)?;
-                let action = action_of(command.kind());
-                match self.may_with(actor, (id, &brief), action) {
-                    Verdict::Allow => Ok(()),
-                    Verdict::BreakGlass | Verdict::Deny => Err(not_allowed(action)),
-                }
-            }
+            Write::Advance { id, command, .. } => self.check_step(actor, id, command.kind(), group),
+            Write::Attach { id, .. } => self.check_step(actor, id, Kind::Attached, group),
+        }
+    }
+
+    fn check_step(
+        &self,
+        actor: &Actor,
+        id: &ReferralId,
+        kind: Kind,
+        group: &Group,
+    ) -> Result<(), Refused> {
+        let brief = self.seen_in(group, actor, id)?;
+        let action = action_of(kind);
+        match self.may_with(actor, (id, &brief), action) {
+            Verdict::Allow => Ok(()),
+            Verdict::BreakGlass | Verdict::Deny => Err(not_allowed(action)),
         }
     }
 }
@@ -191,7 +200,8 @@ fn action_of(kind: Kind) -> Action {
         | Kind::ConsentRenewed
         | Kind::Corrected
         | Kind::StepEnteredInError
-        | Kind::Erased => Action::Act,
+        | Kind::Erased
+        | Kind::Attached => Action::Act,
     }
 }
 

@@ -230,7 +230,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             | Write::Inform { command: Command::Revise(_) | Command::Translate(_), .. } => {
                 self.review.then_some(Of::Information)
             }
-            Write::Inform { .. } | Write::Advance { .. } => None,
+            Write::Inform { .. } | Write::Advance { .. } | Write::Attach { .. } => None,
         }
     }
 

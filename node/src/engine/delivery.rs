@@ -315,6 +315,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
+    /// Whether all that an entry of ours is addressed to have said that they have its bodies.
+    pub(super) fn has_arrived(&self, at: &EventRef) -> bool {
+        at.origin == self.identity.origin
+            && !self.deliveries.out.contains_key(&at.index)
+            && self.deliveries.received.contains_key(&at.index)
+    }
+
     /// How far an event of ours has come; `None` for others'. `outcomes` are those of its referral.
     pub(super) fn delivery(&self, at: &EventRef, outcomes: &[Outcome]) -> Option<Delivery> {
         if at.origin != self.identity.origin {

@@ -73,6 +73,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// As time passes: contents whose time is over, and receipts that are owed.
     pub(super) fn go_on_erasing(&mut self, now_ms: u64) {
         self.carry_stops(now_ms);
+        self.discard_old_uploads(now_ms);
         let steady_ms = self.now.steady_ms;
         if steady_ms >= self.erasing.look_at_ms {
             self.look_for_erasures(false, now_ms);
@@ -158,6 +159,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some((erasure, entries)) = self.due(&referral, at_ms) else { return };
         let own = self.identity.society;
         let owed = !erasure.open(own).is_empty() || self.has_news(&referral, &erasure, now_ms);
+        self.discard_uploads_of(id);
         if self.erase_entries(id, &entries, now_ms) && owed {
             self.erasing.owed.insert(*id);
         }

@@ -7,6 +7,8 @@
 
 mod allowed;
 mod approvals;
+mod attaching;
+mod attachments;
 mod carrying;
 mod cases;
 mod commit;
@@ -49,6 +51,7 @@ use tutti_core::{
 use tutti_proto::node::v1 as api;
 use zeroize::Zeroizing;
 
+pub(crate) use attachments::parse_attachment;
 pub use exchange::PeerStatus;
 pub use fence::Mode;
 pub use refused::Refused;

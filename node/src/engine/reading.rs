@@ -41,9 +41,23 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             "print" => "print",
             _ => return Err(Refused::Invalid("purpose is neither content nor print".into())),
         };
+        self.gate_reading(actor, id, reason, what, now_ms)?;
+        let hidden = || Refused::from(referral::Refusal::NotFound);
+        let referral = self.case(&id).ok_or_else(hidden)?;
+        self.referral_message(&referral, true, now_ms)
+    }
+
+    /// Whether somebody may read a case, where not by right then for a reason; what is recorded of it.
+    pub(super) fn gate<'a>(
+        &self,
+        actor: &Actor,
+        id: ReferralId,
+        reason: &'a str,
+    ) -> Result<&'a str, Refused> {
+        let reason = reason.trim();
         let hidden = || Refused::from(referral::Refusal::NotFound);
         let brief = self.referrals.get(&id).ok_or_else(hidden)?;
-        let reason = match self.may_with(actor, (&id, brief), Action::Open) {
+        Ok(match self.may_with(actor, (&id, brief), Action::Open) {
             Verdict::Allow => "",
             Verdict::BreakGlass if !reason.is_empty() => {
                 if !REASON.contains(&reason.chars().count()) {
@@ -65,10 +79,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 ));
             }
             Verdict::Deny => return Err(not_allowed(Action::Open)),
-        };
-        self.record_reading(actor, id, what, reason, now_ms)?;
-        let referral = self.case(&id).ok_or_else(hidden)?;
-        self.referral_message(&referral, true, now_ms)
+        })
+    }
+
+    /// The same, and the reading is recorded, on the disk, when it returns.
+    pub(super) fn gate_reading(
+        &mut self,
+        actor: &Actor,
+        id: ReferralId,
+        reason: &str,
+        what: &str,
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        let reason = self.gate(actor, id, reason)?;
+        self.record_reading(actor, id, what, reason, now_ms)
     }
 
     /// Records that a case is about to be opened for somebody, and tells of the alerts that this

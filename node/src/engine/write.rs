@@ -50,6 +50,17 @@ pub enum Write {
         /// Free text for the other side, or nothing.
         note: String,
     },
+    /// Add one part of a file to a referral.
+    Attach {
+        /// The event's id, which follows from the file and the part.
+        key: [u8; 16],
+        /// Which referral.
+        id: ReferralId,
+        /// Which part of which file.
+        attached: v1::Attached,
+        /// Its bytes.
+        part: Box<v1::AttachmentPart>,
+    },
     /// Pass a case on: refer the person to a third society, and say so in the first referral. Both
     /// are written, or nothing is.
     PassOn {
@@ -98,6 +109,7 @@ impl Write {
             Self::Send { key, .. }
             | Self::Advance { key, .. }
             | Self::PassOn { key, .. }
+            | Self::Attach { key, .. }
             | Self::Publish { key, .. }
             | Self::Inform { key, .. } => *key,
         }
@@ -128,6 +140,10 @@ impl Write {
             (Self::Advance { id, command, .. }, Event::Referral(event)) => {
                 referral(event, id, command.kind())
             }
+            (Self::Attach { id, attached, .. }, Event::Referral(event)) => {
+                event.referral_id == id.as_bytes()
+                    && event.transition.as_ref() == Some(&Transition::Attached(attached.clone()))
+            }
             (Self::Publish { .. }, Event::Information(event)) => {
                 information::Kind::of(event) == Some(information::Kind::Published)
             }
@@ -135,7 +151,10 @@ impl Write {
                 share(event, id, command.kind())
             }
             (
-                Self::Send { .. } | Self::Advance { .. } | Self::PassOn { .. },
+                Self::Send { .. }
+                | Self::Advance { .. }
+                | Self::PassOn { .. }
+                | Self::Attach { .. },
                 Event::Information(_),
             )
             | (Self::Publish { .. } | Self::Inform { .. }, Event::Referral(_)) => false,

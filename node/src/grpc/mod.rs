@@ -5,6 +5,7 @@
 //! and a size, every stream a bounded queue.
 
 mod admit;
+mod attachments;
 mod decode;
 mod information;
 mod local;

@@ -8,12 +8,13 @@ use tonic::{
 };
 use tonic_health::server::HealthReporter;
 use tutti_proto::node::v1::{
-    access_server::AccessServer, approvals_server::ApprovalsServer, drafts_server::DraftsServer,
+    access_server::AccessServer, approvals_server::ApprovalsServer,
+    attachments_server::AttachmentsServer, drafts_server::DraftsServer,
     information_server::InformationServer, log_server::LogServer, login_server::LoginServer,
     node_server::NodeServer, people_server::PeopleServer, referrals_server::ReferralsServer,
 };
 
-use super::{Context, admit::Admit, information, log, node, people, referrals};
+use super::{Context, admit::Admit, attachments, information, log, node, people, referrals};
 
 /// A request: at most a body, which is 1 MiB, and its record.
 const REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -45,6 +46,7 @@ impl Services {
             };
         }
         let referrals = limited!(ReferralsServer, referrals::Service(context.clone()));
+        let attachments = limited!(AttachmentsServer, attachments::Service::new(context.clone()));
         let information = limited!(InformationServer, information::Service(context.clone()));
         let log = limited!(LogServer, log::Service(context.clone()));
         let node = limited!(NodeServer, node::Service(context.clone()));
@@ -62,6 +64,7 @@ impl Services {
         }
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<ReferralsServer<referrals::Service>>().await;
+        health.set_serving::<AttachmentsServer<attachments::Service>>().await;
         health.set_serving::<InformationServer<information::Service>>().await;
         health.set_serving::<LogServer<log::Service>>().await;
         health.set_serving::<NodeServer<node::Service>>().await;
@@ -71,6 +74,7 @@ impl Services {
         health.set_serving::<ApprovalsServer<people::Service>>().await;
         health.set_serving::<LoginServer<people::LoginService>>().await;
         let routes = Routes::new(admitted!(referrals))
+            .add_service(admitted!(attachments))
             .add_service(admitted!(information))
             .add_service(admitted!(log))
             .add_service(admitted!(node))
@@ -98,8 +102,9 @@ impl Services {
     }
 }
 
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "tutti.node.v1.Referrals",
+    "tutti.node.v1.Attachments",
     "tutti.node.v1.Information",
     "tutti.node.v1.Log",
     "tutti.node.v1.Node",

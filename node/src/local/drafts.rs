@@ -213,7 +213,7 @@ impl Local {
 }
 
 /// Overwrites, syncs, removes.
-fn erase(path: &Path) -> io::Result<()> {
+pub(super) fn erase(path: &Path) -> io::Result<()> {
     if path.exists() {
         let file = disk::open(path, true)?;
         disk::write_zeros(&file, 0, file.metadata()?.len())?;

@@ -19,6 +19,7 @@ mod people;
 mod state;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -37,6 +38,7 @@ pub use found::{OPERATOR_TOKEN, ResetError, found, reset};
 pub use gate::{Admitted, Gate};
 pub use people::{Credential, LoginStep, PeopleError};
 pub use state::{Account, Shown, Token};
+pub use uploads::{UPLOAD_KEEP_MS, Upload};
 
 use crate::{keyring::KeyringError, store::DiskError};
 
@@ -49,7 +51,9 @@ pub struct Local {
     guesses: password::Guesses,
     /// By account: when it opened which case, of the last hour.
     recent: BTreeMap<String, VecDeque<(u64, ReferralId)>>,
-    /// Where drafts lie; `None`: in memory.
+    /// Files on their way into a referral.
+    uploads: uploads::Uploads,
+    /// Where drafts and uploads lie; `None`: in memory.
     dir: Option<PathBuf>,
     kept: BTreeMap<String, Vec<u8>>,
     /// Active accounts by pseudonym.
@@ -66,6 +70,7 @@ impl Local {
             gate: Gate::default(),
             guesses: password::Guesses::default(),
             recent: BTreeMap::new(),
+            uploads: uploads::Uploads::new(),
             dir: None,
             kept: BTreeMap::new(),
             here: BTreeMap::new(),
@@ -93,6 +98,7 @@ impl Local {
             gate: Gate::default(),
             guesses: password::Guesses::default(),
             recent: BTreeMap::new(),
+            uploads: uploads::Uploads::new(),
             dir: Some(place),
             kept: BTreeMap::new(),
             here: BTreeMap::new(),
@@ -101,6 +107,7 @@ impl Local {
             local.state.apply(entry, |id| local.keys.pseudonym(id));
         }
         local.clear_drafts()?;
+        local.find_uploads()?;
         local.let_in();
         Ok((local, notice.into_iter().collect()))
     }

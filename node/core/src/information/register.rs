@@ -109,7 +109,7 @@ impl Register {
     /// Takes the place of an event. Gives the share that it names, and whether that is news: then it
     /// is to be told anew and [settled](Self::settle).
     pub fn take(&mut self, event: &Event) -> Option<(InformationId, bool)> {
-        let (logs, class) = (&mut self.logs, ends(event));
+        let (logs, class) = (&mut self.logs, u8::from(ends(event)));
         let Some(id) = event.information_id() else {
             self.unfiled.take(logs, &event.at, class, PLACES_MAX);
             return None;

@@ -15,7 +15,11 @@ use super::{
     Case, Event, EventRef, Kind, Outcome, ReferralId, Side, State, Why,
     evolve::{Events, Stop, evolve},
 };
-use crate::{limits::REFERRAL_EVENTS_MAX, roster::DataProtection, society::Society};
+use crate::{
+    limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX},
+    roster::DataProtection,
+    society::Society,
+};
 
 /// A referral as the events that are known tell it.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,8 +103,10 @@ impl Referral {
     pub fn waits_for(&self) -> Option<(Side, u64)> {
         let side = owes(self.state)?;
         let waiting = self.society(side.other());
-        let since = self.outcomes.iter().rfind(|o| o.effective && o.event.society == waiting)?;
-        Some((side, since.event.recorded_at_ms))
+        // A file that comes after puts off no answer.
+        let steps = self.effective().filter(|event| event.kind() != Some(Kind::Attached));
+        let since = steps.filter(|event| event.society == waiting).last()?;
+        Some((side, since.recorded_at_ms))
     }
 
     /// When an answer is due, milliseconds since the Unix epoch; `None` where none is.
@@ -298,18 +304,18 @@ impl Kept {
 
 /// Keeps `event`, and of each author's events the first ones in its log, so that the same are kept
 /// whatever the order of arrival. What stops a referral or tells of an erasure is counted apart:
-/// there is always room for it. Says whether anything changed.
+/// there is always room for it; and so are parts of files. Says whether anything changed.
 fn keep(events: &mut Events, event: Event) -> bool {
     let own = events.entry(event.society).or_default();
     let at = event.at.clone();
-    let class = ends(&event);
+    let class = Class::of(event.kind());
     match own.get(&at) {
         // A log has one event at one place. Should two be offered, every node keeps the same one.
         Some(known) if order(known) <= order(&event) => return false,
         _ => own.insert(at.clone(), event),
     };
-    let mut alike = own.iter().filter(|(_, event)| ends(event) == class);
-    if alike.clone().count() > REFERRAL_EVENTS_MAX
+    let mut alike = own.iter().filter(|(_, event)| Class::of(event.kind()) == class);
+    if alike.clone().count() > class.kept()
         && let Some(last) = alike.next_back().map(|(last, _)| last.clone())
     {
         own.remove(&last);
@@ -318,8 +324,33 @@ fn keep(events: &mut Events, event: Event) -> bool {
     true
 }
 
-fn ends(event: &Event) -> bool {
-    event.kind().is_some_and(Kind::ends)
+/// Events that are counted together. What fills one class leaves room in the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Steps of the case.
+    Step,
+    /// Parts of files.
+    Part,
+    /// What stops a referral, or tells of an erasure.
+    End,
+}
+
+impl Class {
+    pub(super) fn of(kind: Option<Kind>) -> Self {
+        match kind {
+            Some(Kind::Attached) => Self::Part,
+            Some(kind) if kind.ends() => Self::End,
+            Some(_) | None => Self::Step,
+        }
+    }
+
+    /// How many of one author's in one referral are kept.
+    pub(super) fn kept(self) -> usize {
+        match self {
+            Self::Part => REFERRAL_PARTS_MAX,
+            Self::Step | Self::End => REFERRAL_EVENTS_MAX,
+        }
+    }
 }
 
 fn order(event: &Event) -> (Vec<u8>, [u8; 16], u64, &[Society], bool) {

@@ -6,7 +6,7 @@
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Event, EventRef, Kind, ReferralId, Side, Why,
+    Event, EventRef, Kind, ReferralId, Side, Why, attachment,
     codes::{self, Code},
 };
 use crate::society::Society;
@@ -152,6 +152,15 @@ pub(crate) fn event(
             let named = |onward: &v1::OnwardErasure| onward.referral_id.len() == 16;
             is(erased.onward.iter().all(named), "it names no referral")?;
             Kind::Erased
+        }
+        Transition::Attached(attached) => {
+            is(attachment::is_part(attached), "it is no part of a file")?;
+            is(
+                codes::is_known::<v1::AttachmentKind>(attached.kind),
+                "it does not say what the file is",
+            )?;
+            is(event.has_content, "it comes without the bytes")?;
+            Kind::Attached
         }
     };
     addressed(event, other)?;

@@ -116,6 +116,14 @@ codes! {
         AgeBand50To59 = "50_to_59",
         AgeBand60AndOver = "60_and_over",
     }
+    // What a file is that goes with a case.
+    AttachmentKind {
+        ConsentForm = "consent_form",
+        MedicalLetter = "medical_letter",
+        IdentityDocument = "identity_document",
+        Photo = "photo",
+        Other = "other",
+    }
     // Whether the person agreed.
     ConsentStatus {
         Requested = "requested",

@@ -4,10 +4,12 @@ use std::fmt;
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::{Kind, Referral, ReferralId, State, handover, onward, steps, transition, validate};
+use super::{
+    Kind, Referral, ReferralId, State, book::Class, handover, onward, steps, transition, validate,
+};
 use crate::{
     fields::FieldError,
-    limits::{LIST_MAX, REFERRAL_EVENTS_MAX},
+    limits::LIST_MAX,
     roster::DataProtection,
     society::{Origin, Society},
 };
@@ -76,6 +78,8 @@ pub enum Command {
     RequestErasure(v1::ErasureRequested),
     /// Confirm that it was.
     ConfirmErasure(v1::Erased),
+    /// Add one part of a file; its bytes are the content.
+    Attach(v1::Attached),
 }
 
 impl Command {
@@ -111,6 +115,7 @@ impl Command {
             Self::EnterInError(_) => Kind::EnteredInError,
             Self::RequestErasure(_) => Kind::ErasureRequested,
             Self::ConfirmErasure(_) => Kind::Erased,
+            Self::Attach(_) => Kind::Attached,
         }
     }
 }
@@ -292,8 +297,9 @@ pub fn decide(
     }
     let own = referral.outcomes.iter().map(|outcome| &outcome.event);
     let own = own.filter(|event| event.society == by);
-    let alike = own.clone().filter(|event| event.kind().is_some_and(Kind::ends) == kind.ends());
-    if alike.count() >= REFERRAL_EVENTS_MAX {
+    let class = Class::of(Some(kind));
+    let alike = own.clone().filter(|event| Class::of(event.kind()) == class);
+    if alike.count() >= class.kept() {
         return Err(Refusal::TooMany);
     }
     // What becomes of each is told in one receipt.

@@ -263,7 +263,7 @@ fn merge<'a>([senders, receivers]: [Vec<Item<'a>>; 2]) -> Vec<Item<'a>> {
 fn rank(item: &Item) -> u8 {
     let Ok(kind) = item.kind else { return 0 };
     match kind {
-        Kind::Sent | Kind::Erased | Kind::StepEnteredInError => 0,
+        Kind::Sent | Kind::Erased | Kind::StepEnteredInError | Kind::Attached => 0,
         Kind::Acknowledged
         | Kind::InformationProvided
         | Kind::ServiceStarted
@@ -343,7 +343,8 @@ fn is_bound(kind: Kind, item: &Item, before: &[Item], told: &[(bool, Option<Stat
     }
 }
 
-/// Effective events of the other side that the author of `item` had not seen.
+/// Effective events of the other side that the author of `item` had not seen. Parts of a file are none:
+/// they change nothing of what an answer rests on, and may come for minutes.
 fn unseen<'a>(
     item: &'a Item,
     before: &'a [Item<'a>],
@@ -353,6 +354,7 @@ fn unseen<'a>(
         .iter()
         .zip(told)
         .filter(|(other, (effective, _))| *effective && !item.has_seen(other))
+        .filter(|(other, _)| !other.is(Kind::Attached))
         .filter_map(|(other, _)| Some((other, other.kind.clone().ok()?)))
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Source: `docs/protocol.md`, "The referral".
 
+pub mod attachment;
 mod book;
 mod carrying;
 mod check;
@@ -19,11 +20,13 @@ mod event;
 mod evolve;
 pub mod form;
 mod ids;
+mod media;
 pub mod onward;
 pub mod overriding;
 mod register;
 mod state;
 mod steps;
+mod table;
 mod validate;
 
 pub use book::{Book, Referral, Told, tell};
@@ -37,7 +40,8 @@ pub use evolve::Passed;
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
 pub use register::{Brief, Due, Register};
-pub use state::{By, Case, Kind, State, handover, transition};
+pub use state::{By, Case, Kind, State, handover};
+pub use table::transition;
 pub(crate) use validate::uncovered;
 pub use validate::{CONTENT_FIELDS, disclosed};
 

@@ -15,11 +15,11 @@ use std::{
 use tutti_proto::v1;
 
 use super::{
-    Event, EventRef, Kind, Referral, ReferralId, Side, State, Told, book::answer_due,
+    Event, EventRef, Kind, Referral, ReferralId, Side, State, Told,
+    book::{Class, answer_due},
     erasure::retained_until,
 };
 use crate::{
-    limits::REFERRAL_EVENTS_MAX,
     places::{Logs, Places},
     roster::DataProtection,
     society::Society,
@@ -182,14 +182,15 @@ impl Register {
     /// Takes the place of an event. Gives the referral that it names, and whether that is news: then
     /// it is to be told anew and [settled](Self::settle).
     pub fn take(&mut self, event: &Event) -> Option<(ReferralId, bool)> {
-        let ends = event.kind().is_some_and(Kind::ends);
-        let (logs, max) = (&mut self.logs, REFERRAL_EVENTS_MAX);
+        let class = Class::of(event.kind());
+        let (logs, max) = (&mut self.logs, class.kept());
+        let class = class as u8;
         let Some(id) = event.referral_id() else {
-            self.unfiled.take(logs, &event.at, ends, max);
+            self.unfiled.take(logs, &event.at, class, max);
             return None;
         };
         let kept = self.kept.entry(id).or_default();
-        Some((id, kept.places.take(logs, &event.at, ends, max)))
+        Some((id, kept.places.take(logs, &event.at, class, max)))
     }
 
     /// Where the events of a referral stand, in order.

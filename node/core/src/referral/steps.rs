@@ -3,7 +3,7 @@
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Command, Context, EventRef, Kind, Referral, Refusal, carrying,
+    Command, Context, EventRef, Kind, Referral, Refusal, attachment, carrying,
     validate::{self, disclosed},
 };
 use crate::{
@@ -106,6 +106,11 @@ pub(super) fn check(
                 own_event(&mut fields, referral, by, about, Kind::is_voidable);
             }
         }
+        Command::Attach(attached) => {
+            let alone = context.note.trim().is_empty();
+            fields.check(alone, "note", "cannot go with a part of a file");
+            attach(&mut fields, referral, by, attached);
+        }
         Command::RequestErasure(requested) => {
             fields.code::<v1::ErasureGround>("ground", requested.ground, Required);
             fields.code::<v1::Extent>("extent", requested.extent, Optional);
@@ -131,6 +136,20 @@ pub(super) fn check(
     }
     fields.text("note", context.note, note_need);
     fields.finish()
+}
+
+/// One part of a file, which fits those that were written before.
+fn attach(fields: &mut Fields, referral: &Referral, by: Society, attached: &v1::Attached) {
+    fields.code::<v1::AttachmentKind>("kind", attached.kind, Need::Required);
+    fields.check(attachment::is_part(attached), "part", "is no part of a file");
+    let files = referral.attachments();
+    let file = files.iter().find(|file| file.by == by && file.id == attached.attachment_id[..]);
+    if let Some(file) = file {
+        let same = file.kind == attached.kind && file.parts == attached.parts;
+        fields.check(same, "attachment", "was begun as another kind, or with another size");
+        let twice = file.known.contains_key(&attached.part);
+        fields.check(!twice, "part", "was written already");
+    }
 }
 
 fn fresh_consent(
@@ -188,6 +207,9 @@ pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Re
     let fields = match command {
         Command::ProvideInformation(given) => given.information_disclosed.clone(),
         Command::Correct(_, Some(case)) => disclosed(case),
+        Command::Attach(attached) => {
+            attachment::field(attached.kind).map(String::from).into_iter().collect()
+        }
         Command::Reopen(reopened, Some(case)) => {
             let fresh = reopened.consent.as_ref();
             return match fresh.is_none_or(|fresh| validate::covers(fresh, &disclosed(case))) {
@@ -263,5 +285,6 @@ pub(super) fn body(command: Command) -> Result<Transition, Refusal> {
             Transition::ErasureRequested(v1::ErasureRequested { extent, ..requested })
         }
         Command::ConfirmErasure(erased) => Transition::Erased(erased),
+        Command::Attach(attached) => Transition::Attached(attached),
     })
 }

@@ -8,8 +8,9 @@ use crate::{
     society::Society,
 };
 
-/// The fields of a content, by the names that records use for what is disclosed and withheld.
-pub const CONTENT_FIELDS: [&str; 17] = [
+/// The fields of a content, by the names that records use for what is disclosed and withheld; and
+/// the kinds of files that go along, each an event of its own.
+pub const CONTENT_FIELDS: [&str; 22] = [
     "case_code",
     "person.name",
     "person.sex",
@@ -27,6 +28,11 @@ pub const CONTENT_FIELDS: [&str; 17] = [
     "risk",
     "services_already_provided",
     "focal_point",
+    "attachment.consent_form",
+    "attachment.medical_letter",
+    "attachment.identity_document",
+    "attachment.photo",
+    "attachment.other",
 ];
 
 /// Of these no person has to agree to: they are the society's own.

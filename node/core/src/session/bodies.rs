@@ -2,17 +2,21 @@
 //!
 //! A token is shown to the author, to other addressees and to relays alone: whoever holds it could
 //! claim the body. A body is handed over only after its size and digest were checked. Nothing is reserved for a
-//! size; the buffer grows with what came.
+//! size; the buffer grows with what came. What takes more than one chunk has room of its own, less of
+//! it, and is asked for at a [`Pace`]: so neither entries nor small bodies wait behind an attachment.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, body_unavailable::Reason};
 
-use super::{BodyWant, Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step};
+use super::{BodyWant, Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step, pace::Pace};
 use crate::{
     body::{Body, Part, Place},
-    limits::{CHUNK_BYTES_MAX, CHUNKS_AHEAD, PULL_BYTES_MAX, PULL_BYTES_PER_LINK, PULLS_PER_LINK},
+    limits::{
+        BULK_BYTES_MAX, BULK_PER_LINK, CHUNK_BYTES_MAX, PULL_BYTES_MAX, PULL_BYTES_PER_LINK,
+        PULLS_PER_LINK,
+    },
     roster::{Role, Roster},
     society::{Origin, Society},
     store::{BodyState, Reader},
@@ -27,7 +31,22 @@ const RETRY_MS_MAX: u64 = 300_000;
 
 const CHUNK: u64 = CHUNK_BYTES_MAX as u64;
 
-type Key = (Origin, u64, Part);
+pub(super) type Key = (Origin, u64, Part);
+
+/// What goes before what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// One chunk holds all of it.
+    Small,
+    /// It takes several.
+    Bulk,
+}
+
+impl Class {
+    fn of(size: u64) -> Self {
+        if size <= CHUNK { Self::Small } else { Self::Bulk }
+    }
+}
 
 /// Every body that is wanted stands in `wanted`, and besides in just one of `queue`, `parked` and
 /// `pulls`. So whatever happens looks at those alone that it concerns, however many are wanted.
@@ -36,9 +55,10 @@ pub(super) struct Bodies {
     wanted: BTreeMap<Key, Wanted>,
     /// Those to be tried, by the time to try them.
     queue: BTreeSet<(u64, Key)>,
-    /// Those that wait for room on a link, in the order of the queue.
-    parked: BTreeMap<LinkId, VecDeque<Key>>,
+    /// Those that wait for room on a link, in the order of the queue; small ones first.
+    parked: BTreeMap<(Class, LinkId), VecDeque<Key>>,
     pulls: BTreeMap<Key, Pull>,
+    paces: BTreeMap<LinkId, Pace>,
 }
 
 #[derive(Debug)]
@@ -49,15 +69,21 @@ struct Wanted {
     /// Societies that were asked in this round.
     asked: BTreeSet<Society>,
     rounds: u32,
+    /// What had come when a link was lost, and from whom: it goes on behind that with them alone, so that
+    /// nobody answers for what another has sent.
+    begun: Option<(Society, Vec<u8>)>,
 }
 
 #[derive(Debug)]
 struct Pull {
     link: LinkId,
+    from: Society,
+    class: Class,
     size: u64,
     bytes: Vec<u8>,
     /// Asked for up to here.
     requested: u64,
+    /// When it is given up on that link; `u64::MAX` where nothing is asked for.
     due_ms: u64,
 }
 
@@ -68,29 +94,36 @@ impl Bodies {
 
     pub(super) fn next_timer(&self) -> Option<u64> {
         // What is parked is tried when a pull ends.
-        let queued = self.queue.first().map(|(at_ms, _)| *at_ms).filter(|_| self.has_room(None));
-        queued.into_iter().chain(self.pulls.values().map(|pull| pull.due_ms)).min()
+        let queued = self.queue.first().map(|(at_ms, _)| *at_ms);
+        let pulled = self.pulls.values().map(|pull| pull.due_ms).filter(|at_ms| *at_ms < u64::MAX);
+        queued.into_iter().chain(pulled).min()
     }
 
-    /// Whether one more may be pulled, over all links or over this one. Room is counted in what is
-    /// on its way; one body always fits.
-    fn has_room(&self, link: Option<LinkId>) -> bool {
-        let (mut count, mut bytes) = (0, 0u64);
-        for pull in self.pulls.values().filter(|pull| link.is_none_or(|link| pull.link == link)) {
-            count += 1;
-            bytes = bytes.saturating_add(pull.size);
+    /// Whether one more of its class may be pulled over this link. Room is counted in what is on its
+    /// way; one body always fits.
+    fn has_room(&self, class: Class, link: LinkId) -> bool {
+        let (mut all, mut count, mut bytes) = (0u64, 0, 0u64);
+        for pull in self.pulls.values().filter(|pull| pull.class == class) {
+            all = all.saturating_add(pull.size);
+            if pull.link == link {
+                count += 1;
+                bytes = bytes.saturating_add(pull.size);
+            }
         }
-        match link {
-            None => bytes < PULL_BYTES_MAX,
-            Some(_) => count < PULLS_PER_LINK && bytes < PULL_BYTES_PER_LINK,
+        match class {
+            Class::Small => {
+                all < PULL_BYTES_MAX && count < PULLS_PER_LINK && bytes < PULL_BYTES_PER_LINK
+            }
+            Class::Bulk => all < BULK_BYTES_MAX && count < BULK_PER_LINK,
         }
     }
 
     /// Takes the next to be tried: one that waited for room which there is now, else the first in
     /// the queue that is due.
     fn next(&mut self, now_ms: u64) -> Option<Key> {
-        let link = self.parked.keys().copied().find(|link| self.has_room(Some(*link)));
-        if let Some(parked) = link.and_then(|link| self.parked.get_mut(&link)) {
+        let mut places = self.parked.keys().copied();
+        let place = places.find(|(class, link)| self.has_room(*class, *link));
+        if let Some(parked) = place.and_then(|place| self.parked.get_mut(&place)) {
             let key = parked.pop_front();
             self.parked.retain(|_, keys| !keys.is_empty());
             return key;
@@ -101,28 +134,63 @@ impl Bodies {
 
     /// Those that wait for room on a link are to be tried elsewhere.
     fn unpark(&mut self, link: LinkId, now_ms: u64) {
-        for key in self.parked.remove(&link).unwrap_or_default() {
-            self.wait(&key, now_ms);
+        for class in [Class::Small, Class::Bulk] {
+            for key in self.parked.remove(&(class, link)).unwrap_or_default() {
+                self.wait(&key, now_ms);
+            }
         }
     }
 
     /// Puts a body that is nowhere else, or is being pulled, into the queue.
     fn wait(&mut self, key: &Key, until_ms: u64) {
+        self.give_up(key);
         if let Some(wanted) = self.wanted.get_mut(key) {
-            self.pulls.remove(key);
             self.queue.remove(&(wanted.try_at_ms, key.clone()));
             wanted.try_at_ms = until_ms;
             self.queue.insert((until_ms, key.clone()));
         }
     }
 
+    /// Ends the pull of a body, if it is pulled; what has come of it is kept, where there is room.
+    fn give_up(&mut self, key: &Key) {
+        let Some(pull) = self.pulls.remove(key) else { return };
+        self.paces.entry(pull.link).or_default().forget(key);
+        let begun = self.wanted.values().filter_map(|wanted| wanted.begun.as_ref());
+        let kept: u64 = begun.map(|(_, bytes)| bytes.len() as u64).sum();
+        if let Some(wanted) = self.wanted.get_mut(key)
+            && pull.class == Class::Bulk
+            && !pull.bytes.is_empty()
+            && kept < BULK_BYTES_MAX
+        {
+            wanted.begun = Some((pull.from, pull.bytes));
+        }
+    }
+
     fn remove(&mut self, key: &Key) -> Option<(BodyWant, Option<Pull>)> {
         let wanted = self.wanted.remove(key)?;
         let pull = self.pulls.remove(key);
+        if let Some(pull) = &pull {
+            self.paces.entry(pull.link).or_default().forget(key);
+        }
         if pull.is_none() && !self.queue.remove(&(wanted.try_at_ms, key.clone())) {
             self.leave_parked(key);
         }
         Some((wanted.want, pull))
+    }
+
+    /// Asks over a link for what may be under way on it: all that is small, and of what is large as much
+    /// as its pace allows, in the order of the logs.
+    fn request<S, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>, link: LinkId) {
+        let pace = self.paces.entry(link).or_default();
+        for (key, pull) in self.pulls.iter_mut().filter(|(_, pull)| pull.link == link) {
+            let Some(wanted) = self.wanted.get(key) else { continue };
+            while pull.requested < pull.size && (pull.class == Class::Small || pace.has_room()) {
+                if pull.class == Class::Bulk {
+                    pace.asked(key, pull.requested, step.now_ms);
+                }
+                ask(step, &wanted.want, pull);
+            }
+        }
     }
 
     fn leave_parked(&mut self, key: &Key) {
@@ -164,7 +232,7 @@ impl Exchange {
     /// Wants a body that is not wanted at this moment, from `try_at_ms` on.
     pub(super) fn want_body_again(&mut self, want: BodyWant, try_at_ms: u64) {
         let key = (want.origin.clone(), want.index, want.part);
-        let wanted = Wanted { want, try_at_ms, asked: BTreeSet::new(), rounds: 0 };
+        let wanted = Wanted { want, try_at_ms, asked: BTreeSet::new(), rounds: 0, begun: None };
         if self.bodies.wanted.contains_key(&key) {
             return;
         }
@@ -182,9 +250,14 @@ impl Exchange {
             self.bodies.wait(key, now_ms);
         }
         // What finds no link is put off, and what finds none with room is parked: this ends.
-        while self.bodies.has_room(None) {
-            let Some(key) = self.bodies.next(now_ms) else { return };
+        while let Some(key) = self.bodies.next(now_ms) {
             self.pull(step, &key);
+        }
+        // What has ended has left room for what is being pulled already.
+        let pulls = self.bodies.pulls.values().filter(|pull| pull.requested < pull.size);
+        let links: BTreeSet<LinkId> = pulls.map(|pull| pull.link).collect();
+        for link in links {
+            self.bodies.request(step, link);
         }
     }
 
@@ -211,17 +284,20 @@ impl Exchange {
         let near = left.iter().find(|(link, _)| Some(*link) == near).copied();
         let at = usize::try_from(step.random(left.len() as u64)).unwrap_or_default();
         let Some((link, society)) = author.or(near).or(left.get(at).copied()) else { return };
-        if !self.bodies.has_room(Some(link)) {
-            self.bodies.parked.entry(link).or_default().push_back(key.clone());
+        let size = wanted.want.commitment.size;
+        let class = Class::of(size);
+        if !self.bodies.has_room(class, link) {
+            self.bodies.parked.entry((class, link)).or_default().push_back(key.clone());
             return;
         }
-        let due_ms = step.now_ms.saturating_add(CHUNK_MS);
         let Some(wanted) = self.bodies.wanted.get_mut(key) else { return };
         wanted.asked.insert(society);
-        let size = wanted.want.commitment.size;
-        let mut pull = Pull { link, size, bytes: Vec::new(), requested: 0, due_ms };
-        request(step, &wanted.want, &mut pull);
+        let begun = wanted.begun.take().filter(|(from, _)| *from == society);
+        let bytes = begun.map(|(_, bytes)| bytes).unwrap_or_default();
+        let (from, requested) = (society, bytes.len() as u64);
+        let pull = Pull { link, from, class, size, bytes, requested, due_ms: u64::MAX };
         self.bodies.pulls.insert(key.clone(), pull);
+        self.bodies.request(step, link);
     }
 
     /// All were asked in vain: a longer wait each time, then all again.
@@ -289,6 +365,7 @@ impl Exchange {
             self.bodies.wait(key, step.now_ms);
         }
         self.bodies.unpark(id, step.now_ms);
+        self.bodies.paces.remove(&id);
         self.pull_bodies(step);
     }
 
@@ -299,7 +376,7 @@ impl Exchange {
         chunk: &v1::BodyChunk,
     ) -> Result<(), Misbehaved> {
         let key = key(from, &chunk.origin, chunk.index, chunk.part)?;
-        let due_ms = step.now_ms.saturating_add(CHUNK_MS);
+        let now_ms = step.now_ms;
         let (Some(wanted), Some(pull)) =
             (self.bodies.wanted.get(&key), self.bodies.pulls.get_mut(&key))
         else {
@@ -314,9 +391,14 @@ impl Exchange {
             return Err(Misbehaved::Chunk(from.society));
         }
         pull.bytes.extend_from_slice(&chunk.data);
-        pull.due_ms = due_ms;
-        if (pull.bytes.len() as u64) < pull.size {
-            request(step, &wanted.want, pull);
+        let held = pull.bytes.len() as u64;
+        let asked = pull.requested > held;
+        pull.due_ms = if asked { now_ms.saturating_add(CHUNK_MS) } else { u64::MAX };
+        if pull.class == Class::Bulk {
+            self.bodies.paces.entry(from.link).or_default().came(&key, chunk.offset, now_ms);
+        }
+        if held < pull.size {
+            self.bodies.request(step, from.link);
             return Ok(());
         }
         let body = Body::new(wanted.want.place(), &pull.bytes);
@@ -371,24 +453,22 @@ fn may_have(want: &BodyWant, society: Society, roster: &Roster) -> bool {
         || relays()
 }
 
-/// Asks for the chunks that the window has room for.
-fn request<S, R: CryptoRngCore>(step: &mut Step<'_, S, R>, want: &BodyWant, pull: &mut Pull) {
-    let window = CHUNK.saturating_mul(CHUNKS_AHEAD).saturating_add(pull.bytes.len() as u64);
-    while pull.requested < pull.size.min(window) {
-        let part = match want.part {
-            Part::Record => v1::BodyPart::Record,
-            Part::Content => v1::BodyPart::Content,
-        };
-        let want = v1::WantBody {
-            origin: want.origin.to_string(),
-            index: want.index,
-            part: part.into(),
-            token: want.token.map(|token| token.to_vec()).unwrap_or_default(),
-            offset: pull.requested,
-        };
-        step.send(pull.link, FrameKind::WantBody(want));
-        pull.requested = pull.requested.saturating_add(CHUNK);
-    }
+/// Asks for one chunk.
+fn ask<S, R: CryptoRngCore>(step: &mut Step<'_, S, R>, want: &BodyWant, pull: &mut Pull) {
+    let part = match want.part {
+        Part::Record => v1::BodyPart::Record,
+        Part::Content => v1::BodyPart::Content,
+    };
+    let want = v1::WantBody {
+        origin: want.origin.to_string(),
+        index: want.index,
+        part: part.into(),
+        token: want.token.map(|token| token.to_vec()).unwrap_or_default(),
+        offset: pull.requested,
+    };
+    step.send(pull.link, FrameKind::WantBody(want));
+    pull.requested = pull.requested.saturating_add(CHUNK);
+    pull.due_ms = step.now_ms.saturating_add(CHUNK_MS);
 }
 
 pub(super) fn key(from: Sender, origin: &str, index: u64, part: i32) -> Result<Key, Misbehaved> {

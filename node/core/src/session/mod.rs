@@ -25,6 +25,7 @@ mod log;
 mod logs;
 mod misbehaved;
 mod neighbours;
+mod pace;
 mod serving;
 mod status;
 mod unkept;

@@ -56,6 +56,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Write::Advance { id, command, note, .. } => {
                 self.advance(key, id, command, note, group, now_ms)?
             }
+            Write::Attach { id, attached, part, .. } => {
+                let command = referral::Command::Attach(attached);
+                let draft = self.advance(key, id, command, String::new(), group, now_ms)?;
+                Draft { content: Some(v1::content::Content::Attachment(*part)), ..draft }
+            }
             Write::Publish { .. } | Write::Inform { .. } => {
                 return self.inform((by, approver), write, group, now_ms);
             }

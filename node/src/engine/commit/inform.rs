@@ -54,7 +54,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 let share = share.ok_or(information::Refusal::NotFound)?;
                 vec![told_of(&share, key, event)]
             }
-            Write::Send { .. } | Write::Advance { .. } | Write::PassOn { .. } => {
+            Write::Send { .. }
+            | Write::Advance { .. }
+            | Write::Attach { .. }
+            | Write::PassOn { .. } => {
                 return Err(Refused::Internal("no share is written".into()));
             }
         };

@@ -1,6 +1,9 @@
 //! Referrals, as the client API shows them.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
@@ -129,13 +132,22 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let content = match case.filter(|_| with_content) {
             Some(event) => match self.open_content(&event.at, &event.event_id, now_ms)? {
                 Some(Content::Referral(content)) => Some(content),
-                Some(Content::Note(_) | Content::Information(_)) | None => None,
+                Some(Content::Note(_) | Content::Information(_) | Content::Attachment(_))
+                | None => None,
             },
             None => None,
         };
         let mut witnessed = BTreeMap::new();
         let mut events = Vec::with_capacity(referral.outcomes.len());
+        let mut files = BTreeSet::new();
         for outcome in &referral.outcomes {
+            // A file is one thing to a person, in however many parts it travels.
+            if let Some(Transition::Attached(part)) = &outcome.event.body.transition
+                && outcome.effective
+                && !files.insert((outcome.event.society, part.attachment_id.clone()))
+            {
+                continue;
+            }
             let sizes = witnessed.entry(outcome.event.at.origin.clone()).or_insert_with_key(|o| {
                 self.store.cosigned(o).values().map(|head| head.size()).collect::<Vec<u64>>()
             });
@@ -145,8 +157,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             event.delivery = delivery.map_or(api::Delivery::Unspecified, delivery_message) as i32;
             events.push(event);
         }
-        // A receipt for an erasure is no step of a person.
-        let steps = events.iter().rev().filter(|event| event.transition != "erased");
+        // A receipt for an erasure is no step of a person; of a file, its parts are told apart.
+        let step = |event: &&api::ReferralEventView| {
+            !matches!(event.transition.as_str(), "erased" | "attached")
+        };
+        let steps = events.iter().rev().filter(step);
         let mut own = steps.map(api::ReferralEventView::delivery);
         let delivery = own.find(|delivery| *delivery != api::Delivery::Unspecified);
         Ok(api::Referral {
@@ -176,6 +191,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 .into(),
             onward: referral.effective().filter_map(onward_of).collect(),
             overridden: self.overridden(referral),
+            attachments: self.attachment_messages(referral, with_content, now_ms)?,
             delivery: delivery.unwrap_or_default() as i32,
         })
     }
@@ -207,10 +223,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         now_ms: u64,
     ) -> Result<api::ReferralEventView, Refused> {
         let event = &outcome.event;
-        let note = if with_content && event.kind() != Some(referral::Kind::Sent) {
+        use referral::Kind::{Attached, Sent};
+        let has_note = !matches!(event.kind(), Some(Sent | Attached));
+        let note = if with_content && has_note {
             match self.open_content(&event.at, &event.event_id, now_ms)? {
                 Some(Content::Note(note)) => note.text,
-                Some(Content::Referral(_) | Content::Information(_)) | None => String::new(),
+                Some(Content::Referral(_) | Content::Information(_) | Content::Attachment(_))
+                | None => String::new(),
             }
         } else {
             String::new()
@@ -373,6 +392,7 @@ fn named_code(transition: &Transition) -> &'static str {
             codes::name::<v1::ErasureGround>(requested.ground)
         }
         Transition::Erased(erased) => codes::name::<v1::ErasureReason>(erased.reason),
+        Transition::Attached(attached) => codes::name::<v1::AttachmentKind>(attached.kind),
         Transition::Sent(_)
         | Transition::Acknowledged(_)
         | Transition::InformationRequested(_)

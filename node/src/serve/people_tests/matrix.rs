@@ -95,6 +95,16 @@ async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() 
             assert_eq!(name.as_deref(), Some(CANARY), "{what}");
         }
 
+        // The files that go with it: their names, their bytes, and adding one.
+        let (named, read) = files(person, id, "").await;
+        assert_eq!(named.is_ok(), verdict(Action::Open) == Verdict::Allow, "{what}: names");
+        assert_eq!(read, verdict(Action::Open) == Verdict::Allow, "{what}: bytes");
+        let (glass, read) = files(person, id, "the person is in danger now").await;
+        assert_eq!(glass.is_ok(), verdict(Action::Open) != Verdict::Deny, "{what}: names by glass");
+        assert_eq!(read, verdict(Action::Open) != Verdict::Deny, "{what}: bytes by glass");
+        let begun = begin_file(person, id).await;
+        assert_eq!(allowed(&begun), verdict(Action::Act) == Verdict::Allow, "{what}: attach");
+
         // Act, stop, assign.
         // What is wrong with the step itself is said to whoever may take it.
         let renewed = Transition::RenewConsent(v1::ConsentRenewed::default());
@@ -123,7 +133,15 @@ async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() 
 
         // Whoever sees nothing cannot tell it from what does not exist.
         if !sees {
-            let refusals = [shown.err(), opened.err(), acted.err(), assigned.err(), stopped.err()];
+            let refusals = [
+                shown.err(),
+                opened.err(),
+                acted.err(),
+                assigned.err(),
+                stopped.err(),
+                named.err(),
+                begun.err(),
+            ];
             for refused in refusals.into_iter().flatten() {
                 assert_eq!(
                     (refused.code(), refused.message()),
@@ -137,6 +155,35 @@ async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() 
     assert_eq!(tried, Role::ALL.len() * 5);
     sg.running.stop().await.unwrap();
     ph.running.stop().await.unwrap();
+}
+
+/// Whether the names of a case's files are told, and whether whoever asks for bytes gets as far as to
+/// hear that there is no such file.
+async fn files(person: &Connection, id: &str, break_glass: &str) -> (Result<(), Status>, bool) {
+    let mut client = AttachmentsClient::new(person.clone());
+    let (id, break_glass) = (id.to_owned(), break_glass.to_owned());
+    let list = api::ListAttachmentsRequest {
+        id: id.clone(),
+        with_content: true,
+        break_glass: break_glass.clone(),
+    };
+    let named = client.list(list).await.map(drop);
+    let attachment = "ab".repeat(16);
+    let read = api::ReadAttachmentRequest { id, attachment, break_glass, ..Default::default() };
+    let refused = client.read(read).await.err().unwrap();
+    (named, refused.message().contains("no such file goes with this referral"))
+}
+
+async fn begin_file(person: &Connection, id: &str) -> Result<(), Status> {
+    let mut client = AttachmentsClient::new(person.clone());
+    let request = api::BeginAttachmentRequest {
+        id: id.into(),
+        kind: v1::AttachmentKind::Photo as i32,
+        name: "a.jpg".into(),
+        size: 100,
+        sha256: vec![1; 32],
+    };
+    client.begin(request).await.map(drop)
 }
 
 /// Every role × every action about no case.

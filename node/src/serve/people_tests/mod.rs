@@ -16,9 +16,10 @@ use tutti_core::{
 use tutti_proto::{
     node::v1::{
         self as api, access_client::AccessClient, advance_referral_request::Transition,
-        approvals_client::ApprovalsClient, drafts_client::DraftsClient,
-        information_client::InformationClient, log_client::LogClient, login_client::LoginClient,
-        node_client::NodeClient, people_client::PeopleClient, referrals_client::ReferralsClient,
+        approvals_client::ApprovalsClient, attachments_client::AttachmentsClient,
+        drafts_client::DraftsClient, information_client::InformationClient, log_client::LogClient,
+        login_client::LoginClient, node_client::NodeClient, people_client::PeopleClient,
+        referrals_client::ReferralsClient,
     },
     v1,
 };

@@ -27,6 +27,10 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
         let (Some(kind), Some(side)) = (event.kind(), referral.side_of(event.society)) else {
             continue;
         };
+        // A file that comes after puts off no answer.
+        if kind == Kind::Attached {
+            continue;
+        }
         let now_ms = event.recorded_at_ms;
         let before = owing.take();
         state = transition(state, kind);

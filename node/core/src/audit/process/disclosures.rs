@@ -8,8 +8,8 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings};
 use crate::{
     referral::{
-        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, consent_is_given, overriding,
-        uncovered,
+        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, attachment, consent_is_given,
+        overriding, uncovered,
     },
     society::Society,
 };
@@ -17,7 +17,7 @@ use crate::{
 /// What a step gives away.
 struct Disclosure<'a> {
     /// Names of content fields.
-    fields: &'a [String],
+    fields: Vec<String>,
     /// The consent that it brings itself, if it does.
     own: Option<&'a v1::Consent>,
     /// Whether recipients and purposes are looked at: where the case as such is sent.
@@ -57,7 +57,12 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
 }
 
 fn disclosure(transition: &Transition) -> Option<Disclosure<'_>> {
-    let of = |fields| Disclosure { fields, own: None, case: false, third: None };
+    let of = |fields: &[String]| Disclosure {
+        fields: fields.to_vec(),
+        own: None,
+        case: false,
+        third: None,
+    };
     match transition {
         Transition::Sent(sent) => Some(Disclosure {
             own: sent.consent.as_ref(),
@@ -74,6 +79,9 @@ fn disclosure(transition: &Transition) -> Option<Disclosure<'_>> {
             Some(of(&corrected.information_disclosed))
         }
         Transition::Onward(onward) => Some(Disclosure { third: Some(&onward.receiver), ..of(&[]) }),
+        Transition::Attached(attached) => {
+            attachment::field(attached.kind).map(|field| of(&[field.to_owned()]))
+        }
         _ => None,
     }
 }
@@ -104,7 +112,7 @@ fn consent(case: &Case, event: &Event, disclosure: &Disclosure, findings: &mut F
         let text = format!("{kind}: the person has not agreed to that purpose");
         findings.add(Code::ConsentPurpose, &place, text);
     }
-    let beyond = uncovered(&held, disclosure.fields);
+    let beyond = uncovered(&held, &disclosure.fields);
     let beyond: Vec<&str> =
         CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
     if !beyond.is_empty() {

@@ -18,6 +18,7 @@ use crate::{
     sealing,
 };
 
+mod files;
 mod overriding;
 
 const HOUR: u64 = 3_600_000;

@@ -61,6 +61,7 @@ pub(super) fn command(kind: Kind, about: Option<&EventRef>) -> Command {
         Transition::EnteredInError(which) => Command::EnterInError(which),
         Transition::ErasureRequested(requested) => Command::RequestErasure(requested),
         Transition::Erased(erased) => Command::ConfirmErasure(erased),
+        Transition::Attached(attached) => Command::Attach(attached),
     }
 }
 
@@ -94,7 +95,8 @@ fn honest(dice: &mut Dice) -> (Vec<Event>, [Book; 2]) {
             .map(|event| event.at.clone())
             .collect();
         let about = if own.is_empty() { None } else { Some(dice.pick(&own)) };
-        let note = if kind.ends() { "" } else { "a note" };
+        let bare = kind.ends() || kind == Kind::Attached;
+        let note = if bare { "" } else { "a note" };
         let context = Context {
             origin: &from,
             event_id,
@@ -113,7 +115,7 @@ fn honest(dice: &mut Dice) -> (Vec<Event>, [Book; 2]) {
             recorded_at_ms: dice.below(NOW_MS),
             event_id,
             addressees: vec![society(codes[1 - side])],
-            has_content: dice.below(2) == 0,
+            has_content: kind == Kind::Attached || dice.below(2) == 0,
             actor: String::new(),
             approver: String::new(),
             body,

@@ -209,7 +209,7 @@ fn each_side_may_do_its_own_and_what_the_state_allows() {
         refusal.to_string(),
         "the referral is acknowledged, so acknowledge is not possible; nothing was written. \
          What you can do now: request-information, accept, decline, onward, withdraw-consent, \
-         renew-consent, correct, entered-in-error, request-erasure"
+         renew-consent, correct, entered-in-error, request-erasure, attach"
     );
     let again = Command::Send { sent: Box::new(sent_body()), content: Box::default() };
     assert_eq!(decide(referral, again, &context(&sg, "")), Err(Refusal::AlreadySent));

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod any_order;
+mod attaching;
 mod chains;
 mod deciding;
 mod erasing;
@@ -132,6 +133,12 @@ fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
             on: None,
             entries: about.map(EventRef::to_seen).into_iter().collect(),
             ..Default::default()
+        }),
+        Kind::Attached => Transition::Attached(v1::Attached {
+            attachment_id: vec![3; 16],
+            part: 1,
+            parts: 1,
+            kind: v1::AttachmentKind::Photo as i32,
         }),
         Kind::Closed => Transition::Closed(v1::Closed {
             outcome: v1::Outcome::NeedMet as i32,

@@ -20,7 +20,7 @@ fn the_table_is_frozen() {
 /// The doc comment of `transition` is the same table: it is what people read.
 #[test]
 fn the_documented_table_is_the_one_that_runs() {
-    let source = include_str!("../state.rs");
+    let source = include_str!("../table.rs");
     let rows = source.lines().filter_map(|line| line.strip_prefix("/// | ")).filter(|row| {
         let first = row.split([' ', '|']).next().unwrap_or_default();
         row.contains(" (") && Kind::ALL.iter().any(|kind| kind.name() == first)

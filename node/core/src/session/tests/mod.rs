@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bodies;
+mod bulk;
 mod catch_up;
 mod cosignatures;
 mod fixture;

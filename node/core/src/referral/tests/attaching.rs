@@ -1,0 +1,187 @@
+//! Files that go with a case: what their parts may and may not do to it.
+
+use super::*;
+use crate::limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX};
+
+fn attached(file: u8, part: u32, parts: u32) -> v1::Attached {
+    let kind = v1::AttachmentKind::MedicalLetter as i32;
+    v1::Attached { attachment_id: vec![file; 16], part, parts, kind }
+}
+
+fn part(by: &str, index: u64, seen: Option<u64>, attached: v1::Attached) -> Event {
+    let mut event = event(by, index, Kind::Attached, seen);
+    event.body.transition = Some(Transition::Attached(attached));
+    event
+}
+
+fn context(origin: &Origin, now_ms: u64) -> Context<'_> {
+    Context {
+        origin,
+        event_id: [9; 16],
+        now_ms,
+        note: "",
+        duplicate: None,
+        onward_of: None,
+        rules: &RULES,
+    }
+}
+
+fn attach(book: &Book, by: &str, attached: v1::Attached) -> Result<v1::ReferralEvent, Refusal> {
+    decide(book.get(&id()), Command::Attach(attached), &context(&origin(by), NOW_MS))
+}
+
+/// The letter may take minutes to come; whoever answers meanwhile has answered.
+#[test]
+fn a_file_under_way_overtakes_no_acceptance_and_puts_off_no_answer() {
+    let sent = event("sg", 0, Kind::Sent, None);
+    let before = book([sent.clone()]).get(&id()).unwrap().due_at_ms(&RULES);
+    let parts = (1..=3).map(|n| part("sg", u64::from(n), None, attached(1, n, 3)));
+    let with_file = book([sent].into_iter().chain(parts.clone()));
+    assert_eq!(with_file.get(&id()).unwrap().due_at_ms(&RULES), before);
+
+    let accepted = event("ph", 0, Kind::Accepted, Some(0));
+    let withdrawn = event("sg", 9, Kind::Withdrawn, Some(0));
+    let mut book = with_file;
+    book.apply(accepted);
+    assert_eq!(book.get(&id()).unwrap().state, State::Accepted);
+    assert!(book.outcomes(&id()).iter().all(|outcome| outcome.effective));
+    // What decides still does, and is named as what did.
+    book.apply(event_about("sg", 8, Kind::Withdrawn, None, &withdrawn.at));
+    let overtaken = book.outcomes(&id()).iter().find_map(|outcome| outcome.why.clone());
+    assert!(matches!(overtaken, Some(Why::Overtaken { kind: Kind::Withdrawn, .. })));
+}
+
+/// What was written by somebody who knew better counts for nothing; what crossed the withdrawal on its
+/// way counts, and is erased with all the rest.
+#[test]
+fn nothing_is_attached_to_what_was_stopped() {
+    let stopped = |seen| {
+        book([
+            event("sg", 0, Kind::Sent, None),
+            part("sg", 1, None, attached(1, 1, 2)),
+            Event { has_content: false, ..event("ph", 0, Kind::ConsentWithdrawn, Some(0)) },
+            part("sg", 2, seen, attached(1, 2, 2)),
+        ])
+    };
+    for seen in [None, Some(0)] {
+        let book = stopped(seen);
+        let referral = book.get(&id()).unwrap();
+        assert_eq!(referral.state, State::ConsentWithdrawn);
+        let last = book.outcomes(&id()).last().unwrap();
+        assert_eq!(last.event.at.index == 2, seen.is_some());
+        assert_eq!(referral.attachments()[0].known.len(), if seen.is_some() { 1 } else { 2 });
+        // Due are all, whatever became of them.
+        assert_eq!(referral.erasure(NOW_MS, &RULES).unwrap().entries.len(), 3);
+        let refused = attach(&book, "sg", attached(2, 1, 1));
+        assert!(matches!(refused, Err(Refusal::State { .. })), "{refused:?}");
+    }
+    for kind in [Kind::Declined, Kind::Withdrawn, Kind::Expired] {
+        let by = if kind == Kind::Declined { "ph" } else { "sg" };
+        let ended = book([event("sg", 0, Kind::Sent, None), event(by, 1, kind, Some(0))]);
+        let refused = attach(&ended, "sg", attached(2, 1, 1));
+        assert!(matches!(refused, Err(Refusal::State { .. })), "{kind}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_part_has_a_number_a_kind_and_bytes() {
+    for (broken, of) in [
+        (v1::Attached { attachment_id: vec![1; 15], ..attached(1, 1, 1) }, "no part"),
+        (attached(1, 0, 1), "no part"),
+        (attached(1, 2, 1), "no part"),
+        (attached(1, 1, 0), "no part"),
+        (attached(1, 1, crate::limits::ATTACHMENT_PARTS_MAX + 1), "no part"),
+        (v1::Attached { kind: 0, ..attached(1, 1, 1) }, "what the file is"),
+        (v1::Attached { kind: 99, ..attached(1, 1, 1) }, "what the file is"),
+    ] {
+        let book = book([event("sg", 0, Kind::Sent, None), part("sg", 1, None, broken.clone())]);
+        let why = book.outcomes(&id())[1].why.clone();
+        assert!(matches!(&why, Some(Why::Malformed(what)) if what.contains(of)), "{why:?}");
+        assert!(book.get(&id()).unwrap().attachments().is_empty());
+        assert!(matches!(attach(&book, "sg", broken), Err(Refusal::Fields(_))));
+    }
+    let bare = Event { has_content: false, ..part("sg", 1, None, attached(1, 1, 1)) };
+    let book = book([event("sg", 0, Kind::Sent, None), bare]);
+    assert!(matches!(book.outcomes(&id())[1].why, Some(Why::Malformed(_))));
+}
+
+/// Each society's files are its own, whatever numbers the other gives to its.
+#[test]
+fn nobody_adds_to_anothers_file() {
+    let other_kind = v1::Attached { kind: 4, ..attached(1, 2, 2) };
+    let mut events = vec![
+        event("sg", 0, Kind::Sent, None),
+        part("sg", 1, None, attached(1, 1, 2)),
+        part("ph", 0, Some(0), attached(1, 2, 2)),
+        part("sg", 2, None, other_kind),
+        part("sg", 3, None, attached(1, 2, 3)),
+        part("sg", 4, None, attached(1, 1, 2)),
+    ];
+    let files = book(events.clone()).get(&id()).unwrap().attachments();
+    assert_eq!(files.len(), 2);
+    assert_eq!((files[0].by, files[0].known.len()), (society("sg"), 1));
+    assert_eq!(files[0].known[&1].0.index, 1, "the first of one number counts");
+    assert_eq!((files[1].by, files[1].known.len()), (society("ph"), 1));
+    events.reverse();
+    let book = book(events);
+    assert_eq!(book.get(&id()).unwrap().attachments(), files);
+    for (again, field) in [
+        (attached(1, 1, 2), "part"),
+        (attached(1, 2, 3), "attachment"),
+        (v1::Attached { kind: 4, ..attached(1, 2, 2) }, "attachment"),
+    ] {
+        let Err(Refusal::Fields(wrong)) = attach(&book, "sg", again) else { panic!() };
+        assert!(wrong.iter().any(|wrong| wrong.field == field), "{wrong:?}");
+    }
+    let event = attach(&book, "sg", attached(1, 2, 2)).unwrap();
+    assert_eq!(event.transition, Some(Transition::Attached(attached(1, 2, 2))));
+}
+
+#[test]
+fn a_consent_covers_each_kind_of_file_by_its_name() {
+    let with = |fields: &[&str], expires_at| {
+        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        let consent = v1::Consent { fields, expires_at, ..consent() };
+        let mut sent = event("sg", 0, Kind::Sent, None);
+        sent.body.transition = Some(Transition::Sent(v1::Sent {
+            legal_basis: v1::LegalBasis::Consent as i32,
+            consent: Some(consent),
+            ..sent_body()
+        }));
+        book([sent])
+    };
+    let letter = attached(1, 1, 1);
+    assert!(attach(&with(&[], 0), "sg", letter.clone()).is_ok());
+    let covered = with(&["reason", "attachment.medical_letter"], 0);
+    for by in ["sg", "ph"] {
+        assert!(attach(&covered, by, letter.clone()).is_ok());
+        let photo = v1::Attached { kind: v1::AttachmentKind::Photo as i32, ..letter.clone() };
+        assert!(matches!(attach(&covered, by, photo), Err(Refusal::Consent(_))));
+    }
+    let none = with(&["reason"], 0);
+    assert!(matches!(attach(&none, "sg", letter.clone()), Err(Refusal::Consent(_))));
+    let ended = with(&[], NOW_MS / 1000);
+    assert!(matches!(attach(&ended, "sg", letter), Err(Refusal::Consent(_))));
+}
+
+/// Files fill their own room and not that of the steps, nor the other way round.
+#[test]
+fn files_leave_room_for_steps_and_for_what_stops() {
+    let mut events = vec![event("sg", 0, Kind::Sent, None)];
+    for n in 0..REFERRAL_PARTS_MAX as u64 + 20 {
+        events.push(part("sg", 1 + n, None, attached(u8::try_from(n).unwrap(), 1, 1)));
+    }
+    events.push(event("sg", 900, Kind::FollowUp, None));
+    let full = book(events.clone());
+    let kept = full.get(&id()).unwrap();
+    assert_eq!(kept.attachments().len(), REFERRAL_PARTS_MAX);
+    assert!(kept.outcomes.iter().any(|outcome| outcome.event.kind() == Some(Kind::FollowUp)));
+    let refused = attach(&full, "sg", attached(250, 1, 1));
+    assert!(matches!(refused, Err(Refusal::TooMany)), "{refused:?}");
+    assert!(attach(&full, "ph", attached(250, 1, 1)).is_ok());
+    events.reverse();
+    assert_eq!(book(events).get(&id()).unwrap().attachments(), kept.attachments());
+    let steps = (0..REFERRAL_EVENTS_MAX as u64).map(|n| event("sg", 1 + n, Kind::Corrected, None));
+    let steps = book([event("sg", 0, Kind::Sent, None)].into_iter().chain(steps));
+    assert!(attach(&steps, "sg", attached(1, 1, 1)).is_ok());
+}

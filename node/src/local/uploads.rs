@@ -1,0 +1,286 @@
+//! Files on their way into a referral: kept part by part, sealed, until all have come and are added.
+//!
+//! Each is some files in `local/uploads`: one that says what it is, and one for each part that has come
+//! whole. A part is on the disk before it is told of as kept, so that a broken upload goes on behind it,
+//! also after a restart. Invariants: nothing of a file lies here in clear; what is added, given up,
+//! too old, or of a referral that is to be erased is overwritten and removed; what a crash leaves over
+//! the next start erases.
+
+use std::{collections::BTreeMap, fs};
+
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, Payload},
+};
+use prost::Message as _;
+use rand_core::CryptoRngCore;
+use tutti_core::{
+    limits::ATTACHMENT_BYTES_MAX,
+    referral::{
+        ReferralId,
+        attachment::{PART_BYTES, bytes_of_part, parts_of},
+    },
+    store::StoreError,
+};
+use tutti_proto::v1::LocalUpload;
+use zeroize::Zeroizing;
+
+use super::{Local, PeopleError, drafts::erase};
+use crate::{disk, store::DiskError};
+
+/// How long a file is kept on which nothing has come, milliseconds: a day.
+pub const UPLOAD_KEEP_MS: u64 = 24 * 3_600_000;
+
+/// Files of one account that may be under way at once, and bytes of all together.
+const UPLOADS_MAX: usize = 8;
+const UPLOADS_BYTES_MAX: u64 = 40 * ATTACHMENT_BYTES_MAX;
+
+const NONCE_BYTES: usize = 24;
+
+/// The largest file here: a part, or what a file is, sealed.
+const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
+/// A file that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The attachment's id.
+    pub id: [u8; 16],
+    /// Whose it is.
+    pub account: [u8; 16],
+    /// To which referral it is added.
+    pub referral: ReferralId,
+    /// A code of `v1::AttachmentKind`.
+    pub kind: i32,
+    /// As its author calls it.
+    pub name: String,
+    /// Bytes of the whole.
+    pub size: u64,
+    /// SHA-256 of the whole.
+    pub sha256: [u8; 32],
+    /// Whole parts that are here: the first ones.
+    pub held: u32,
+    /// When something of it came last in this run, or it was begun; milliseconds since the Unix epoch.
+    pub touched_ms: u64,
+}
+
+impl Upload {
+    /// Bytes that are here.
+    pub fn offset(&self) -> u64 {
+        (u64::from(self.held) * PART_BYTES as u64).min(self.size)
+    }
+
+    /// How many parts it has.
+    pub fn parts(&self) -> u32 {
+        parts_of(self.size).unwrap_or(0)
+    }
+
+    fn about(&self) -> String {
+        format!("{}.about", hex::encode(self.id))
+    }
+
+    fn part(&self, part: u32) -> String {
+        format!("{}.{part}", hex::encode(self.id))
+    }
+}
+
+/// Files under way, by their ids.
+pub(super) type Uploads = BTreeMap<[u8; 16], Upload>;
+
+impl Local {
+    /// A file that is under way.
+    pub fn upload(&self, id: &[u8; 16]) -> Option<&Upload> {
+        self.uploads.get(id)
+    }
+
+    /// Keeps what a file is that is about to come; one of that id that is here stays as it is.
+    pub fn begin_upload(
+        &mut self,
+        upload: Upload,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<&Upload, PeopleError> {
+        if !self.uploads.contains_key(&upload.id) {
+            let own = self.uploads.values().filter(|other| other.account == upload.account);
+            if own.count() >= UPLOADS_MAX {
+                return Err(PeopleError::Wrong(format!(
+                    "you have {UPLOADS_MAX} files under way already: let them end, or discard some"
+                )));
+            }
+            let bytes: u64 = self.uploads.values().map(|other| other.size).sum();
+            if bytes.saturating_add(upload.size) > UPLOADS_BYTES_MAX {
+                return Err(PeopleError::Wrong(
+                    "too many files are under way on this node; try again later".into(),
+                ));
+            }
+            let about = LocalUpload {
+                attachment: upload.id.to_vec(),
+                account: upload.account.to_vec(),
+                referral: upload.referral.as_bytes().to_vec(),
+                kind: upload.kind,
+                name: upload.name.clone(),
+                size: upload.size,
+                sha256: upload.sha256.to_vec(),
+                begun_ms: upload.touched_ms,
+            };
+            let about = Zeroizing::new(about.encode_to_vec());
+            self.keep_file(&upload.about(), &about, rng)?;
+        }
+        Ok(self.uploads.entry(upload.id).or_insert(upload))
+    }
+
+    /// Keeps the next part of a file; durable when it returns.
+    pub fn keep_part(
+        &mut self,
+        id: &[u8; 16],
+        part: u32,
+        bytes: &[u8],
+        now_ms: u64,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), PeopleError> {
+        let upload = self.uploads.get(id).ok_or_else(unknown)?;
+        let next = part == upload.held + 1 && part <= upload.parts();
+        if !next || bytes.len() as u64 != bytes_of_part(upload.size, part) {
+            return Err(PeopleError::Wrong(
+                "these bytes are not what comes next of the file".into(),
+            ));
+        }
+        let name = upload.part(part);
+        self.keep_file(&name, bytes, rng)?;
+        if let Some(upload) = self.uploads.get_mut(id) {
+            upload.held = part;
+            upload.touched_ms = now_ms;
+        }
+        Ok(())
+    }
+
+    /// A part that is kept.
+    pub fn kept_part(&self, id: &[u8; 16], part: u32) -> Result<Zeroizing<Vec<u8>>, PeopleError> {
+        let upload = self.uploads.get(id).filter(|upload| part <= upload.held);
+        let name = upload.ok_or_else(unknown)?.part(part);
+        let bytes = self.open_file(&name)?;
+        Ok(bytes.ok_or_else(|| disk::unreadable("a part of a file", "it does not open"))?)
+    }
+
+    /// Erases all that is here of a file; whether there was something.
+    pub fn discard_upload(&mut self, id: &[u8; 16]) -> Result<bool, StoreError> {
+        let Some(upload) = self.uploads.remove(id) else { return Ok(false) };
+        // First what makes the rest readable as a file that goes on.
+        let parts = (1..=upload.held).map(|part| upload.part(part));
+        for name in [upload.about()].into_iter().chain(parts) {
+            self.erase_file(&name)?;
+        }
+        Ok(true)
+    }
+
+    /// Erases what was under way into that referral; how many files.
+    pub fn discard_uploads_of(&mut self, referral: &ReferralId) -> Result<usize, StoreError> {
+        self.discard_where(|upload| upload.referral == *referral)
+    }
+
+    /// Erases the files on which nothing came for long; how many.
+    pub fn discard_old_uploads(&mut self, now_ms: u64) -> Result<usize, StoreError> {
+        self.discard_where(|upload| upload.touched_ms.saturating_add(UPLOAD_KEEP_MS) <= now_ms)
+    }
+
+    fn discard_where(&mut self, which: impl Fn(&Upload) -> bool) -> Result<usize, StoreError> {
+        let gone = self.uploads.values().filter(|upload| which(upload));
+        let gone: Vec<[u8; 16]> = gone.map(|upload| upload.id).collect();
+        gone.iter().try_for_each(|id| self.discard_upload(id).map(drop))?;
+        Ok(gone.len())
+    }
+
+    /// Reads what is under way, and erases what is of no use: the rest of what a crash has
+    /// interrupted, and what does not open.
+    pub(super) fn find_uploads(&mut self) -> Result<(), DiskError> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let folder = dir.join("uploads");
+        let Ok(files) = fs::read_dir(&folder) else { return Ok(()) };
+        let mut names: Vec<String> =
+            files.flatten().filter_map(|file| file.file_name().into_string().ok()).collect();
+        names.sort();
+        for name in names.iter().filter(|name| name.ends_with(".about")) {
+            let about = self.open_file(name).ok().flatten();
+            let found = about.and_then(|bytes| read(&bytes));
+            if let Some(mut upload) = found.filter(|upload| upload.about() == *name) {
+                upload.held = (1..=upload.parts())
+                    .take_while(|part| names.contains(&upload.part(*part)))
+                    .last()
+                    .unwrap_or(0);
+                self.uploads.insert(upload.id, upload);
+            }
+        }
+        for name in &names {
+            let ours = |upload: &Upload| {
+                upload.about() == *name || (1..=upload.held).any(|part| upload.part(part) == *name)
+            };
+            if !self.uploads.values().any(ours) {
+                let path = folder.join(name);
+                erase(&path).map_err(|error| DiskError::io(&path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_file(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), StoreError> {
+        let mut nonce = [0; NONCE_BYTES];
+        rng.fill_bytes(&mut nonce);
+        let cipher = XChaCha20Poly1305::new((&*self.keys.seal).into());
+        let payload = Payload { msg: bytes, aad: name.as_bytes() };
+        let sealed = cipher
+            .encrypt(XNonce::from_slice(&nonce), payload)
+            .map_err(|_| disk::unreadable("a file under way", "sealing failed"))?;
+        let bytes = [nonce.as_slice(), &sealed].concat();
+        match &self.dir {
+            None => drop(self.kept.insert(name.into(), bytes)),
+            Some(dir) => {
+                let folder = dir.join("uploads");
+                disk::make_dir(&folder).map_err(disk::failed)?;
+                disk::replace(&folder.join(name), &bytes).map_err(disk::failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open_file(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let sealed = match &self.dir {
+            None => self.kept.get(name).cloned(),
+            Some(dir) => disk::read(&dir.join("uploads").join(name), FILE_BYTES_MAX)
+                .map_err(|error| disk::unreadable("a file under way", error))?,
+        };
+        Ok(sealed.and_then(|sealed| {
+            let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
+            let cipher = XChaCha20Poly1305::new((&*self.keys.seal).into());
+            let payload = Payload { msg: sealed, aad: name.as_bytes() };
+            cipher.decrypt(XNonce::from_slice(nonce), payload).ok().map(Zeroizing::new)
+        }))
+    }
+
+    fn erase_file(&mut self, name: &str) -> Result<(), StoreError> {
+        self.kept.remove(name);
+        let Some(dir) = &self.dir else { return Ok(()) };
+        erase(&dir.join("uploads").join(name)).map_err(disk::failed)
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<Upload> {
+    let about = LocalUpload::decode(bytes).ok()?;
+    Some(Upload {
+        id: about.attachment.try_into().ok()?,
+        account: about.account.try_into().ok()?,
+        referral: ReferralId::from_bytes(about.referral.try_into().ok()?),
+        kind: about.kind,
+        name: about.name,
+        size: parts_of(about.size).map(|_| about.size)?,
+        sha256: about.sha256.try_into().ok()?,
+        held: 0,
+        touched_ms: about.begun_ms,
+    })
+}
+
+fn unknown() -> PeopleError {
+    PeopleError::Unknown("such file of yours under way".into())
+}
