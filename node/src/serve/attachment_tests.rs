@@ -121,6 +121,7 @@ async fn send(up: &Up, key: u8, fields: &[&str]) -> String {
         idempotency_key: vec![key; 16],
         sent: Some(sent),
         content: Some(content),
+        ..Default::default()
     };
     ReferralsClient::new(up.connection.clone()).send(request).await.unwrap().into_inner().id
 }
