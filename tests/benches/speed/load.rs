@@ -1,7 +1,11 @@
-//! Ten minutes of ten times the load of a federation of 191: one write a second, and a hundred at
-//! once every minute. Half are sealed to the node that is watched, half are for all members.
+//! Ten minutes under ten writes a second, and a thousand at once every minute: ten times what was
+//! measured first. Half are sealed to the node that is watched, half are for all members.
 //!
-//! `cargo bench -p tutti-tests -- load`: not part of the table, for it takes as long as it says.
+//! *Flat* is: from the second minute to the end its memory grows by no more than what it keeps of the
+//! cases and shares that came in between, as `docs/performance.md` counts them.
+//!
+//! `cargo bench -p tutti-tests -- load`: not part of the table, for it takes as long as it says; with
+//! `--minutes=2` or another number in its place for that long.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +23,14 @@ use crate::{
     nodes::Node,
 };
 
-const BURST: u64 = 100;
+const STEADY: u64 = 10;
+const BURST: u64 = 1000;
 const BURST_EVERY_S: u64 = 60;
+
+/// What is kept of a case and of a share, bytes: in registers, in the index that is in memory, and in
+/// what else a node knows of each entry and body.
+const CASE_BYTES: u64 = 1024;
+const SHARE_BYTES: u64 = 300;
 
 pub(crate) async fn rows(sizes: &Sizes) -> Vec<Row> {
     let mut federation = Federation::found(&["sg", "ph", "qa"]);
@@ -34,12 +44,11 @@ pub(crate) async fn rows(sizes: &Sizes) -> Vec<Row> {
     let mut client = NodeClient::new(channel);
     let (mut written, mut early, mut last) = (0u64, None, 0.0);
     let mut asking = Samples::default();
-    let begun = Instant::now();
     let mut clock = tokio::time::interval(Duration::from_secs(1));
     for second in 0..sizes.minutes * 60 {
         clock.tick().await;
         let burst = second % BURST_EVERY_S == BURST_EVERY_S / 2;
-        let many = if burst { BURST } else { 1 };
+        let many = if burst { BURST } else { STEADY };
         let tasks: Vec<_> = (written..written + many)
             .map(|n| {
                 let engine = author.engine.clone();
@@ -57,7 +66,7 @@ pub(crate) async fn rows(sizes: &Sizes) -> Vec<Row> {
         written += many;
         if second % 10 == 9 {
             last = watched.memory().0;
-            if begun.elapsed() >= Duration::from_secs(60) {
+            if second + 1 >= 120.min(sizes.minutes * 30) {
                 early.get_or_insert((last, written));
             }
             eprintln!("{} s: {written} written, {:.1} MiB", second + 1, last / 1_048_576.0);
@@ -72,7 +81,7 @@ pub(crate) async fn rows(sizes: &Sizes) -> Vec<Row> {
         if whole && shown == written.div_ceil(2) {
             break;
         }
-        assert!(behind.elapsed() < Duration::from_secs(60), "the watched node did not follow");
+        assert!(behind.elapsed() < Duration::from_secs(120), "the watched node did not follow");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     author.stop().await;
@@ -82,20 +91,21 @@ pub(crate) async fn rows(sizes: &Sizes) -> Vec<Row> {
         samples.add(value);
         samples
     };
-    let more = (written - early_written).max(1) as f64;
+    let more = (written - early_written).max(1);
+    let kept = (more / 2) * (CASE_BYTES + SHARE_BYTES);
     vec![
         Row::cost(
             format!("memory at the end of {} minutes, {written} writes", sizes.minutes),
             Unit::Bytes,
             &one(last),
-            ("after one minute", &one(early)),
-            Target::AtMost(1.25),
+            ("after the second minute, with what is kept since", &one(early + kept as f64)),
+            Target::AtMost(1.0),
         ),
         Row::alone(
-            "of that, for each write",
+            "of that since then, for each write",
             Unit::Bytes,
-            &one((last - early) / more),
-            Target::None,
+            &one((last - early).max(0.0) / more as f64),
+            Target::AtMost((CASE_BYTES + SHARE_BYTES) as f64 / 2.0),
         ),
         Row::alone("write to answer, p50", Unit::Seconds, &one(asking.quantile(0.5)), Target::None),
         Row::alone(

@@ -6,6 +6,7 @@
 //! cargo bench -p tutti-tests -- --smoke         all, small: whether they run, within a minute
 //! cargo bench -p tutti-tests -- catch-up audit  these alone
 //! cargo bench -p tutti-tests -- load            ten minutes under load; never among all
+//! cargo bench -p tutti-tests -- load --minutes=2  the same for two
 //! ```
 //!
 //! Each row sets ours beside its physical limit, measured in turns in the same run.
@@ -102,6 +103,9 @@ const ALL: [&str; 11] = [
 /// Takes as long as it says, so it is run by its name alone.
 const LOAD: &str = "load";
 
+/// For how long.
+const MINUTES: &str = "--minutes=";
+
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     if let Some(dir) = std::env::var_os(memory::SERVE) {
@@ -109,15 +113,20 @@ fn main() {
     }
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let given = |option: &str| arguments.iter().any(|argument| argument == option);
-    let sizes = if given("--smoke") { SMOKE } else { FULL };
+    let mut sizes = if given("--smoke") { SMOKE } else { FULL };
+    let minutes = arguments.iter().find_map(|argument| argument.strip_prefix(MINUTES));
+    if let Some(minutes) = minutes.and_then(|minutes| minutes.parse().ok()) {
+        sizes.minutes = minutes;
+    }
     let chosen: Vec<&str> = ALL.into_iter().chain([LOAD]).filter(|name| given(name)).collect();
     let names = if chosen.is_empty() { ALL.to_vec() } else { chosen };
     let known = |argument: &String| {
         ["--smoke", "--write", LOAD].contains(&argument.as_str())
             || ALL.contains(&argument.as_str())
+            || argument.starts_with(MINUTES)
     };
     if let Some(unknown) = arguments.iter().find(|argument| !known(argument)) {
-        eprintln!("{unknown} is none of --smoke, --write, {LOAD}, {}", ALL.join(", "));
+        eprintln!("{unknown} is none of --smoke, --write, {MINUTES}N, {LOAD}, {}", ALL.join(", "));
         std::process::exit(2);
     }
     let (mut rows, begun) = (Vec::new(), Instant::now());
