@@ -81,6 +81,31 @@ pub fn beyond(sent: &v1::Sent, disclosed: &[String], now_s: Option<u64>) -> Vec<
     .collect()
 }
 
+/// Of the fields that a later step of a referral discloses, those that nobody has agreed to and that
+/// were not in what was sent; where its basis is another than consent, the person was asked before it
+/// was sent, and `held` is what is known of their word now. What was overridden once is overridden as it was approved, and no further.
+pub fn beyond_later<'a>(
+    sent: &v1::Sent,
+    held: Option<&v1::Consent>,
+    disclosed: &'a [String],
+    now_s: u64,
+) -> Vec<&'a str> {
+    let by_consent = sent.legal_basis == LegalBasis::Consent as i32;
+    let was_asked = !by_consent && sent.consent.is_some();
+    let Some(held) = held.filter(|_| was_asked) else { return Vec::new() };
+    let ended = held.expires_at != 0 && held.expires_at <= now_s;
+    let beyond: Vec<&str> = match check::holds(Some(held)) && !ended {
+        true => validate::uncovered(held, disclosed),
+        false => disclosed
+            .iter()
+            .map(String::as_str)
+            .filter(|field| !validate::NOT_PERSONAL.contains(field))
+            .collect(),
+    };
+    let sent_before = |field: &&str| sent.information_disclosed.iter().any(|one| one == field);
+    beyond.into_iter().filter(|field| !sent_before(field)).collect()
+}
+
 /// Whether that reason can override that word on that basis:
 ///
 /// | reason | basis |
@@ -303,5 +328,35 @@ legal_obligation Fields: legal_duty
         let expected = Fault::Unfit(vec![Beyond::Fields]);
         assert_eq!(fault(&unfit, &["risk".into()], Some(1)), Some(expected));
         assert!(codes::parse::<OverrideReason>("legal_duty").is_some());
+    }
+
+    #[test]
+    fn what_is_told_later_goes_no_further_than_what_was_approved() {
+        let consent = |status: ConsentStatus| v1::Consent {
+            status: status as i32,
+            fields: vec!["person.name".into()],
+            expires_at: 1_000,
+            ..Default::default()
+        };
+        let sent = v1::Sent {
+            legal_basis: LegalBasis::VitalInterest as i32,
+            information_disclosed: vec!["reason".into()],
+            consent: Some(consent(ConsentStatus::Refused)),
+            ..Default::default()
+        };
+        let fields = ["person.name", "reason", "risk", "case_code"].map(String::from);
+        let beyond = |held: Option<&v1::Consent>, now_s| beyond_later(&sent, held, &fields, now_s);
+        let given = consent(ConsentStatus::Given);
+        assert_eq!(beyond(Some(&given), 999), ["risk"]);
+        assert_eq!(beyond(Some(&given), 1_000), ["person.name", "risk"]);
+        let refused = consent(ConsentStatus::Refused);
+        assert_eq!(beyond(Some(&refused), 1), ["person.name", "risk"]);
+        let unasked = v1::Sent { consent: None, ..sent.clone() };
+        assert!(beyond_later(&unasked, Some(&given), &fields, 1).is_empty(), "nobody was asked");
+        let by_it = v1::Sent { legal_basis: LegalBasis::Consent as i32, ..sent.clone() };
+        assert!(
+            beyond_later(&by_it, Some(&refused), &fields, 1).is_empty(),
+            "that is judged elsewhere"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Command, Context, EventRef, Kind, Referral, Refusal, attachment, carrying,
+    Command, Context, EventRef, Kind, Referral, Refusal, attachment, carrying, overriding,
     validate::{self, disclosed},
 };
 use crate::{
@@ -225,7 +225,15 @@ pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Re
         _ => return Ok(()),
     };
     if referral.sent.legal_basis != v1::LegalBasis::Consent as i32 {
-        return Ok(());
+        let held = referral.consent.as_ref();
+        let now_s = now_ms / 1000;
+        return match overriding::beyond_later(&referral.sent, held, &fields, now_s).is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::Consent(
+                "it does not cover every field that is disclosed, and what was sent did not hold \
+                 them either. To go beyond it, send a referral of its own, with an override",
+            )),
+        };
     }
     let Some(consent) = &referral.consent else {
         return Err(Refusal::Consent("there is none"));

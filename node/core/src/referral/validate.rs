@@ -36,7 +36,7 @@ pub const CONTENT_FIELDS: [&str; 22] = [
 ];
 
 /// Of these no person has to agree to: they are the society's own.
-const NOT_PERSONAL: [&str; 2] = ["case_code", "focal_point"];
+pub(super) const NOT_PERSONAL: [&str; 2] = ["case_code", "focal_point"];
 
 /// The names of the fields of `content` that hold something, in the order of [`CONTENT_FIELDS`].
 pub fn disclosed(content: &v1::ReferralContent) -> Vec<String> {

@@ -53,6 +53,10 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
         {
             consent(case, event, &disclosure, findings);
         }
+        let later = [Kind::InformationProvided, Kind::Corrected, Kind::Attached];
+        if case.whole && kind.is_some_and(|kind| later.contains(&kind)) {
+            beyond_later(case, event, transition, findings);
+        }
     }
 }
 
@@ -161,6 +165,22 @@ fn overridden(case: &Case, event: &Event, sent: &v1::Sent, findings: &mut Findin
         findings.add(Code::OverrideUnapproved, place, text);
     } else {
         findings.add(Code::ApprovedBySame, place, "whoever sent it approved it too");
+    }
+}
+
+/// On another basis than consent: that a later step told no more than the person had agreed to, or
+/// than was sent.
+fn beyond_later(case: &Case, event: &Event, transition: &Transition, findings: &mut Findings) {
+    let Some(disclosure) = disclosure(transition) else { return };
+    let (held, at_s) = (in_view(case, event).consent, event.recorded_at_ms / 1000);
+    let sent = &case.referral.sent;
+    let beyond = overriding::beyond_later(sent, held.as_ref(), &disclosure.fields, at_s);
+    let beyond: Vec<&str> =
+        CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
+    if !beyond.is_empty() {
+        let kind = event.kind().map_or("", Kind::name);
+        let text = format!("{kind}: neither agreed to nor sent before: {}", beyond.join(", "));
+        findings.add(Code::ConsentScope, case.place(&event.at), text);
     }
 }
 

@@ -50,3 +50,25 @@ fn an_override_has_a_reason_that_fits_and_two_persons() {
         assert_eq!(codes, BTreeSet::from([code]), "{basis:?} {said:?} {reason:?} {people:?}");
     }
 }
+
+#[test]
+fn what_is_told_later_stays_within_what_was_agreed_to_or_sent() {
+    for (fields, codes_found) in
+        [(vec!["reason", "person.name"], vec![]), (vec!["risk"], vec!["consent-scope"])]
+    {
+        let mut world = World::new();
+        let transition = sent(|sent| {
+            sent.legal_basis = LegalBasis::VitalInterest as i32;
+            sent.consent.as_mut().unwrap().status = ConsentStatus::Refused as i32;
+            let reason = OverrideReason::LifeAtRisk as i32;
+            sent.consent_override = Some(v1::ConsentOverride { reason });
+        });
+        world.write(SG, 0, true, transition);
+        world.logs[SG][0].record.actor = "a1".into();
+        world.logs[SG][0].record.approver = "b2".into();
+        world.write(PH, 1, false, asked());
+        world.write(SG, 2, true, provided(&fields));
+        let expected: BTreeSet<&'static str> = codes_found.into_iter().collect();
+        assert_eq!(codes(&world.audit(3)), expected, "{fields:?}");
+    }
+}
