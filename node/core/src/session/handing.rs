@@ -243,6 +243,18 @@ impl Exchange {
         step.send(link, FrameKind::Offer(v1::Offer { origin, index, waiting }));
     }
 
+    /// Tells a relay that nobody waits for these bodies: it drops what it has of them.
+    pub(super) fn tell_relay_over<S, R: CryptoRngCore>(
+        &self,
+        step: &mut Step<'_, S, R>,
+        from: Sender,
+        index: u64,
+    ) {
+        if is_relay(step.roster, from.society) {
+            self.send_offer(step, from.link, index, 0);
+        }
+    }
+
     pub(super) fn offered<S, R>(
         &mut self,
         step: &mut Step<'_, S, R>,

@@ -35,8 +35,11 @@ impl Exchange {
             return Err(from.wrong("offset"));
         }
         let lent = origin == self.settings.origin && self.is_lent(step.roster, from.society, index);
+        // Lent no more: it has come, or was erased, while that relay had a part of it, or none.
+        let over = token.is_none() && !lent && origin == self.settings.origin;
         let shown = Shown { token, lent };
         let served = serve(step.store, &origin, index, part, &shown, want.offset);
+        let served_as = served.as_ref().err().copied();
         step.send(
             from.link,
             match served {
@@ -55,6 +58,9 @@ impl Exchange {
                 }),
             },
         );
+        if over && matches!(served_as, Some(Reason::Refused)) {
+            self.tell_relay_over(step, from, index);
+        }
         Ok(())
     }
 }

@@ -75,6 +75,34 @@ async fn meet<A: Store, B: Store>(link: u64, one: &mut On<A>, other: &mut On<B>,
     part(wire, one, other, now_ms + 4 * SECOND_MS);
 }
 
+/// Found by random histories: the line was cut when the relay had the record and not the content, and
+/// when it came back nobody lent it the rest, nor told it that all had arrived. It kept the record.
+#[tokio::test]
+async fn a_relay_that_had_a_part_when_all_had_arrived_keeps_nothing() {
+    let federation = with_relay();
+    let [mut sg, mut relay, mut ph] = ["sg", "ifrc", "ph"].map(|code| node(&federation, code));
+    one(&mut sg, send(1)).unwrap();
+    pass_entries(&sg, &mut relay);
+    relay.offered(origin("sg"), 0, 1, NOW_MS);
+    let record = bodies(&sg, "sg", 0).remove(0);
+    let place = Place::new(&origin("sg"), 0, Part::Record);
+    relay.tick(NOW_MS);
+    relay.exchange.unwant(&place);
+    relay.store.put_bodies(std::slice::from_ref(&record)).unwrap();
+    relay.project_body(&place, NOW_MS);
+    assert_eq!(relay.store.body_state(&record.key()), BodyState::Present);
+    // Meanwhile it has arrived, over another way.
+    pass(&sg, &mut ph);
+    let header = sg.header_at(&EventRef { origin: origin("sg"), index: 0 }).unwrap().unwrap();
+    let (token, _) = ph.routing.claim(&ph.identity.origin, &header).unwrap();
+    let receipt = ph.routing.receipt(society("sg"), &header).unwrap();
+    let arrival = Arrival { origin: origin("sg"), index: 0, token, receipt };
+    sg.receipt_came(society("ph"), &arrival, NOW_MS);
+    meet(1, &mut sg, &mut relay, NOW_MS + SECOND_MS).await;
+    assert_eq!(relay.store.body_state(&record.key()), BodyState::Absent);
+    assert_eq!(relay.relay.bytes(None), 0);
+}
+
 #[tokio::test]
 async fn a_referral_reaches_who_never_meets_its_sender_and_the_relay_keeps_nothing() {
     let federation = with_relay();

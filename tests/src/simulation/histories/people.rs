@@ -29,13 +29,13 @@ impl History {
     /// Somebody does something, or something happens.
     pub(super) fn act(&mut self) {
         match self.choose(100) {
-            0..=13 => self.send(),
-            14..=24 => self.pass_on(),
-            25..=54 => self.step(),
-            55..=60 => self.race(),
-            61..=68 => self.stop(),
-            69..=74 => self.reopen(),
-            75..=79 => self.inform(),
+            0..=11 => self.send(),
+            12..=24 => self.pass_on(),
+            25..=55 => self.step(),
+            56..=62 => self.race(),
+            63..=70 => self.stop(),
+            71..=75 => self.reopen(),
+            76..=79 => self.inform(),
             80..=84 => self.away(),
             85..=90 => self.part(),
             91..=93 => self.fill(),
@@ -128,9 +128,37 @@ impl History {
     }
 
     fn pass_on(&mut self) {
-        let Some(first) = self.any_matter() else { return };
+        // Where the person has agreed to somebody else; now and then anywhere, to be refused.
+        let mut chosen = self.any_matter();
+        for _ in 0..6 {
+            let passable = |matter: usize| {
+                let [_, own] = self.matters[matter].parties;
+                let shown = self.shown(own, matter)?;
+                use api::ReferralState as S;
+                let goes = matches!(
+                    shown.state(),
+                    S::Acknowledged | S::Accepted | S::InProgress | S::Completed | S::Declined
+                );
+                (goes && shown.consent.is_none_or(|c| c.recipients.len() > 1)).then_some(())
+            };
+            if chosen.and_then(passable).is_some() {
+                break;
+            }
+            chosen = self.any_matter();
+        }
+        let Some(first) = chosen else { return };
         let (id, [_, own]) = (self.matters[first].id, self.matters[first].parties);
-        let third = self.choose(self.count());
+        let agreed = self.shown(own, first).and_then(|shown| shown.consent);
+        let agreed: Vec<usize> = (0..self.count())
+            .filter(|node| {
+                let code = self.society(*node).to_string();
+                agreed.as_ref().is_some_and(|consent| consent.recipients.contains(&code))
+            })
+            .collect();
+        let third = match agreed.is_empty() {
+            true => self.choose(self.count()),
+            false => agreed[self.choose(agreed.len())],
+        };
         if third == own {
             return;
         }
@@ -161,7 +189,8 @@ impl History {
     /// One side of a referral, what it is shown there, and whether it is the sender.
     fn any_side(&mut self) -> Option<(usize, usize, api::Referral)> {
         let matter = self.any_matter()?;
-        let side = self.choose(2);
+        // More is to be done at the receiving side.
+        let side = usize::from(self.choose(3) > 0);
         Some((matter, side, self.shown(self.matters[matter].parties[side], matter)?))
     }
 
