@@ -389,7 +389,7 @@ impl History {
     fn inform(&mut self) {
         let node = self.choose(self.count());
         let form: information::InformationForm =
-            toml::from_str(information::template()).expect("the template is sound");
+            toml::from_str(information::example()).expect("the example is sound");
         let (_, version) = form.to_messages().expect("the template is sound");
         let version = Box::new(version);
         let key = self.key();
