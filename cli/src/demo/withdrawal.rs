@@ -1,6 +1,7 @@
 //! The second act: the person no longer agrees, and everybody can see what that does.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     time::Instant,
@@ -28,7 +29,7 @@ const PIECE: usize = 64;
 /// Tells it of the referral `id`.
 pub(super) async fn tell(account: &Account, nodes: &Nodes, id: &str) -> Result<(), Failure> {
     account.step("The person no longer agrees: both sides stop, and her case is erased");
-    let pieces = pieces(account, nodes).await?;
+    let pieces = pieces(account, nodes, id).await?;
     let held = |society: &str| {
         let mut found = 0;
         for piece in &pieces {
@@ -122,9 +123,17 @@ fn is_gone(referral: &Referral) -> bool {
         && referral.events.iter().all(|event| event.note.is_empty())
 }
 
-/// The end of every sealed content in the logs of Singapore and the Philippines, as their exports
-/// have it.
-async fn pieces(account: &Account, nodes: &Nodes) -> Result<Vec<Vec<u8>>, Failure> {
+/// The end of every sealed content of the referral that says something, as the exports of Singapore's
+/// and the Philippines' logs have it. Beside each other step lies one that says nothing.
+async fn pieces(account: &Account, nodes: &Nodes, id: &str) -> Result<Vec<Vec<u8>>, Failure> {
+    let request = GetReferralRequest { id: id.into(), ..GetReferralRequest::default() };
+    let referral = node::ask(nodes.of("sg")?.referrals().get(request)).await?;
+    let told: BTreeSet<(String, u64)> = referral
+        .events
+        .iter()
+        .filter(|event| event.content_state() == BodyState::Present)
+        .map(|event| (event.origin.clone(), event.index))
+        .collect();
     let mut pieces = Vec::new();
     for (society, ..) in SOCIETIES.iter().filter(|(society, ..)| *society != "qa") {
         let out: PathBuf = account.dir().join("export").join(format!("{society}-before"));
@@ -134,12 +143,12 @@ async fn pieces(account: &Account, nodes: &Nodes) -> Result<Vec<Vec<u8>>, Failur
         let mut entries = node::ask(nodes.of(society)?.log().entries(request)).await?;
         while let Some(entry) = entries.message().await? {
             let parsed = Entry::parse(&entry.entry).ok();
-            let Some(content) = parsed.as_ref().and_then(Entry::header).and_then(|h| h.content)
-            else {
-                continue;
-            };
-            let file = out.join("bodies").join(hex::encode(content.digest));
-            pieces.push(end(&file)?);
+            let Some(header) = parsed.as_ref().and_then(Entry::header) else { continue };
+            let Some(content) = header.content else { continue };
+            if told.contains(&(header.origin.to_string(), header.index)) {
+                let file = out.join("bodies").join(hex::encode(content.digest));
+                pieces.push(end(&file)?);
+            }
         }
     }
     Ok(pieces)

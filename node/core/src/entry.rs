@@ -81,7 +81,7 @@ pub struct Header {
     pub visibility: Visibility,
     /// What happened, without personal data.
     pub record: Commitment,
-    /// The person's case.
+    /// The person's case; always there where addressed, for its absence would tell the step.
     pub content: Option<Commitment>,
     /// Routing tags: 0, 2, 4 or 8; none unless addressed.
     pub tags: Vec<[u8; 16]>,
@@ -245,6 +245,9 @@ fn parse_v1(bytes: &[u8]) -> Result<Header, EntryError> {
     };
     if !count_allowed {
         return Err(EntryError::Field("tags"));
+    }
+    if visibility == Visibility::Addressed && message.content.is_none() {
+        return Err(EntryError::Field("content"));
     }
     Ok(Header {
         origin: message.origin.parse().map_err(|_| EntryError::Field("origin"))?,

@@ -23,6 +23,7 @@ fn record(addressed: bool) -> v1::Record {
         actor: "a1".into(),
         approver: String::new(),
         addressees: if addressed { vec!["sg".into()] } else { vec![] },
+        has_content: false,
         event: None,
     }
 }
@@ -36,7 +37,7 @@ fn proven(keys: &Keys, addressed: bool) -> (Proof, Vec<u8>) {
         false => salt(&message, &mut ChaCha20Rng::seed_from_u64(3)),
     };
     let mut header = crate::entry::tests::header(origin.as_str(), 0);
-    header.content = None;
+    header.content = header.content.filter(|_| addressed);
     header.visibility = if addressed { Visibility::Addressed } else { Visibility::Public };
     header.tags = if addressed { vec![[1; 16], [2; 16]] } else { vec![] };
     header.record = header.place(Part::Record).commit(&body);

@@ -311,3 +311,6 @@ fn key_used() -> Refused {
             .into(),
     )
 }
+
+#[cfg(test)]
+mod tests;

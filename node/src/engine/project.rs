@@ -228,12 +228,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
             }
             (Part::Content, Ok(Some(_))) => {
-                let id = self.id_at(&at).unwrap_or_default();
                 let kind = match self.projector.subject(&at) {
                     Some(Subject::Information(_)) => "information",
                     _ => "referral",
                 };
-                self.changed(now_ms, kind, id, "content_arrived");
+                // What comes before its record is told with it.
+                if self.has_content(&at) {
+                    let id = self.id_at(&at).unwrap_or_default();
+                    self.changed(now_ms, kind, id, "content_arrived");
+                }
             }
             (_, Ok(None)) => {}
             (_, Err(error)) => self.could_not_read(&at.origin, error),
@@ -428,6 +431,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Some(Ok(Entry::V1(header))) => Some(header),
             Some(Ok(Entry::Unknown { .. }) | Err(_)) | None => None,
         })
+    }
+
+    /// Whether the content beside an event that is known says something.
+    fn has_content(&self, at: &EventRef) -> bool {
+        let Some(Subject::Referral(id)) = self.projector.subject(at) else { return false };
+        let mut outcomes = self.referrals.outcomes(id).into_iter();
+        outcomes.any(|outcome| outcome.event.at == *at && outcome.event.has_content)
     }
 
     pub(super) fn id_at(&self, at: &EventRef) -> Option<String> {

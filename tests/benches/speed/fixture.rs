@@ -197,6 +197,7 @@ pub(crate) fn open_entry(origin: &Origin, index: u64, kib: usize) -> (EntryBytes
         actor: String::new(),
         approver: String::new(),
         addressees: Vec::new(),
+        has_content: false,
         event: Some(v1::record::Event::Information(event)),
     };
     let body = sealing::salt(&record.encode_to_vec(), &mut OsRng);

@@ -18,24 +18,26 @@ const recipients = await Promise.all(identities.map(identityToRecipient));
 const [one, other] = recipients;
 
 const short = new TextEncoder().encode("Sono tutti fratelli.");
-const long = new Uint8Array(3000).map((_, place) => place % 251);
+const long = new Uint8Array(9000).map((_, place) => place % 251);
 const stained = frame(short);
 stained[stained.length - 1] = 1;
-const overlong = new Uint8Array(1088);
-overlong.set(frame(short));
+const odd = new Uint8Array(8192 + 64);
+odd.set(frame(short));
 
 const vector = {
   made_by: "npm age-encryption 0.3.1",
   identities: identities.map((secret, at) => ({ secret, recipient: recipients[at] })),
   opens: [
     { what: "one recipient", for: [0], message: base64(short), sealed: await seal(frame(short), [one]) },
-    { what: "two recipients, padded by Padmé", for: [0, 1], message: base64(long),
+    { what: "two recipients, and a message that takes the second size of frames", for: [0, 1], message: base64(long),
       sealed: await seal(frame(long), [one, other]) },
+    { what: "a short message in a larger frame", for: [0], message: base64(short),
+      sealed: await seal(frame(short, 65536), [one]) },
     { what: "an empty message", for: [1], message: "", sealed: await seal(frame(new Uint8Array()), [other]) },
   ],
   refused: [
     { what: "padding that is not zero", for: [0], sealed: await seal(stained, [one]) },
-    { what: "a frame larger than Padmé's", for: [0], sealed: await seal(overlong, [one]) },
+    { what: "a frame of none of the sizes", for: [0], sealed: await seal(odd, [one]) },
     { what: "no frame", for: [0], sealed: await seal(short, [one]) },
   ],
 };

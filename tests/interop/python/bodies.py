@@ -7,11 +7,13 @@ from record import read_record
 from wire import require, sha256
 
 SALT = 32
+FRAMES = [8192, 16384, 32768, 65536, 131072, 262144, 524288, 1015808]
+ALIKE_MAX = 65536
 HEADER_MAX, HEADER_LINES_MAX, RECIPIENTS_MAX = 64 * 1024, 80, 32
 
 
-def check_sealed(body):
-    """The outside of a C2SP age file, all that whoever has no key can check."""
+def check_sealed(body, part, tags):
+    """The outside of a C2SP age file, all that whoever has no key can check; the size of its frame."""
     lines = body[:HEADER_MAX].split(b"\n")
     require(lines[0] == b"age-encryption.org/v1", "not version 1 of age")
     end = next((n for n, line in enumerate(lines[:HEADER_LINES_MAX]) if line.startswith(b"---")), None)
@@ -19,9 +21,14 @@ def check_sealed(body):
     require(re.fullmatch(rb"--- [A-Za-z0-9+/]{43}", lines[end]), "a MAC line that is none")
     kinds = [line.split(b" ")[1] for line in lines[1:end] if line.startswith(b"-> ")]
     sealed = [kind for kind in kinds if kind == b"mlkem768x25519"]
-    require(0 < len(sealed) <= RECIPIENTS_MAX, f"{len(sealed)} recipients")
+    stanzas = (tags + 1) * {"record": 2, "content": 1}[part]
+    require(len(sealed) == stanzas <= RECIPIENTS_MAX, f"{len(sealed)} stanzas, and {tags} tags")
     others = [kind for kind in kinds if kind not in sealed and not kind.endswith(b"-grease")]
     require(not others, f"stanzas of other types: {others}")
+    payload = len(body) - sum(len(line) + 1 for line in lines[: end + 1])
+    frames = [size for size in FRAMES if payload == 16 + size + 16 * -(-size // 65536)]
+    require(frames, f"a payload of {payload} bytes, which no frame makes")
+    return frames[0]
 
 
 def digest_of(origin, index, part, body):
@@ -37,6 +44,7 @@ def check_bodies(folder, entries, seen):
         for part in ("record", "content"):
             if entry and entry[part]:
                 wanted.setdefault(entry[part]["digest"].hex(), []).append((index, part, entry))
+    frames = {}
     there = folder / "bodies"
     present = {file.name for file in there.iterdir()} if there.is_dir() else set()
     for name in sorted(present):
@@ -48,10 +56,14 @@ def check_bodies(folder, entries, seen):
             require(digest == name, f"bodies/{name} is not {place}")
             require(len(body) == entry[part]["size"], f"{place} is {len(body)} bytes")
             if entry["visibility"] == ADDRESSED:
-                check_sealed(body)
+                frames.setdefault(index, {})[part] = check_sealed(body, part, len(entry["tags"]))
             elif part == "record":
                 require(len(body) >= SALT, f"{place} is shorter than its salt")
                 read_record(body[SALT:], entry)
+    for index, pair in frames.items():
+        if len(pair) == 2:
+            alike = pair["record"] == pair["content"] or min(pair.values()) >= ALIKE_MAX
+            require(alike, f"the two bodies of entry {index} are not alike: {pair}")
     erased = read_erased(folder, entries)
     for digest in erased:
         require(digest not in present, f"bodies/{digest} is there though erased")

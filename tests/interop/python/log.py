@@ -63,6 +63,7 @@ def read_entry(raw, origin, index):
     for part in filter(None, (entry["record"], entry["content"])):
         require(len(part["digest"]) == 32, "a digest that is not 32 bytes")
         require(0 < part["size"] <= BODY_MAX, f"a body of {part['size']} bytes")
+    require(entry["content"] is not None or entry["visibility"] != ADDRESSED, "addressed, without content")
     allowed = (0, 2, 4, 8) if entry["visibility"] == ADDRESSED else (0,)
     require(len(entry["tags"]) in allowed, f"{len(entry['tags'])} tags")
     require(all(len(tag) == 16 for tag in entry["tags"]), "a tag that is not 16 bytes")

@@ -119,6 +119,7 @@ RECORD = {
     3: ("actor", str),
     4: ("addressees", [str]),
     5: ("approver", str),
+    6: ("has_content", Flag),
     8: ("referral", REFERRAL),
     9: ("information", INFORMATION),
 }
@@ -147,6 +148,7 @@ def read_record(raw, entry):
     require(len(record["event_id"]) == 16, "an event ID that is not 16 bytes")
     to, tags = record["addressees"], entry["tags"]
     require(len(to) <= len(tags) and bool(to) == (entry["visibility"] == 3), f"{len(to)} addressees")
+    require(not record["has_content"] or entry["content"] is not None, "a content that is not there")
     referral, information = record["referral"], record["information"]
     require((referral is None) != (information is None), "no event, or two")
     if referral is not None:

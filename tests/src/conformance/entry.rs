@@ -46,12 +46,16 @@ fn valid(base: &Header) -> Vec<Case> {
     };
     vec![
         with("addressed, with a content and two tags", &|_| ()),
-        with("addressed, without content", &|h| h.content = None),
         with("addressed, to nobody", &|h| h.tags.clear()),
         with("addressed, four tags", &|h| h.tags = vec![[9; 16]; 4]),
         with("addressed, eight tags", &|h| h.tags = vec![[9; 16]; 8]),
-        with("federation", &|h| {
+        with("federation, with a content", &|h| {
             h.visibility = Visibility::Federation;
+            h.tags.clear();
+        }),
+        with("federation, without content", &|h| {
+            h.visibility = Visibility::Federation;
+            h.content = None;
             h.tags.clear();
         }),
         with("public, at time 0", &|h| {
@@ -115,6 +119,7 @@ fn refused(base: &Header) -> Vec<Case> {
         with("size 0", "field record", &|m| record(m, &|c| c.size = 0)),
         with("a size above 1 MiB", "field record", &|m| record(m, &|c| c.size = (1 << 20) + 1)),
         with("an empty content", "field content", &|m| m.content = Some(v1::Commitment::default())),
+        with("addressed, without content", "field content", &|m| m.content = None),
         with("one tag", "field tags", &|m| m.tags.truncate(1)),
         with("three tags", "field tags", &|m| m.tags = vec![vec![1; 16]; 3]),
         with("sixteen tags", "field tags", &|m| m.tags = vec![vec![1; 16]; 16]),

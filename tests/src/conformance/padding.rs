@@ -1,4 +1,4 @@
-//! Padmé frames.
+//! The frames inside sealed bodies.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -37,22 +37,34 @@ fn frame(case: &Case) -> Vec<u8> {
 
 #[test]
 fn frames() {
-    let mut cases: Vec<Case> =
-        [0, 1, 1_020, 1_021, 1_084, 1_085, 5_000, 65_536, 100_000, 1_000_000]
-            .map(|message_bytes| {
-                let frame = pad(&vec![0xa5; message_bytes]).unwrap();
-                Case {
-                    name: format!("a message of {message_bytes} bytes"),
-                    expect: Expect::Valid,
-                    reason: String::new(),
-                    message_bytes,
-                    length: hex::encode(&frame[..4]),
-                    frame_bytes: frame.len(),
-                    last: *frame.last().unwrap(),
-                    frame_sha256: hex::encode(Sha256::digest(&frame)),
-                }
-            })
-            .into();
+    // The size of the message, and of its frame.
+    let mut cases: Vec<Case> = [
+        (0, 8_192),
+        (1, 8_192),
+        (8_188, 8_192),
+        (8_188, 65_536),
+        (8_189, 16_384),
+        (20_000, 32_768),
+        (65_532, 65_536),
+        (65_533, 131_072),
+        (200_000, 262_144),
+        (400_000, 524_288),
+        (1_015_804, 1_015_808),
+    ]
+    .map(|(message_bytes, frame_bytes)| {
+        let frame = pad(&vec![0xa5; message_bytes], frame_bytes).unwrap();
+        Case {
+            name: format!("a message of {message_bytes} bytes in {frame_bytes}"),
+            expect: Expect::Valid,
+            reason: String::new(),
+            message_bytes,
+            length: hex::encode(&frame[..4]),
+            frame_bytes: frame.len(),
+            last: *frame.last().unwrap(),
+            frame_sha256: hex::encode(Sha256::digest(&frame)),
+        }
+    })
+    .into();
     let refuse = |name: &str, reason: &str, length: &str, frame_bytes, last| Case {
         name: name.into(),
         expect: Expect::Refuse,
@@ -64,11 +76,13 @@ fn frames() {
         frame_sha256: String::new(),
     };
     cases.extend([
-        refuse("a byte more", "takes 1024", "00000005", 1_025, 0),
-        refuse("a byte less", "takes 1024", "00000005", 1_023, 0),
-        refuse("something in the padding", "not zeros", "00000005", 1_024, 1),
-        refuse("a length beyond the frame", "shorter", "ffffffff", 1_024, 0),
-        refuse("a length that wants a larger frame", "takes 1088", "000003fd", 1_025, 0xa5),
+        refuse("a byte more", "none of the sizes", "00000005", 8_193, 0),
+        refuse("a byte less", "none of the sizes", "00000005", 8_191, 0),
+        refuse("a power of two below the first size", "none of the sizes", "00000005", 4_096, 0),
+        refuse("a power of two above the last size", "none of the sizes", "00000005", 1 << 20, 0),
+        refuse("something in the padding", "not zeros", "00000005", 8_192, 1),
+        refuse("a length beyond the frame", "shorter", "ffffffff", 8_192, 0),
+        refuse("a length that leaves no room for itself", "shorter", "00001ffd", 8_192, 0xa5),
         refuse("no length", "shorter", "000000", 3, 0),
     ]);
     let page: Page<Case> = Page {

@@ -92,6 +92,7 @@ pub(super) fn record(ph: &Seeded, index: u64) -> v1::Record {
         event_id: event_id(index).to_vec(),
         actor: "a1".into(),
         approver: String::new(),
+        has_content: index % 4 == 0,
         addressees,
         event: Some(event),
     }
@@ -123,7 +124,8 @@ impl Federation {
                 recorded_at_ms: 1_764_000_000_000 + index,
                 visibility: if addressed { Visibility::Addressed } else { Visibility::Federation },
                 record,
-                content: None,
+                content: addressed
+                    .then(|| Place::new(&origin, index, Part::Content).commit(b"absent")),
                 tags: if addressed { vec![[1; 16], [2; 16]] } else { vec![] },
             };
             entries.push(header.encode());

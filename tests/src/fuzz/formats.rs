@@ -143,7 +143,8 @@ fn header(visibility: Visibility, body: &[u8]) -> Header {
         recorded_at_ms: 1,
         visibility,
         record: Place::new(&federation().ph.origin(), 4, Part::Record).commit(body),
-        content: None,
+        content: (visibility == Visibility::Addressed)
+            .then(|| Place::new(&federation().ph.origin(), 4, Part::Content).commit(body)),
         tags: vec![[1; 16]; if visibility == Visibility::Addressed { 2 } else { 0 }],
     }
 }

@@ -117,6 +117,7 @@ pub(super) fn record(founder: &Founder, index: u64, event: v1::record::Event) ->
         actor: "a1".into(),
         approver: String::new(),
         addressees: Vec::new(),
+        has_content: false,
         event: Some(event),
     }
 }
@@ -136,6 +137,7 @@ pub(super) fn information(founder: &Founder, index: u64) -> v1::Record {
 
 /// A step of the referral that `ph` sent at [`SEALED`], or that was sent to it.
 pub(super) fn step(founder: &Founder, index: u64, transition: Transition) -> v1::Record {
+    let sends = matches!(transition, Transition::Sent(_));
     let id = ReferralId::of(&founder.origin(), &event_id(SEALED));
     let event = v1::ReferralEvent {
         referral_id: id.as_bytes().to_vec(),
@@ -144,6 +146,7 @@ pub(super) fn step(founder: &Founder, index: u64, transition: Transition) -> v1:
     };
     let mut record = record(founder, index, v1::record::Event::Referral(event));
     record.addressees = vec!["sg".into()];
+    record.has_content = sends;
     record
 }
 
@@ -223,7 +226,7 @@ pub(super) fn sealed_log(fixture: &Fixture, records: &[v1::Record]) -> Export {
             recorded_at_ms: 1,
             visibility: Visibility::Addressed,
             record,
-            content: None,
+            content: Some(Commitment { digest: [9; 32], size: 1024 }),
             tags: vec![[1; 16], [2; 16]],
         };
         entries.push(header.encode());

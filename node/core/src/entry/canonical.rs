@@ -90,7 +90,8 @@ pub(super) fn header(bytes: &[u8], expected: Option<&Origin>) -> Option<Header> 
         Visibility::Addressed => matches!(tags.len(), 0 | 2 | 4 | TAGS_MAX),
         Visibility::Public | Visibility::Federation => tags.is_empty(),
     };
-    let valid = rest.is_empty() && index < LOG_SIZE_MAX && tags_allowed;
+    let content_allowed = content.is_some() || visibility != Visibility::Addressed;
+    let valid = rest.is_empty() && index < LOG_SIZE_MAX && tags_allowed && content_allowed;
     valid.then_some(Header { origin, index, recorded_at_ms, visibility, record, content, tags })
 }
 
@@ -135,7 +136,8 @@ mod tests {
                         recorded_at_ms,
                         visibility,
                         record: commitment,
-                        content: (index % 2 == 0).then_some(commitment),
+                        content: (visibility == Visibility::Addressed || index % 2 == 0)
+                            .then_some(commitment),
                         tags: vec![[9; 16]; tags],
                     });
                 }

@@ -20,7 +20,7 @@ pub struct Event {
     pub event_id: [u8; 16],
     /// To whom it is sealed besides the author.
     pub addressees: Vec<Society>,
-    /// Whether its entry commits to a content.
+    /// Whether its entry commits to a content that says something.
     pub has_content: bool,
     /// Who wrote it, as a pseudonym that only the author's society can resolve; empty where none is
     /// told, or where it is longer than any society writes.
@@ -59,7 +59,7 @@ impl Event {
             recorded_at_ms,
             event_id: event_id.unwrap_or_default(),
             addressees: addressees.unwrap_or_default(),
-            has_content,
+            has_content: has_content && record.has_content,
             actor: pseudonym(&record.actor),
             approver: pseudonym(&record.approver),
             body,

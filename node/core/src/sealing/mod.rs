@@ -1,6 +1,6 @@
 //! Sealing: who can read a body, and who can see that it is for them.
 //!
-//! A sealed body is a binary age file to hybrid post-quantum [`Recipient`]s around a Padmé-padded
+//! A sealed body is a binary age file to hybrid post-quantum [`Recipient`]s around a padded
 //! message; an unsealed one is 32 random bytes in front of the message, so that its digest does
 //! not tell what it says once the bytes were erased. Invariants: nothing is sealed to nobody;
 //! what is opened is bounded before it is parsed; an error never holds any of the message. This
@@ -9,6 +9,7 @@
 //!
 //! Source: C2SP `age.md`; `docs/protocol.md`, "Bodies".
 
+mod addressed;
 pub mod hybrid;
 pub mod padding;
 mod revealed;
@@ -22,6 +23,7 @@ use std::{
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
+pub use addressed::{Party, Sealed, seal_both, stanzas};
 pub use hybrid::{Identity, Recipient, SealingKeyError};
 pub use padding::PaddingError;
 pub use revealed::{RevealedKey, open_revealed, reveal};
@@ -81,8 +83,9 @@ pub enum OpenError {
 #[error("unsealed body is shorter than its salt of {SALT_BYTES} bytes")]
 pub struct SaltError;
 
-/// Pads `message` and seals it to every one of `recipients`, in an order that does not tell who
-/// asked. The bytes differ at each call: the file key and the wrapping are random.
+/// Pads `message` into the smallest frame and seals it to every one of `recipients`, in an order
+/// that does not tell who asked. The bytes differ at each call: the file key and the wrapping are
+/// random. The bodies of an entry are sealed together, by [`seal_both`].
 ///
 /// # Errors
 /// [`SealError`]; on any the message was sealed to nobody.
@@ -93,9 +96,19 @@ pub fn seal(message: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>, SealErr
         count if count > RECIPIENTS_MAX => return Err(SealError::TooManyRecipients(count)),
         _ => {}
     }
-    let frame = padding::pad(message).map_err(|_| SealError::TooLarge(message.len()))?;
+    let frame = padding::frame_bytes(message.len()).ok_or(SealError::TooLarge(message.len()))?;
+    encrypt(message, frame, recipients.into_iter().map(|r| r as &dyn age::Recipient))
+}
+
+/// An age file around `message` in a frame of `frame_bytes`, its stanzas in the order given.
+fn encrypt<'a>(
+    message: &[u8],
+    frame_bytes: usize,
+    recipients: impl Iterator<Item = &'a dyn age::Recipient>,
+) -> Result<Vec<u8>, SealError> {
+    let frame =
+        padding::pad(message, frame_bytes).map_err(|_| SealError::TooLarge(message.len()))?;
     let frame = Zeroizing::new(frame);
-    let recipients = recipients.into_iter().map(|r| r as &dyn age::Recipient);
     let mut sealed = Vec::new();
     let mut writer = age::Encryptor::with_recipients(recipients)?.wrap_output(&mut sealed)?;
     writer.write_all(&frame)?;

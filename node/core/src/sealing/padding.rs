@@ -1,18 +1,23 @@
-//! Padmé padding, so that the size of a sealed body tells little of what is in it.
+//! Padding, so that the size of a sealed body tells next to nothing of what is in it.
 //!
-//! A frame is `u32 big-endian length ‖ message ‖ zeros`, its size the Padmé of what it holds and
-//! at least 1 KiB. There is exactly one frame for a message: a frame of another size, or with
-//! anything but zeros after the message, is refused, so that padding cannot carry a hidden
-//! channel. Nothing here is secret-dependent in a way that an observer could time: padding is
-//! taken off only after the seal was opened.
+//! A frame is `u32 big-endian length ‖ message ‖ zeros`, and of one of eight sizes, the rungs of a
+//! ladder. Both bodies of an entry get one rung ([`frames`]), so that not even the two together
+//! tell which of them is the long one. A frame of another size, or with anything but zeros after
+//! the message, is refused, so that padding cannot carry a hidden channel. Nothing here is
+//! secret-dependent in a way that an observer could time: padding is taken off only after the seal
+//! was opened.
 //!
-//! Source: Padmé is algorithm 1 of "Reducing Metadata Leakage from Encrypted Files and
-//! Communication with PURBs" (PETS 2019); it leaks O(log log n) bits at 12% overhead at most.
+//! Source: `docs/protocol.md`, "Bodies"; why a ladder and not Padmé: ADR 7.
 
-use crate::limits::BODY_BYTES_MAX;
+/// The sizes that a frame may have, bytes. The first holds a case with some 2,500 letters of Thai or
+/// 8,000 of English; the last leaves room for the seal of an entry with eight tags in what a body
+/// may be.
+pub const RUNGS: [usize; 8] =
+    [8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 992 << 10];
 
-/// The smallest frame, bytes: most records and short contents look alike.
-pub const FRAME_BYTES_MIN: usize = 1024;
+/// Up to here both bodies of an entry are of one size, bytes. Above it, the record of a piece of an
+/// attachment would double what there is to carry.
+pub const ALIKE_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes of the length in front of the message.
 const LENGTH_BYTES: usize = 4;
@@ -20,69 +25,68 @@ const LENGTH_BYTES: usize = 4;
 /// Why a message was not framed, or a frame not taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PaddingError {
-    /// Above what a body may hold.
+    /// Above what the largest frame holds.
     #[error("message of {0} bytes is larger than a body may be")]
     TooLong(usize),
     /// Shorter than the length field, or than the length it claims.
     #[error("padded frame is shorter than the length that it gives")]
     Truncated,
-    /// Not the Padmé size of the message.
-    #[error("padded frame is {actual} bytes where its message takes {expected}")]
-    Size {
-        /// What Padmé gives for the message, bytes.
-        expected: usize,
-        /// What the frame has, bytes.
-        actual: usize,
-    },
+    /// None of [`RUNGS`].
+    #[error("padded frame of {0} bytes is of none of the sizes that there are")]
+    Size(usize),
     /// Something was put where zeros belong.
     #[error("padding is not zeros alone")]
     NotZero,
 }
 
-/// The size in bytes of the frame for a message of `message_bytes`; none above the limit.
+/// The size in bytes of the smallest frame for a message of `message_bytes`; none above the limit.
 pub fn frame_bytes(message_bytes: usize) -> Option<usize> {
-    if message_bytes as u64 > BODY_BYTES_MAX {
-        return None;
-    }
-    Some(padme(message_bytes.checked_add(LENGTH_BYTES)?).max(FRAME_BYTES_MIN))
+    let needed = message_bytes.checked_add(LENGTH_BYTES)?;
+    RUNGS.into_iter().find(|rung| *rung >= needed)
 }
 
-/// Puts `message` into a frame of Padmé's size.
-pub fn pad(message: &[u8]) -> Result<Vec<u8>, PaddingError> {
+/// The sizes of the frames of an entry's record and content, bytes; none above the limit. Both are
+/// what the longer message takes; above [`ALIKE_BYTES_MAX`] the shorter one's is that much.
+pub fn frames(record_bytes: usize, content_bytes: usize) -> Option<(usize, usize)> {
+    let (record, content) = (frame_bytes(record_bytes)?, frame_bytes(content_bytes)?);
+    let alike = record.max(content).min(ALIKE_BYTES_MAX);
+    Some((record.max(alike), content.max(alike)))
+}
+
+/// Puts `message` into a frame of `frame_bytes`, which is one of [`RUNGS`].
+///
+/// # Errors
+/// [`PaddingError::TooLong`] where it does not fit.
+pub fn pad(message: &[u8], frame_bytes: usize) -> Result<Vec<u8>, PaddingError> {
     let too_long = PaddingError::TooLong(message.len());
-    let total = frame_bytes(message.len()).ok_or(too_long)?;
+    if self::frame_bytes(message.len()).is_none_or(|needed| needed > frame_bytes) {
+        return Err(too_long);
+    }
     let length = u32::try_from(message.len()).map_err(|_| too_long)?;
     // The capacity is given at once: growing would leave copies of the message in freed memory.
-    let mut frame = Vec::with_capacity(total);
+    let mut frame = Vec::with_capacity(frame_bytes);
     frame.extend_from_slice(&length.to_be_bytes());
     frame.extend_from_slice(message);
-    frame.resize(total, 0);
+    frame.resize(frame_bytes, 0);
     Ok(frame)
 }
 
 /// Takes the message out of a frame that [`pad`] made, and of no other.
+///
+/// # Errors
+/// [`PaddingError`].
 pub fn unpad(frame: &[u8]) -> Result<&[u8], PaddingError> {
     let (length, rest) = frame.split_first_chunk::<4>().ok_or(PaddingError::Truncated)?;
+    if !RUNGS.contains(&frame.len()) {
+        return Err(PaddingError::Size(frame.len()));
+    }
     let length = usize::try_from(u32::from_be_bytes(*length))
         .map_err(|_| PaddingError::TooLong(usize::MAX))?;
     let (message, zeros) = rest.split_at_checked(length).ok_or(PaddingError::Truncated)?;
-    let expected = frame_bytes(length).ok_or(PaddingError::TooLong(length))?;
-    if frame.len() != expected {
-        return Err(PaddingError::Size { expected, actual: frame.len() });
-    }
     if zeros.iter().any(|byte| *byte != 0) {
         return Err(PaddingError::NotZero);
     }
     Ok(message)
-}
-
-/// Rounds `bytes` up so that only the leading bits of the size stay meaningful.
-fn padme(bytes: usize) -> usize {
-    // Below 2 the logarithm of the logarithm does not exist, and there is nothing to round.
-    let Some(exponent) = bytes.checked_ilog2().filter(|e| *e > 0) else { return bytes };
-    let kept_bits = exponent.ilog2() + 1;
-    let mask = (1usize << (exponent - kept_bits)) - 1;
-    (bytes + mask) & !mask
 }
 
 #[cfg(test)]
@@ -92,22 +96,32 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn sizes_are_those_of_padme() {
-        // Worked by hand: 1025 has exponent 10, keeps 4 bits, rounds to a multiple of 64.
-        assert_eq!(padme(1025), 1088);
-        assert_eq!(padme(1024), 1024);
-        assert_eq!(padme(9), 10);
-        assert_eq!(padme(1_000_000), 1_015_808);
-        assert_eq!((0..9).map(padme).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(frame_bytes(0), Some(1024));
-        assert_eq!(frame_bytes(1020), Some(1024));
-        assert_eq!(frame_bytes(1021), Some(1088));
+    fn a_frame_is_the_smallest_rung_that_holds_its_message() {
+        assert_eq!(frame_bytes(0), Some(8_192));
+        assert_eq!(frame_bytes(8_188), Some(8_192));
+        assert_eq!(frame_bytes(8_189), Some(16_384));
+        assert_eq!(frame_bytes(1_015_804), Some(1_015_808));
+        assert_eq!(frame_bytes(1_015_805), None);
+        assert_eq!(frame_bytes(usize::MAX), None);
+        assert!(RUNGS.is_sorted());
     }
 
     #[test]
-    fn one_frame_a_message_and_no_other() {
-        let frame = pad(b"hello").unwrap();
+    fn two_bodies_of_an_entry_do_not_tell_which_is_the_long_one() {
+        assert_eq!(frames(400, 1_500), Some((8_192, 8_192)));
+        assert_eq!(frames(400, 9_000), frames(9_000, 400));
+        assert_eq!(frames(400, 9_000), Some((16_384, 16_384)));
+        assert_eq!(frames(60_000, 0), Some((65_536, 65_536)));
+        assert_eq!(frames(400, 1_000_000), Some((65_536, 1_015_808)), "a piece of an attachment");
+        assert_eq!(frames(70_000, 300_000), Some((131_072, 524_288)));
+        assert_eq!(frames(0, 1_015_805), None);
+    }
+
+    #[test]
+    fn only_frames_of_the_ladder_are_taken_apart() {
+        let frame = pad(b"hello", 8_192).unwrap();
         assert_eq!(unpad(&frame), Ok(&b"hello"[..]));
+        assert_eq!(unpad(&pad(b"hello", 65_536).unwrap()), Ok(&b"hello"[..]), "as its twin needs");
 
         let mut stained = frame.clone();
         *stained.last_mut().unwrap() = 1;
@@ -115,8 +129,8 @@ mod tests {
 
         let mut grown = frame.clone();
         grown.push(0);
-        assert_eq!(unpad(&grown), Err(PaddingError::Size { expected: 1024, actual: 1025 }));
-        assert_eq!(unpad(&frame[..1023]), Err(PaddingError::Size { expected: 1024, actual: 1023 }));
+        assert_eq!(unpad(&grown), Err(PaddingError::Size(8_193)));
+        assert_eq!(unpad(&frame[..1_024]), Err(PaddingError::Size(1_024)));
 
         let mut claims = frame;
         claims[..4].copy_from_slice(&u32::MAX.to_be_bytes());
@@ -127,26 +141,34 @@ mod tests {
 
     #[test]
     fn too_long_is_refused_not_cut() {
-        let max = usize::try_from(BODY_BYTES_MAX).unwrap();
-        assert!(pad(&vec![7; max]).is_ok());
-        assert_eq!(pad(&vec![7; max + 1]), Err(PaddingError::TooLong(max + 1)));
+        assert_eq!(pad(&[7; 8_189], 8_192), Err(PaddingError::TooLong(8_189)));
+        let largest = *RUNGS.last().unwrap();
+        assert!(pad(&vec![7; largest - 4], largest).is_ok());
+        assert_eq!(pad(&vec![7; largest], largest), Err(PaddingError::TooLong(largest)));
     }
 
     proptest! {
         #[test]
-        fn what_goes_in_comes_out(message in proptest::collection::vec(any::<u8>(), 0..20_000)) {
-            let frame = pad(&message).unwrap();
-            prop_assert!(frame.len() >= FRAME_BYTES_MIN);
-            // Padmé's promise: at most 12% more, apart from the floor.
-            let content = message.len() + LENGTH_BYTES;
-            prop_assert!(frame.len() == FRAME_BYTES_MIN || frame.len() * 100 <= content * 112);
+        fn what_goes_in_comes_out(
+            message in proptest::collection::vec(any::<u8>(), 0..20_000),
+            twin in 0..100_000usize,
+        ) {
+            let (bytes, of_twin) = frames(message.len(), twin).unwrap();
+            prop_assert_eq!(frames(twin, message.len()), Some((of_twin, bytes)));
+            let frame = pad(&message, bytes).unwrap();
+            prop_assert_eq!(frame.len(), bytes);
             prop_assert_eq!(unpad(&frame), Ok(&message[..]));
         }
 
         #[test]
-        fn any_bytes_are_answered(frame in proptest::collection::vec(any::<u8>(), 0..3000)) {
+        fn any_bytes_are_answered(
+            rung in 0..2usize,
+            start in proptest::collection::vec(any::<u8>(), 0..30),
+        ) {
+            let mut frame = start;
+            frame.resize(RUNGS[rung], 0);
             if let Ok(message) = unpad(&frame) {
-                prop_assert_eq!(pad(message).unwrap(), frame);
+                prop_assert_eq!(pad(message, RUNGS[rung]).unwrap(), frame);
             }
         }
     }

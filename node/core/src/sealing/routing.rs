@@ -209,7 +209,7 @@ pub fn tag(token: &Token) -> Tag {
 }
 
 /// How many tags an entry with `addressees` carries; none above the limit.
-fn tag_count(addressees: usize) -> Option<usize> {
+pub(super) fn tag_count(addressees: usize) -> Option<usize> {
     match addressees {
         0 => Some(0),
         1..=2 => Some(2),

@@ -135,7 +135,7 @@ impl World {
             recorded_at_ms: 1_764_000_000_000 + index,
             visibility: Visibility::Addressed,
             record: Commitment { digest, size: 1024 },
-            content: None,
+            content: Some(Commitment { digest: [9; 32], size: 1024 }),
             tags,
         }
         .encode()

@@ -8,7 +8,7 @@ use tutti_core::{
     entry::{Header, Visibility},
     limits::BODY_BYTES_MAX,
     roster::Member,
-    sealing::{self, Recipient, SealError, routing},
+    sealing::{self, Party, SealError, routing},
     society::Society,
     store::Store,
 };
@@ -37,13 +37,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             actor: by.pseudonym().into(),
             approver: approver.into(),
             addressees: draft.addressees.iter().map(Society::to_string).collect(),
+            has_content: draft.content.is_some(),
             event: Some(draft.event),
         };
-        let content = draft.content.map(|content| v1::Content {
-            origin: origin.to_string(),
-            event_id: key.to_vec(),
-            content: Some(content),
-        });
         let parties = self.parties(&draft.addressees)?;
         let record_bytes = record.encode_to_vec();
         let mut bodies = Vec::with_capacity(2);
@@ -58,18 +54,21 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 bodies.push(body(Part::Record, &salted));
             }
             Visibility::Addressed => {
-                let both: Vec<Recipient> = parties
+                // There is always a content: whether it says something is nobody else's business.
+                let content = v1::Content {
+                    origin: origin.to_string(),
+                    event_id: key.to_vec(),
+                    content: draft.content,
+                };
+                let message = Zeroizing::new(content.encode_to_vec());
+                let keys: Vec<Party> = parties
                     .iter()
-                    .flat_map(|m| [m.case_key.clone(), m.audit_key.clone()])
+                    .map(|m| Party { case: m.case_key.clone(), audit: m.audit_key.clone() })
                     .collect();
-                let case: Vec<Recipient> = parties.iter().map(|m| m.case_key.clone()).collect();
-                let sealed = sealing::seal(&record_bytes, &both).map_err(not_sealed)?;
-                bodies.push(body(Part::Record, &sealed));
-                if let Some(content) = &content {
-                    let message = Zeroizing::new(content.encode_to_vec());
-                    let sealed = sealing::seal(&message, &case).map_err(not_sealed)?;
-                    bodies.push(body(Part::Content, &sealed));
-                }
+                let sealed = sealing::seal_both(&record_bytes, &message, &keys, &mut self.rng)
+                    .map_err(not_sealed)?;
+                bodies.push(body(Part::Record, &sealed.record));
+                bodies.push(body(Part::Content, &sealed.content));
                 let keys: Vec<_> = parties
                     .iter()
                     .filter(|member| member.society != self.identity.society)

@@ -224,7 +224,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> Result<api::ReferralEventView, Refused> {
         let event = &outcome.event;
         use referral::Kind::{Attached, Sent};
-        let has_note = !matches!(event.kind(), Some(Sent | Attached));
+        let has_note = event.has_content && !matches!(event.kind(), Some(Sent | Attached));
         let note = if with_content && has_note {
             match self.open_content(&event.at, &event.event_id, now_ms)? {
                 Some(Content::Note(note)) => note.text,
@@ -263,6 +263,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         event: &referral::Event,
         now_ms: u64,
     ) -> Result<Option<api::BodyState>, Refused> {
+        if !event.has_content {
+            return Ok(None);
+        }
         let header = self.header_at(&event.at)?;
         let content = header.and_then(|header| header.body_key(Part::Content));
         Ok(content.map(|content| match self.is_due(&event.at, now_ms) {

@@ -4,7 +4,6 @@
 
 mod approvals;
 mod cases;
-mod clear;
 mod damaged;
 mod deadlines;
 mod erasing;

@@ -96,7 +96,7 @@ fn an_author_that_lost_its_bodies_asks_its_addressees_for_them() {
 }
 
 /// An entry in `by`'s log around any record at all, sealed to sg and ph.
-fn forge(federation: &Federation, by: &str, to: &mut Node, record: &v1::Record, content: bool) {
+fn forge(federation: &Federation, by: &str, to: &mut Node, record: &v1::Record) {
     let keyring = federation.keyring(by);
     let own = origin(by);
     let parties = ["sg", "ph"].map(|code| federation.keyring(code));
@@ -118,7 +118,7 @@ fn forge(federation: &Federation, by: &str, to: &mut Node, record: &v1::Record, 
         recorded_at_ms: NOW_MS,
         visibility: Visibility::Addressed,
         record: body.commitment(),
-        content: content.then(|| place(Part::Content).commit(b"absent")),
+        content: Some(place(Part::Content).commit(b"absent")),
         tags,
     };
     let entries: Vec<EntryBytes> = vec![header.encode()];
@@ -145,16 +145,17 @@ fn what_others_forge_is_noted_and_changes_nothing() {
         actor: String::new(),
         approver: String::new(),
         addressees: addressees.iter().map(ToString::to_string).collect(),
+        has_content: false,
         event: Some(v1::record::Event::Referral(event.clone())),
     };
     // ph copies sg's word into its own log; names nobody; says nothing; says something of its own.
-    forge(&federation, "ph", &mut sg, &record(origin("sg"), &["ph"]), false);
-    forge(&federation, "ph", &mut sg, &record(origin("ph"), &[]), true);
-    forge(&federation, "ph", &mut sg, &v1::Record::default(), false);
+    forge(&federation, "ph", &mut sg, &record(origin("sg"), &["ph"]));
+    forge(&federation, "ph", &mut sg, &record(origin("ph"), &[]));
+    forge(&federation, "ph", &mut sg, &v1::Record::default());
     assert_eq!(shown(&sg, id), before);
     // Signed by qa, a stranger to the referral; and by ph, whose side it is not.
-    forge(&federation, "qa", &mut sg, &record(origin("qa"), &["sg"]), false);
-    forge(&federation, "ph", &mut sg, &record(origin("ph"), &["sg"]), true);
+    forge(&federation, "qa", &mut sg, &record(origin("qa"), &["sg"]));
+    forge(&federation, "ph", &mut sg, &record(origin("ph"), &["sg"]));
     let after = shown(&sg, id);
     assert_eq!(after.state(), api::ReferralState::Sent);
     let explained: Vec<&str> = after.events.iter().map(|e| e.explanation.as_str()).collect();

@@ -37,7 +37,6 @@ struct World {
 
 struct Step {
     at_ms: u64,
-    content: bool,
     record: v1::Record,
 }
 
@@ -116,13 +115,14 @@ impl World {
             actor: String::new(),
             approver: String::new(),
             addressees: vec![self.by(other).society.to_string()],
+            has_content: content,
             event: Some(v1::record::Event::Referral(v1::ReferralEvent {
                 referral_id: id.as_bytes().to_vec(),
                 seen: seen.filter(|_| !matches!(transition, Transition::Sent(_))),
                 transition: Some(transition),
             })),
         };
-        self.logs[who].push(Step { at_ms: START + self.hour * HOUR, content, record });
+        self.logs[who].push(Step { at_ms: START + self.hour * HOUR, record });
     }
 
     /// The person's word, or what carries the entry `carried` of a society.
@@ -171,7 +171,7 @@ impl World {
                 recorded_at_ms: step.at_ms,
                 visibility: Visibility::Addressed,
                 record,
-                content: step.content.then_some(content),
+                content: Some(content),
                 tags: vec![[1; 16], [2; 16]],
             };
             entries.push(header.encode());

@@ -33,7 +33,6 @@ struct World {
 
 struct Step {
     at_ms: u64,
-    content: bool,
     record: v1::Record,
 }
 
@@ -71,13 +70,14 @@ impl World {
             actor: String::new(),
             approver: String::new(),
             addressees: vec![self.by(1 - who).society.to_string()],
+            has_content: content,
             event: Some(v1::record::Event::Referral(v1::ReferralEvent {
                 referral_id: id.as_bytes().to_vec(),
                 seen,
                 transition: Some(what),
             })),
         };
-        self.logs[who].push(Step { at_ms: START + hours * HOUR, content, record });
+        self.logs[who].push(Step { at_ms: START + hours * HOUR, record });
     }
 
     fn export(&self, who: usize) -> Export {
@@ -94,7 +94,7 @@ impl World {
                 recorded_at_ms: step.at_ms,
                 visibility: Visibility::Addressed,
                 record,
-                content: step.content.then_some(Commitment { digest: content, size: 1024 }),
+                content: Some(Commitment { digest: content, size: 1024 }),
                 tags: vec![[1; 16], [2; 16]],
             };
             entries.push(header.encode());

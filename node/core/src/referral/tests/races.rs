@@ -230,6 +230,7 @@ fn records_of_any_shape_are_events() {
         actor: String::new(),
         approver: String::new(),
         addressees: addressees.iter().map(ToString::to_string).collect(),
+        has_content: false,
         event: Some(v1::record::Event::Referral(v1::ReferralEvent {
             referral_id,
             seen: None,
@@ -281,6 +282,7 @@ mod any_record {
                 actor: String::new(),
         approver: String::new(),
                 addressees: vec!["sg".into()],
+                has_content: true,
                 event: Some(v1::record::Event::Referral(event("ph", 1, Kind::Declined, Some(0)).body)),
             };
             let mut near = record.encode_to_vec();
