@@ -1,4 +1,6 @@
-//! `tutti roster`: how a federation is founded and who is in it.
+//! `tutti roster`: how a federation is founded, who is in it, and how that changes.
+
+mod change;
 
 use std::path::{Path, PathBuf};
 
@@ -22,10 +24,12 @@ use crate::{
 /// The roster lists the members with their keys. Version 1 is signed by every founder. The way:
 /// everybody runs `tutti init` and sends card.note to one of them; that one runs `roster found` and
 /// sends the draft round; each runs `roster sign`; the finished file goes to all, and each runs
-/// `roster install`.
+/// `roster install`. Later: `roster change` makes the draft of the next version, which a threshold of
+/// the members signs.
 #[derive(Subcommand)]
 pub(crate) enum Roster {
     Found(Found),
+    Change(change::Change),
     Sign(Sign),
     Show(Show),
     Install(Install),
@@ -109,7 +113,9 @@ pub(crate) struct Show {
 
 /// Check a finished roster and give it to this society's node.
 ///
-/// The node must be started anew to take it.
+/// A node that runs takes it within seconds: whoever is no longer let in loses its streams at once. Where
+/// the roster names new keys of this society (`tutti card renew --new-key`), they are put in their places,
+/// and the node must be started anew.
 #[derive(Args)]
 pub(crate) struct Install {
     /// The roster, signed by all who must.
@@ -123,6 +129,7 @@ impl Roster {
     pub(crate) fn run(self) -> Outcome {
         match self {
             Self::Found(found) => found.run(),
+            Self::Change(change) => change.run(),
             Self::Sign(sign) => sign.run(),
             Self::Show(show) => show.run(),
             Self::Install(install) => install.run(),
@@ -172,8 +179,7 @@ impl Found {
 
 impl Sign {
     fn run(self) -> Outcome {
-        let mut draft = Draft::open(&files::read(&self.file, NOTE_BYTES_MAX)?)
-            .map_err(|error| refused(&format!("{} is refused", self.file.display()), &error))?;
+        let mut draft = open(&self.file, self.dir.as_deref())?;
         let path = match (&self.root_key, &self.dir) {
             (Some(path), _) => path.clone(),
             (None, Some(dir)) => dir.join("keys").join("root.key"),
@@ -196,12 +202,12 @@ impl Sign {
             draft.document().federation,
             draft.fingerprint()
         ));
-        say(match draft.missing().as_slice() {
-            [] => format!(
-                "All have signed. Each society now runs: tutti roster install {} --dir DIR",
+        say(match draft.is_finished() {
+            true => format!(
+                "All have signed who must. Each society now runs: tutti roster install {} --dir DIR",
                 text::shell(&self.file.display().to_string())
             ),
-            missing => format!("Not signed yet by {}.", list(missing)),
+            false => standing(&draft),
         });
         Ok(Exit::Ok)
     }
@@ -210,8 +216,7 @@ impl Sign {
 impl Show {
     fn run(self) -> Outcome {
         let draft = match (&self.file, &self.dir) {
-            (Some(file), _) => Draft::open(&files::read(file, NOTE_BYTES_MAX)?)
-                .map_err(|error| refused(&format!("{} is refused", file.display()), &error))?,
+            (Some(file), dir) => open(file, dir.as_deref())?,
             (None, Some(dir)) => {
                 let roster = installed(dir)?;
                 Draft::open(roster.as_bytes())
@@ -244,7 +249,8 @@ impl Install {
         let roster = rosters::install(&self.dir, &bytes)
             .map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
         say(format!(
-            "Installed version {} of {}, {} members. Start the node with: tutti serve --dir {}",
+            "Installed version {} of {}, {} members. A node that runs takes it within seconds; else: \
+             tutti serve --dir {}",
             roster.version(),
             roster.federation(),
             roster.members().len(),
@@ -257,6 +263,20 @@ impl Install {
 /// The roster in force of the node in `dir`.
 pub(crate) fn installed(dir: &Path) -> Result<roster::Roster, Failure> {
     rosters::current(dir).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
+}
+
+/// A draft, read as the next version of the roster in `dir` where it is that.
+fn open(file: &Path, dir: Option<&Path>) -> Result<Draft, Failure> {
+    let bytes = files::read(file, NOTE_BYTES_MAX)?;
+    let what = format!("{} is refused", file.display());
+    let previous = dir.and_then(|dir| rosters::current(dir).ok());
+    let alone = Draft::open(&bytes);
+    match previous {
+        // By the root key that a member had before, too.
+        Some(previous) => Draft::open_after(&previous, &bytes).or(alone),
+        None => alone,
+    }
+    .map_err(|error| refused(&what, &error))
 }
 
 fn refused(what: &str, error: &RosterError) -> Failure {
@@ -284,8 +304,17 @@ fn describe_draft(draft: &Draft) -> String {
             ),
         ),
         ("cases kept", format!("{} days", times.retention_days)),
+        (
+            "relays keep",
+            format!(
+                "{} MiB of each, {} MiB of all, for {} days",
+                document.relaying.member_mib,
+                document.relaying.total_mib,
+                document.relaying.keep_days
+            ),
+        ),
     ]);
-    let missing = draft.missing();
+    let signed: Vec<_> = draft.signed().collect();
     let row = |member: &Member| {
         vec![
             member.society.to_string(),
@@ -293,7 +322,7 @@ fn describe_draft(draft: &Draft) -> String {
             json::word(&member.role),
             json::word(&member.status),
             member.endpoints.join(", "),
-            if missing.contains(&member.society) { "not yet" } else { "yes" }.to_owned(),
+            if signed.contains(&member.society) { "yes" } else { "no" }.to_owned(),
         ]
     };
     let members = table(
@@ -304,12 +333,37 @@ fn describe_draft(draft: &Draft) -> String {
         format!("\n\nWorking group {}: {}", text::line(&group.name), list(&group.members))
     });
     let members = members + &groups.collect::<String>();
-    let open = match missing.as_slice() {
-        [] => String::new(),
-        missing => {
-            let line = format!("\n\nNot signed yet by {}.", list(missing));
-            paint(Style::Warn, line)
-        }
-    };
-    format!("{head}\n\n{members}{open}")
+    let mut text = format!("{head}\n\n{members}");
+    if let Some(previous) = draft.previous() {
+        let lines = change::changes(previous, document);
+        let lines: String = lines.iter().map(|line| format!("\n  {}", text::line(line))).collect();
+        text.push_str(&format!("\n\nwhat changes{lines}"));
+    }
+    if !draft.is_finished() {
+        text.push_str(&format!("\n\n{}", paint(Style::Warn, standing(draft))));
+    }
+    text
+}
+
+/// Who has still to sign.
+fn standing(draft: &Draft) -> String {
+    if draft.document().version == 1 {
+        return match draft.missing().as_slice() {
+            [] => "All have signed.".to_owned(),
+            missing => format!("Not signed yet by {}.", list(missing)),
+        };
+    }
+    let counted: Vec<String> = draft
+        .standing()
+        .iter()
+        .map(|s| format!("{} of the {} that version {} asks for", s.signed, s.needed, s.version))
+        .collect();
+    match draft.previous() {
+        Some(_) => format!("Signed by {}.", counted.join(", and by ")),
+        None => format!(
+            "Signed by {}. How many of the version before must sign, and what changes, --dir of a \
+             node with that one says.",
+            counted.join(", ")
+        ),
+    }
 }

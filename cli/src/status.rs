@@ -1,7 +1,7 @@
 //! `tutti status`: how the node does, and what a person should look at.
 
 use clap::Args;
-use tutti_proto::node::v1::{LogStatus, StatusRequest, StatusResponse};
+use tutti_proto::node::v1::{LogStatus, RelayShare, RelayStatus, StatusRequest, StatusResponse};
 
 use crate::{
     failure::{Exit, Outcome},
@@ -65,6 +65,9 @@ fn describe(status: &StatusResponse) -> String {
         ("overdue", overdue),
     ]);
     let mut parts = vec![format!("{}  {mode}", paint(Style::Bold, "mode")), head];
+    if let Some(relay) = &status.relay {
+        parts.push(relaying(relay));
+    }
     if !status.logs.is_empty() {
         parts.push(logs(&status.logs));
     }
@@ -78,6 +81,31 @@ fn describe(status: &StatusResponse) -> String {
         parts.push(lines.join("\n"));
     }
     parts.join("\n\n")
+}
+
+/// What is kept for others.
+fn relaying(relay: &RelayStatus) -> String {
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1u32 << 20));
+    let oldest = match relay.oldest_since_ms {
+        0 => "nothing is kept".to_owned(),
+        since => format!("since {}", time::local(since)),
+    };
+    let head = fields([
+        ("relay keeps", format!("{} of {}", mib(relay.bytes), mib(relay.bytes_max))),
+        ("oldest", format!("{oldest}; at most {} days", relay.keep_days)),
+        ("refused", format!("{} offers since the start", relay.refused)),
+    ]);
+    if relay.shares.is_empty() {
+        return head;
+    }
+    let row = |share: &RelayShare| {
+        vec![
+            share.society.clone(),
+            share.entries.to_string(),
+            format!("{} of {}", mib(share.bytes), mib(relay.member_bytes_max)),
+        ]
+    };
+    format!("{head}\n\n{}", table(&["kept of", "entries", "bytes"], relay.shares.iter().map(row)))
 }
 
 /// The logs that a node holds.

@@ -71,7 +71,7 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
     }
     seen.sort();
     let all = "access alerts, access export, access log, access verify, approval approve, approval \
-               list, approval refuse, approval show, audit, card show, \
+               list, approval refuse, approval show, audit, card renew, card show, \
                completions, demo, group list, group remove, group set, information \
                acknowledge, information acted-on, information dispute, information draft ask-review, \
                information draft delete, information draft edit, information draft list, \
@@ -90,7 +90,7 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
                referral reopen, referral request-erasure, referral request-information, \
                referral resume, referral save, referral schedule, referral send, referral show, referral \
                start, referral template, referral withdraw, referral withdraw-consent, repair, roster \
-               found, roster install, roster show, roster sign, serve, status, token list, \
+               change, roster found, roster install, roster show, roster sign, serve, status, token list, \
                token new, token revoke, user add, user list, user off, user on, user reset, \
                user resolve, user roles, user start-code, watch, whoami";
     assert_eq!(seen.join(", "), all);
@@ -228,6 +228,134 @@ fn three_societies_found_a_federation() {
     assert_eq!(shown["groups"], groups);
     let card = ok(at, &words("card show sg/card.note"));
     assert!(card.contains("sg, Society") && card.contains("127.0.0.1:7002"), "{card}");
+}
+
+/// Three societies with roster version 1, a threshold of 2, in ph, sg and qa.
+fn founded(at: &Path) {
+    for (code, port) in [("ph", "7001"), ("sg", "7002"), ("qa", "7003"), ("ke", "7004")] {
+        let line = format!(
+            "init --dir {code} --society {code} --name Society --federation m.example.org \
+             --listen 127.0.0.1:{port}"
+        );
+        ok(at, &words(&line));
+    }
+    ok(
+        at,
+        &words(
+            "roster found ph/card.note sg/card.note qa/card.note --threshold 2 --out roster.note",
+        ),
+    );
+    for code in ["ph", "sg", "qa"] {
+        ok(at, &words(&format!("roster sign roster.note --dir {code}")));
+    }
+    for code in ["ph", "sg", "qa"] {
+        ok(at, &words(&format!("roster install roster.note --dir {code}")));
+    }
+}
+
+#[test]
+fn the_next_roster_is_made_signed_by_a_threshold_and_installed() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    founded(at);
+    for (line, says) in [
+        ("roster change --dir ph --out x", "nothing would change"),
+        ("roster change --dir ph --out x --suspend ke", "ke is not in the roster"),
+        ("roster change --dir ph --out x --add sg/card.note", "in the roster already"),
+        ("roster change --dir ph --out x --suspend sg --remove sg", "only be one of"),
+        ("roster change --dir ph --out x --role sg=boss", "no role"),
+        ("roster change --dir ph --out x --threshold 4", "threshold"),
+    ] {
+        let (code, _, err) = answer(at, &words(line));
+        assert!(code == 2 || code == 1, "{line}: {err}");
+        assert!(err.contains(says), "{line} does not say {says:?}: {err}");
+        assert!(!at.join("x").exists());
+    }
+    let change = "roster change --dir ph --out next.note --add ke/card.note --suspend qa \
+                  --role sg=relay --relay-member-mib 128 --expires 2031-05-31 --json";
+    let made: serde_json::Value = serde_json::from_str(&ok(at, &words(change))).unwrap();
+    assert_eq!((&made["version"], &made["finished"]), (&2.into(), &false.into()));
+    assert_eq!(made["relaying"]["member_mib"], 128);
+    let shown = ok(at, &words("roster show next.note --dir sg"));
+    for line in [
+        "ke, Society, is taken in as member",
+        "qa: status active becomes suspended",
+        "sg: role member becomes relay",
+        "MiB that a relay keeps of a member: 64 becomes 128",
+    ] {
+        assert!(shown.contains(line), "{line:?} is not in {shown}");
+    }
+    let alone = ok(at, &words("roster show next.note"));
+    assert!(alone.contains("--dir of a node"), "{alone}");
+    let signed = ok(at, &words("roster sign next.note --dir ph"));
+    assert!(signed.contains("1 of the 2 that version 1 asks for"), "{signed}");
+    let (code, _, err) = answer(at, &words("roster install next.note --dir ph"));
+    assert_eq!(code, 1, "{err}");
+    let signed = ok(at, &words("roster sign next.note --dir sg"));
+    assert!(signed.contains("All have signed who must"), "{signed}");
+    // The suspended society installs it, too: it is the truth about it.
+    for code in ["ph", "sg", "qa"] {
+        ok(at, &words(&format!("roster install next.note --dir {code}")));
+    }
+    let shown: serde_json::Value =
+        serde_json::from_str(&ok(at, &words("roster show --dir qa --json"))).unwrap();
+    assert_eq!((&shown["version"], &shown["expires_on"]), (&2.into(), &"2031-05-31".into()));
+    // What it is taken back by, is made of version 2.
+    let back = ok(at, &words("roster change --dir sg --out third.note --reinstate qa"));
+    assert!(back.contains("qa: status suspended becomes active"), "{back}");
+}
+
+#[test]
+fn a_card_is_renewed_with_another_endpoint_and_with_new_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    founded(at);
+    let card = |file: &str| -> serde_json::Value {
+        serde_json::from_str(&ok(at, &words(&format!("card show {file} --json")))).unwrap()
+    };
+    let before = card("sg/card.note");
+    let config = at.join("sg/tutti.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("[\"127.0.0.1:7002\"]", "[\"sg.example.org:7447\"]")).unwrap();
+    ok(at, &words("card renew --dir sg"));
+    let moved = card("sg/card.note");
+    assert_eq!(moved["endpoints"], serde_json::json!(["sg.example.org:7447"]));
+    assert_eq!(moved["tls_key"], before["tls_key"]);
+
+    ok(at, &words("card renew --dir sg --new-key tls --new-key witness"));
+    let (code, _, err) = answer(at, &words("card renew --dir sg --new-key tls"));
+    assert!(code == 2 && err.contains("waits already"), "{err}");
+    let renewed = card("sg/card-next.note");
+    assert_ne!(renewed["tls_key"], before["tls_key"]);
+    assert_ne!(renewed["witness_key"], before["witness_key"]);
+    assert_eq!(renewed["root_key"], before["root_key"]);
+    assert_eq!(card("sg/card.note"), moved, "the old one is in force");
+
+    let made = ok(at, &words("roster change --dir ph --out next.note --update sg/card-next.note"));
+    for line in ["sg: reached at", "sg: another TLS key", "sg: another witness key"] {
+        assert!(made.contains(line), "{line:?} is not in {made}");
+    }
+    assert!(!made.contains("another case key"), "{made}");
+    for code in ["ph", "qa"] {
+        ok(at, &words(&format!("roster sign next.note --dir {code}")));
+    }
+    for code in ["ph", "sg", "qa"] {
+        ok(at, &words(&format!("roster install next.note --dir {code}")));
+    }
+    assert_eq!(card("sg/card.note"), renewed);
+    assert!(!at.join("sg/card-next.note").exists());
+    assert!(at.join("sg/keys/old/2-tls.key").exists() && !at.join("sg/keys/next/tls.key").exists());
+    // Installing it once more changes nothing.
+    ok(at, &words("roster install next.note --dir sg"));
+    // A new root key: signed in by the old one.
+    ok(at, &words("card renew --dir qa --new-key root"));
+    ok(at, &words("roster change --dir ph --out third.note --update qa/card-next.note"));
+    ok(at, &words("roster sign third.note --dir sg"));
+    ok(at, &words("roster sign third.note --dir qa"));
+    let signed = ok(at, &words("roster sign third.note --dir qa --root-key qa/keys/next/root.key"));
+    assert!(signed.contains("All have signed who must"), "{signed}");
+    ok(at, &words("roster install third.note --dir qa"));
+    ok(at, &words("card show qa/card.note"));
 }
 
 #[test]

@@ -181,6 +181,56 @@ impl Keyring {
         Ok((keyring, root))
     }
 
+    /// Draws one key anew and writes it into `dir`, where there is none of that name: `root`,
+    /// `witness` or `tls`. The others cannot be changed so: what was sealed to them, or signed, would
+    /// be lost with them.
+    pub fn draw(
+        dir: &Path,
+        file: &str,
+        origin: &Origin,
+        passphrase: Option<&SecretString>,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), KeyringError> {
+        let path = dir.join(format!("{file}.key"));
+        if path.exists() {
+            return Err(KeyringError::Exists(path));
+        }
+        let io = |source| KeyringError::Io { path: dir.into(), source };
+        fs::DirBuilder::new().mode(0o700).recursive(true).create(dir).map_err(io)?;
+        let (federation, society) = (origin.federation(), origin.society());
+        let malformed = |problem: String| KeyringError::Malformed { path: path.clone(), problem };
+        let note = |name: &str, kind, rng: &mut _| {
+            let key = NoteSecret::generate(name, kind, rng);
+            key.map(|key| key.to_secret_string()).map_err(|error| malformed(error.to_string()))
+        };
+        let secret = match file {
+            "root" => note(&root_name(federation, society), KeyKind::Signature, rng)?,
+            "witness" => note(&witness_name(federation, society), KeyKind::Cosignature, rng)?,
+            "tls" => {
+                let key = TlsKey::generate().map_err(|error| malformed(error.to_string()))?;
+                Zeroizing::new(key.to_pem().to_string())
+            }
+            other => return Err(malformed(format!("a key {other} cannot be drawn anew"))),
+        };
+        let purpose = FILES.iter().find(|(of, _)| *of == file).map_or("", |(_, purpose)| *purpose);
+        let text = Zeroizing::new(format!("# Tutti {society}, {purpose}\n{}\n", secret.trim_end()));
+        write_key(&path, &text, passphrase)?;
+        fs::File::open(dir).and_then(|folder| folder.sync_all()).map_err(io)
+    }
+
+    /// Reads the keys of a node of which some lie in another folder, by the same names.
+    pub fn open_with(
+        dir: &Path,
+        newer: &Path,
+        passphrase: Option<&SecretString>,
+    ) -> Result<Self, KeyringError> {
+        Self::assemble(dir, |file| {
+            let name = format!("{file}.key");
+            let newer = newer.join(&name);
+            read_key(&if newer.exists() { newer } else { dir.join(name) }, passphrase)
+        })
+    }
+
     /// Reads the keys of a node; the root key is not touched.
     pub fn open(dir: &Path, passphrase: Option<&SecretString>) -> Result<Self, KeyringError> {
         Self::assemble(dir, |file| read_key(&dir.join(format!("{file}.key")), passphrase))

@@ -16,7 +16,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use tutti_proto::node::v1 as api;
+use tutti_proto::node::v1::{self as api, PutOff};
 
 use crate::peers::PeerState;
 
@@ -33,6 +33,12 @@ struct Log {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Peer {
     society: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cost {
+    society: String,
+    what: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -75,6 +81,13 @@ pub(crate) struct Metrics {
     sent: Gauges<Peer>,
     mode: Gauges<ModeLabel>,
     roster: Gauge,
+    relay_bytes: Gauges<Peer>,
+    relay_entries: Gauges<Peer>,
+    relay_bytes_max: Gauge,
+    relay_member_bytes_max: Gauge,
+    relay_oldest: Gauge,
+    relay_refused: Gauge,
+    put_off: Gauges<Cost>,
     commits: Family<Answer, Counter<u64, AtomicU64>>,
     commit_seconds: Histogram,
 }
@@ -103,6 +116,13 @@ impl Metrics {
             sent: Family::default(),
             mode: Family::default(),
             roster: Gauge::default(),
+            relay_bytes: Family::default(),
+            relay_entries: Family::default(),
+            relay_bytes_max: Gauge::default(),
+            relay_member_bytes_max: Gauge::default(),
+            relay_oldest: Gauge::default(),
+            relay_refused: Gauge::default(),
+            put_off: Family::default(),
             commits: Family::default(),
             commit_seconds: Histogram::new(buckets),
         };
@@ -141,6 +161,29 @@ impl Metrics {
         add("peer_sent_bytes", "Bytes sent to this peer since the start", &self.sent);
         add("mode", "1 for the mode that the node is in", &self.mode);
         add("roster_version", "The version of the roster in force", &self.roster);
+        add("relay_bytes", "Bytes that are kept for others, by author", &self.relay_bytes);
+        add("relay_entries", "Entries whose bodies are kept, by author", &self.relay_entries);
+        add("relay_bytes_max", "Bytes that may be kept in all", &self.relay_bytes_max);
+        add(
+            "relay_member_bytes_max",
+            "Bytes that may be kept of one author",
+            &self.relay_member_bytes_max,
+        );
+        add(
+            "relay_oldest_seconds",
+            "When what is kept longest came, seconds since the Unix epoch; 0 where nothing is",
+            &self.relay_oldest,
+        );
+        add(
+            "relay_refused",
+            "Offers that were refused for want of room since the start",
+            &self.relay_refused,
+        );
+        add(
+            "member_put_off",
+            "1 where a member writes more than is taken of one a day, by what",
+            &self.put_off,
+        );
         registry.register("commits", "Writes that were asked for", self.commits.clone());
         registry.register_with_unit(
             "commit",
@@ -193,6 +236,24 @@ impl Metrics {
         }
         self.erasures_open.set(whole(status.erasures_open));
         self.roster.set(whole(status.roster_version));
+        if let Some(relay) = &status.relay {
+            // Of whom nothing is kept any more is told as nought, not as it was.
+            self.relay_bytes.clear();
+            self.relay_entries.clear();
+            for share in &relay.shares {
+                let label = Peer { society: share.society.clone() };
+                self.relay_bytes.get_or_create(&label).set(whole(share.bytes));
+                self.relay_entries.get_or_create(&label).set(whole(share.entries));
+            }
+            self.relay_bytes_max.set(whole(relay.bytes_max));
+            self.relay_member_bytes_max.set(whole(relay.member_bytes_max));
+            self.relay_oldest.set(whole(relay.oldest_since_ms / 1000));
+            self.relay_refused.set(whole(relay.refused));
+        }
+        self.put_off.clear();
+        for PutOff { society, what } in status.put_off.iter().cloned() {
+            self.put_off.get_or_create(&Cost { society, what }).set(1);
+        }
         for (society, state) in peers {
             let label = Peer { society };
             self.connected.get_or_create(&label).set(i64::from(state.link.is_some()));
@@ -240,12 +301,17 @@ mod tests {
             mode: "fenced".into(),
             referrals: [("sent".to_string(), 2)].into(),
             logs: vec![api::LogStatus { origin: "m.org/ph/1".into(), ..Default::default() }],
+            relay: Some(api::RelayStatus {
+                shares: vec![api::RelayShare { society: "ph".into(), bytes: 7, entries: 1 }],
+                ..Default::default()
+            }),
             ..Default::default()
         };
         let state = PeerState::default();
         let text = metrics.text(&status, [("ph".to_string(), &state)]).unwrap();
         assert!(text.contains("tutti_mode{mode=\"fenced\"} 1\n"), "{text}");
         assert!(text.contains("tutti_mode{mode=\"writing\"} 0\n"), "{text}");
+        assert!(text.contains("tutti_relay_bytes{society=\"ph\"} 7\n"), "{text}");
         let manual = include_str!("../../docs/operating.md");
         for line in text.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
             let name = line.split(' ').next().unwrap();

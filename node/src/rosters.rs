@@ -5,6 +5,7 @@
 //! says how many there are: without the last one, who was let out would be a member again.
 
 mod fits;
+mod renewal;
 
 use std::{
     fs,
@@ -13,6 +14,7 @@ use std::{
 };
 
 pub(crate) use fits::check_keyring;
+pub use renewal::{NEXT_CARD, next_keys};
 use sha2::{Digest as _, Sha256};
 pub use tutti_core::roster::Roster;
 use tutti_core::{
@@ -168,14 +170,24 @@ pub fn install(dir: &Path, bytes: &[u8]) -> Result<Roster, RostersError> {
     // One that was lost is put back so.
     let mut rosters = read_all(dir)?;
     if rosters.last().is_some_and(|last| last == bytes) {
-        return chain_of(dir, &rosters).map(|chain| chain.newest().clone());
+        let roster = chain_of(dir, &rosters)?.newest().clone();
+        renewal::finish(dir, &roster)?;
+        return Ok(roster);
     }
     rosters.push(bytes.to_vec());
     let roster =
         Roster::open_chain(rosters.iter().map(Vec::as_slice)).map_err(RostersError::New)?;
-    fits::check(dir, &roster)?;
+    if !renewal::is_awaited(dir, &roster)? {
+        fits::check(dir, &roster)?;
+    }
     write(dir, &roster)?;
+    renewal::finish(dir, &roster)?;
     Ok(roster)
+}
+
+/// Whether this version was installed.
+pub fn is_there(dir: &Path, version: u64) -> bool {
+    dir.join("roster").join(version.to_string()).exists()
 }
 
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {

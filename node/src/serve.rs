@@ -34,6 +34,9 @@ pub use stopped::Stopped;
 /// How long requests that are under way may take to end when the node stops.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether another roster was installed.
+const ROSTER_EVERY: Duration = Duration::from_secs(1);
+
 /// Where a node that is up can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
@@ -83,13 +86,17 @@ pub async fn serve(dir: &Path, mut options: Options) -> Result<(), Stopped> {
     if let Some(ready) = ready {
         ready(&node.ready);
     }
-    let fatal = tokio::select! {
-        () = stop => None,
-        ended = &mut node.ended => Some(ended.map_or_else(
-            |_| Stopped::Internal("the engine has panicked; what was answered is on the disk. \
-                                   Start the node again, and report this".into()),
-            |reason| Stopped::Disk(reason.unwrap_or_default()),
-        )),
+    let mut stop = stop;
+    let fatal = loop {
+        tokio::select! {
+            () = &mut stop => break None,
+            ended = &mut node.ended => break Some(ended.map_or_else(
+                |_| Stopped::Internal("the engine has panicked; what was answered is on the disk. \
+                                       Start the node again, and report this".into()),
+                |reason| Stopped::Disk(reason.unwrap_or_default()),
+            )),
+            () = tokio::time::sleep(ROSTER_EVERY) => node.look_for_roster().await,
+        }
     };
     let ended = node.stop(fatal.is_none()).await;
     match fatal {

@@ -14,7 +14,7 @@ use rand_core::OsRng;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use tutti_core::{
-    roster::{Card, DataProtection, Draft, Member, Role, Roster, Status},
+    roster::{Card, DataProtection, Document, Draft, Member, Role, Roster, Status},
     society::Society,
 };
 
@@ -73,6 +73,21 @@ impl Federation {
         }
         let roster = Arc::new(Roster::open_first(&bytes).unwrap());
         Self { dir, roster, listeners }
+    }
+
+    /// The next roster, with what `change` makes of the one in force, signed by everybody.
+    pub(crate) fn next(&self, change: impl FnOnce(&mut Document)) -> Arc<Roster> {
+        self.after(&self.roster, change)
+    }
+
+    /// The same after another roster than the first.
+    pub(crate) fn after(&self, roster: &Roster, change: impl FnOnce(&mut Document)) -> Arc<Roster> {
+        let mut draft = Draft::succeed(roster, change).unwrap();
+        for member in roster.members() {
+            let root = self.home(member.society.as_str()).join("keys/root.key");
+            draft.sign(&root_key(&root, None).unwrap()).unwrap();
+        }
+        Arc::new(Roster::open_next(roster, &draft.to_bytes()).unwrap())
     }
 
     pub(crate) fn home(&self, code: &str) -> PathBuf {

@@ -25,7 +25,36 @@ pub(crate) struct Status {
     peers: Vec<Peer>,
     referrals: BTreeMap<String, u64>,
     overdue: u64,
+    relay: Option<Relay>,
+    put_off: Vec<PutOff>,
     warnings: Vec<String>,
+}
+
+/// A member that writes more than is taken of one.
+#[derive(Serialize)]
+struct PutOff {
+    society: String,
+    what: String,
+}
+
+/// What a relay keeps for others.
+#[derive(Serialize)]
+struct Relay {
+    bytes: u64,
+    entries: u64,
+    bytes_max: u64,
+    member_bytes_max: u64,
+    keep_days: u64,
+    oldest_since: Option<String>,
+    refused: u64,
+    shares: Vec<Share>,
+}
+
+#[derive(Serialize)]
+struct Share {
+    society: String,
+    bytes: u64,
+    entries: u64,
 }
 
 #[derive(Serialize)]
@@ -95,7 +124,33 @@ impl From<&api::StatusResponse> for Status {
             peers: status.peers.iter().map(Peer::from).collect(),
             referrals: status.referrals.clone().into_iter().collect(),
             overdue: status.overdue,
+            relay: status.relay.as_ref().map(Relay::from),
+            put_off: status
+                .put_off
+                .iter()
+                .map(|one| PutOff { society: one.society.clone(), what: one.what.clone() })
+                .collect(),
             warnings: status.warnings.clone(),
+        }
+    }
+}
+
+impl From<&api::RelayStatus> for Relay {
+    fn from(relay: &api::RelayStatus) -> Self {
+        let share = |share: &api::RelayShare| Share {
+            society: share.society.clone(),
+            bytes: share.bytes,
+            entries: share.entries,
+        };
+        Self {
+            bytes: relay.bytes,
+            entries: relay.entries,
+            bytes_max: relay.bytes_max,
+            member_bytes_max: relay.member_bytes_max,
+            keep_days: relay.keep_days,
+            oldest_since: rfc3339(relay.oldest_since_ms),
+            refused: relay.refused,
+            shares: relay.shares.iter().map(share).collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tutti_core::{
-    roster::{self, DataProtection, Draft},
+    roster::{self, DataProtection, Draft, Relaying},
     society::Society,
 };
 
@@ -31,10 +31,21 @@ pub(crate) struct Roster {
     threshold: u32,
     expires_on: String,
     data_protection: DataProtection,
+    relaying: Relaying,
     signed: Vec<Society>,
     missing: Vec<Society>,
+    finished: bool,
+    asked_for: Vec<AskedFor>,
     members: Vec<Member>,
     groups: Vec<roster::Group>,
+}
+
+/// How many of a version's members must sign, and how many have.
+#[derive(Serialize)]
+struct AskedFor {
+    version: u64,
+    signed: usize,
+    needed: usize,
 }
 
 #[derive(Serialize)]
@@ -75,8 +86,15 @@ impl From<&Draft> for Roster {
             threshold: document.threshold,
             expires_on: document.expires_on.clone(),
             data_protection: document.data_protection,
+            relaying: document.relaying,
             signed: draft.signed().collect(),
             missing: draft.missing(),
+            finished: draft.is_finished(),
+            asked_for: draft
+                .standing()
+                .iter()
+                .map(|s| AskedFor { version: s.version, signed: s.signed, needed: s.needed })
+                .collect(),
             members: document
                 .members
                 .iter()

@@ -98,14 +98,17 @@ pub const PULL_BYTES_PER_LINK: u64 = BODY_BYTES_MAX;
 /// thousand small ones a second. With what their bytes allow, fewer frames than an outbox holds.
 pub const PULLS_PER_LINK: usize = 128;
 
-/// Bytes of one author's bodies that a relay keeps for others at one time.
-pub const RELAY_AUTHOR_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Entry bytes that a node takes of one member's logs a day: some 900,000 entries, where a federation of
+/// 191 writes 86,400 a day at one a second.
+pub const MEMBER_ENTRY_BYTES_A_DAY: u64 = 256 * 1024 * 1024;
 
-/// Bytes of all bodies that a relay keeps for others at one time.
-pub const RELAY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Bytes of bodies that a node takes of one author a day, of those for everybody, and as much of those that
+/// are addressed to it.
+pub const MEMBER_BODY_BYTES_A_DAY: u64 = 1024 * 1024 * 1024;
 
-/// How long a relay keeps a body that nobody comes for, milliseconds: 30 days.
-pub const RELAY_KEEP_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// So many days' bytes may come at once: a node that is new, or was away for long, has years of all logs
+/// to fetch.
+pub const MEMBER_QUOTA_DAYS: u64 = 7;
 
 /// Offers of bodies that go over one link at one time; the next ones follow a second later.
 pub const OFFERS_AT_ONCE: usize = 64;

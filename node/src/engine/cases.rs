@@ -252,14 +252,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let cipher = XChaCha20Poly1305::new((&*self.opened_key).into());
         let payload = Payload { msg: sealed, aad: key.as_bytes() };
         let frame = cipher.decrypt(XNonce::from_slice(nonce), payload).ok()?;
-        v1::Record::decode(padding::unpad(&frame).ok()?).ok()
+        v1::Record::decode(padding::unpad_at_rest(&frame).ok()?).ok()
     }
 
     /// Keeps a record that was opened, sealed under a key that never leaves this node and bound to its
-    /// place and digest, padded as the sealed one is.
+    /// place and digest, and padded.
     pub(super) fn keep_opened(&mut self, header: &Header, record: &v1::Record) {
         let Some(key) = sealed_record(header) else { return };
-        let Ok(frame) = padding::pad(&record.encode_to_vec()) else { return };
+        let Ok(frame) = padding::pad_at_rest(&record.encode_to_vec()) else { return };
         let mut nonce = [0; NONCE_BYTES];
         self.rng.fill_bytes(&mut nonce);
         let cipher = XChaCha20Poly1305::new((&*self.opened_key).into());

@@ -63,6 +63,8 @@ struct Out {
 pub(super) struct Deliveries {
     out: BTreeMap<u64, Out>,
     received: BTreeMap<u64, BTreeSet<Society>>,
+    /// Relays that have said last that they have no room.
+    without_room: BTreeSet<Society>,
     /// Something may have to go to a relay.
     pending: bool,
     look_at_ms: u64,
@@ -197,6 +199,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some(out) = self.deliveries.out.get_mut(&index) else { return };
         match state {
             HeldState::Kept => {
+                self.deliveries.without_room.remove(&relay);
                 let news = out.relay.replace(relay) != Some(relay);
                 let content = header.body_key(Part::Content);
                 let gone =
@@ -210,6 +213,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             HeldState::NoRoom => {
                 tracing::warn!(%relay, index, "a relay has no room for bodies of this node");
+                self.deliveries.without_room.insert(relay);
                 self.rest(index);
             }
             HeldState::Over => {
@@ -273,6 +277,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         let at = EventRef { origin: header.origin.clone(), index };
         self.moved(&at, "on_their_node", now_ms);
+    }
+
+    /// What this society has to send and no relay takes.
+    pub(super) fn no_room_warning(&self) -> Option<String> {
+        let waiting = self.deliveries.out.values().filter(|out| out.rests).count();
+        let relays: Vec<String> =
+            self.deliveries.without_room.iter().map(ToString::to_string).collect();
+        (waiting > 0 && !relays.is_empty()).then(|| {
+            format!(
+                "{waiting} entries of this society wait for their addressee, and the relay of {} has \
+                 no room for more. They go as soon as the addressee is connected; see `tutti peers`",
+                relays.join(", ")
+            )
+        })
     }
 
     /// Tells watchers that an entry has come further.

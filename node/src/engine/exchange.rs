@@ -143,7 +143,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.do_what_is_due(now_ms);
     }
 
-    fn do_what_is_due(&mut self, now_ms: u64) {
+    pub(super) fn do_what_is_due(&mut self, now_ms: u64) {
         self.look_over_bodies(now_ms);
         self.listen();
         self.go_on_erasing(now_ms);

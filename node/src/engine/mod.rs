@@ -27,6 +27,7 @@ mod query;
 mod reading;
 mod refused;
 mod relay;
+mod roster;
 pub mod runtime;
 mod watch;
 mod write;
@@ -115,6 +116,8 @@ pub struct Engine<S, R> {
     highwater: Option<u64>,
     /// Set where that is not known, until peers have told.
     unsure: Option<fence::Unsure>,
+    /// Why a roster that was installed is not in force, where one is not.
+    roster_refused: Option<String>,
     /// Who the society's people are, and who has read what.
     local: Local,
     /// Whether shares are published only once a second person has approved.
@@ -198,6 +201,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             now,
             fatal: None,
             review: false,
+            roster_refused: None,
             local,
             identity,
             roster,

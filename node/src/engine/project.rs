@@ -13,7 +13,7 @@ use tutti_core::{
     body::{Part, Place},
     entry::{Entry, Header, Visibility},
     information::{self, InformationId},
-    limits::{BODY_BYTES_MAX, RELAY_KEEP_MS},
+    limits::BODY_BYTES_MAX,
     record::{self, Unreadable},
     referral::{self, EventRef, ReferralId},
     sealing::routing::{self, Token},
@@ -262,7 +262,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             return Ok(());
         }
         // Where the author was not told before this node ended.
-        let recent = now_ms.saturating_sub(header.recorded_at_ms) < RELAY_KEEP_MS;
+        let recent =
+            now_ms.saturating_sub(header.recorded_at_ms) < self.roster.relaying().keep_ms();
         if addressed && own {
             self.deliver(header);
         } else if addressed && recent {
@@ -435,9 +436,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Whether the content beside an event that is known says something.
     fn has_content(&self, at: &EventRef) -> bool {
-        let Some(Subject::Referral(id)) = self.projector.subject(at) else { return false };
-        let mut outcomes = self.referrals.outcomes(id).into_iter();
-        outcomes.any(|outcome| outcome.event.at == *at && outcome.event.has_content)
+        match self.projector.subject(at) {
+            Some(Subject::Referral(_)) => self.event_at(at).is_some_and(|event| event.has_content),
+            Some(Subject::Information(_)) => true,
+            Some(Subject::Unreadable(_) | Subject::Unknown) | None => false,
+        }
     }
 
     pub(super) fn id_at(&self, at: &EventRef) -> Option<String> {

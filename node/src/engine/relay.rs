@@ -6,13 +6,15 @@
 //! told for whom they are. What it keeps stands in the store's notes, so that a restart changes
 //! nothing. Invariant: a body that is addressed to this society itself is none of its relaying.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
     body::{Part, Place},
     entry::{Header, Visibility},
-    limits::{RELAY_AUTHOR_BYTES_MAX, RELAY_BYTES_MAX, RELAY_KEEP_MS, TAGS_MAX},
+    limits::TAGS_MAX,
     referral::EventRef,
     roster::Role,
     sealing::routing::{Receipt, admits},
@@ -59,21 +61,112 @@ type At = (Origin, u64);
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     kept: BTreeMap<At, Kept>,
+    /// Bytes and entries by author; what was received and dropped counts no more.
+    shares: BTreeMap<Society, Share>,
+    total: Share,
     look_at_ms: u64,
+    /// Offers that were refused since the start, for want of room, and when the last one was.
+    pub(super) refused: u64,
+    pub(super) refused_at_ms: u64,
+}
+
+/// What is kept, of one author or of all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) bytes: u64,
+    pub(super) entries: u64,
+}
+
+impl Share {
+    fn add(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.entries = self.entries.saturating_add(1);
+    }
+
+    fn take(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.entries = self.entries.saturating_sub(1);
+    }
 }
 
 impl Relay {
     /// What the notes say.
     pub(super) fn read(notes: &BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
+        let mut relay = Self::default();
         let kept = notes.iter().filter_map(|(key, value)| Some((read_key(key)?, read(value)?)));
-        Self { kept: kept.collect(), look_at_ms: 0 }
+        kept.for_each(|(at, kept)| relay.insert(at, kept));
+        relay
     }
 
-    /// Bytes that are kept for others, of one author or of all.
-    pub(super) fn bytes(&self, author: Option<Society>) -> u64 {
-        let of = |at: &At| author.is_none_or(|author| at.0.society() == author);
-        let kept = self.kept.iter().filter(|(at, kept)| of(at) && kept.state != State::Received);
-        kept.fold(0, |sum, (_, kept)| sum.saturating_add(kept.bytes))
+    /// What is kept for others, of one author or of all.
+    pub(super) fn share(&self, author: Option<Society>) -> Share {
+        match author {
+            Some(author) => self.shares.get(&author).copied().unwrap_or_default(),
+            None => self.total,
+        }
+    }
+
+    /// Each author of whom something is kept.
+    pub(super) fn shares(&self) -> impl Iterator<Item = (Society, Share)> {
+        self.shares.iter().map(|(author, share)| (*author, *share))
+    }
+
+    /// Since when the oldest is kept that is still here; `None` where nothing is.
+    pub(super) fn oldest_ms(&self) -> Option<u64> {
+        let here = self.kept.values().filter(|kept| kept.state != State::Received);
+        here.map(|kept| kept.since_ms).min()
+    }
+
+    fn insert(&mut self, at: At, kept: Kept) {
+        self.remove(&at);
+        if kept.state != State::Received {
+            self.total.add(kept.bytes);
+            self.shares.entry(at.0.society()).or_default().add(kept.bytes);
+        }
+        self.kept.insert(at, kept);
+    }
+
+    fn remove(&mut self, at: &At) -> Option<Kept> {
+        let kept = self.kept.remove(at)?;
+        if kept.state != State::Received {
+            self.uncount(at.0.society(), kept.bytes);
+        }
+        Some(kept)
+    }
+
+    /// The bytes of an entry are dropped, and its receipts wait for the author.
+    fn receive(&mut self, at: &At, now_ms: u64) {
+        if let Some(kept) = self.kept.get_mut(at).filter(|kept| kept.state != State::Received) {
+            (kept.state, kept.since_ms) = (State::Received, now_ms);
+            let bytes = kept.bytes;
+            self.uncount(at.0.society(), bytes);
+        }
+    }
+
+    fn uncount(&mut self, author: Society, bytes: u64) {
+        self.total.take(bytes);
+        if let Some(share) = self.shares.get_mut(&author) {
+            share.take(bytes);
+            if share.entries == 0 {
+                self.shares.remove(&author);
+            }
+        }
+    }
+
+    /// The shares counted anew: what they must be at any moment.
+    #[cfg(test)]
+    pub(super) fn recounted(&self) -> (BTreeMap<Society, Share>, Share) {
+        let (mut shares, mut total) = (BTreeMap::<Society, Share>::new(), Share::default());
+        for (at, kept) in self.kept.iter().filter(|(_, kept)| kept.state != State::Received) {
+            total.add(kept.bytes);
+            shares.entry(at.0.society()).or_default().add(kept.bytes);
+        }
+        (shares, total)
+    }
+
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> (BTreeMap<Society, Share>, Share) {
+        (self.shares.clone(), self.total)
     }
 }
 
@@ -140,14 +233,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let bytes = Part::ALL.into_iter().filter_map(|part| header.commitment(part));
         let bytes = bytes.fold(0u64, |sum, body| sum.saturating_add(body.size));
         let author = at.0.society();
-        if self.relay.bytes(Some(author)).saturating_add(bytes) > RELAY_AUTHOR_BYTES_MAX
-            || self.relay.bytes(None).saturating_add(bytes) > RELAY_BYTES_MAX
-        {
+        let room = |author, max| self.relay.share(author).bytes.saturating_add(bytes) <= max;
+        let rules = self.roster.relaying();
+        if !room(Some(author), rules.member_bytes()) || !room(None, rules.total_bytes()) {
+            self.relay.refused = self.relay.refused.saturating_add(1);
+            self.relay.refused_at_ms = now_ms;
             return self.answer_author(&at, HeldState::NoRoom, Vec::new());
         }
         let (state, gone) = (State::Asked, BTreeSet::new());
         let kept = Kept { state, since_ms: now_ms, bytes, waiting, receipts: Vec::new(), gone };
-        self.relay.kept.insert(at.clone(), kept);
+        self.relay.insert(at.clone(), kept);
         for part in Part::ALL {
             let Some(commitment) = header.commitment(part) else { continue };
             let (origin, addressees) = (at.0.clone(), BTreeSet::new());
@@ -222,7 +317,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 receipts: Vec::new(),
                 gone: BTreeSet::new(),
             };
-            self.relay.kept.insert(at.clone(), kept);
+            self.relay.insert(at.clone(), kept);
             self.note_kept(&at);
         }
     }
@@ -240,7 +335,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             kept.receipts.push(arrival.receipt);
         }
         if kept.state != State::Received && kept.receipts.len() >= usize::from(kept.waiting) {
-            (kept.state, kept.since_ms) = (State::Received, now_ms);
+            self.relay.receive(&at, now_ms);
             self.drop_bytes(&at);
             self.tell_author(&at);
         }
@@ -275,7 +370,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             })
             .collect();
         later.iter().for_each(|at| self.note_kept(at));
-        let over = |kept: &Kept| now_ms >= kept.since_ms.saturating_add(RELAY_KEEP_MS);
+        let keep_ms = self.roster.relaying().keep_ms();
+        let over = |kept: &Kept| now_ms >= kept.since_ms.saturating_add(keep_ms);
         let over: Vec<At> = self
             .relay
             .kept
@@ -311,7 +407,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Drops all that is kept of an entry, the note too.
     fn let_go(&mut self, at: &At) {
-        if self.relay.kept.remove(at).is_some() {
+        if self.relay.remove(at).is_some() {
             self.drop_bytes(at);
             let forgotten = self.store.put_note(&key(at), &[]);
             forgotten.unwrap_or_else(|error| self.could_not_note(error));
@@ -335,6 +431,27 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if let Some(value) = value {
             let noted = self.store.put_note(&key(at), &value);
             noted.unwrap_or_else(|error| self.could_not_note(error));
+        }
+    }
+
+    /// All that was asked for of an entry is here.
+    #[cfg(test)]
+    pub(super) fn relay_arrived(&mut self, (origin, index): &At, now_ms: u64) {
+        let at = (origin.clone(), *index);
+        if let Some(kept) = self.relay.kept.get_mut(&at).filter(|kept| kept.state == State::Asked) {
+            (kept.state, kept.since_ms) = (State::Here, now_ms);
+            self.note_kept(&at);
+        }
+    }
+
+    /// All that were waited for have an entry.
+    #[cfg(test)]
+    pub(super) fn relay_received(&mut self, (origin, index): &At, now_ms: u64) {
+        let at = (origin.clone(), *index);
+        if self.relay.kept.get(&at).is_some_and(|kept| kept.state == State::Here) {
+            self.relay.receive(&at, now_ms);
+            self.drop_bytes(&at);
+            self.note_kept(&at);
         }
     }
 

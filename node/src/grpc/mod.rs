@@ -20,7 +20,7 @@ mod status;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use rand_core::OsRng;
-use tutti_core::society::{Origin, Society};
+use tutti_core::society::Origin;
 
 pub(crate) use local::Socket;
 pub use local::SocketError;
@@ -55,8 +55,6 @@ pub(crate) struct About {
     pub(crate) started_at_ms: u64,
     /// Where other nodes reach this one, for people.
     pub(crate) listen: String,
-    /// Each member but this one: society, name, endpoints.
-    pub(crate) members: Vec<(Society, String, Vec<String>)>,
     /// Plain sentences from the start: what was cut, rebuilt or set aside.
     pub(crate) notices: Vec<String>,
 }

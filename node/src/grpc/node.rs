@@ -31,7 +31,7 @@ impl Node for Service {
         status.version = env!("CARGO_PKG_VERSION").into();
         status.started_at_ms = self.0.about.started_at_ms;
         status.listen = self.0.about.listen.clone();
-        status.peers = self.0.peers();
+        status.peers = self.0.peers().await?;
         status.warnings.extend(self.0.about.notices.iter().cloned());
         if !status.peers.is_empty() && !status.peers.iter().any(|peer| peer.connected) {
             status.warnings.push(
@@ -48,7 +48,7 @@ impl Node for Service {
     ) -> Result<Response<api::PeersResponse>, Status> {
         let actor = self.0.actor(&request)?;
         self.0.engine.ask(move |engine, _| engine.check(&actor, Action::Status)).await??;
-        Ok(Response::new(api::PeersResponse { peers: self.0.peers() }))
+        Ok(Response::new(api::PeersResponse { peers: self.0.peers().await? }))
     }
 
     async fn watch(
@@ -137,22 +137,28 @@ impl Context {
         self.engine.ask(move |engine, _| engine.sees_case(&actor, &id)).await.unwrap_or(false)
     }
 
-    /// What is known of each member, as the roster lists them.
-    fn peers(&self) -> Vec<api::Peer> {
-        let states = self.peers.states();
-        self.about
-            .members
-            .iter()
+    /// What is known of each member but this one, as the roster in force lists them.
+    async fn peers(&self) -> Result<Vec<api::Peer>, Status> {
+        let members = self.engine.ask(|engine, _| {
+            let own = engine.identity().society;
+            let others = engine.roster().members().iter().filter(|member| member.society != own);
+            others
+                .map(|member| (member.society, member.name.clone(), member.endpoints.clone()))
+                .collect::<Vec<_>>()
+        });
+        let (members, states) = (members.await?, self.peers.states());
+        let peers = members
+            .into_iter()
             .map(|(society, name, endpoints)| {
-                let state = states.get(society).cloned().unwrap_or_default();
+                let state = states.get(&society).cloned().unwrap_or_default();
                 let link = state.link.as_ref();
                 let dialled = |link: &crate::peers::LinkState| {
                     if link.dialled { "dialled" } else { "accepted" }
                 };
                 api::Peer {
                     society: society.to_string(),
-                    name: name.clone(),
-                    endpoints: endpoints.clone(),
+                    name,
+                    endpoints,
                     connected: link.is_some(),
                     link: link.map(dialled).unwrap_or_default().into(),
                     since_ms: link.map_or(0, |link| link.since_ms),
@@ -163,6 +169,7 @@ impl Context {
                     round_trip_us: link.map_or(0, |link| link.round_trip_us),
                 }
             })
-            .collect()
+            .collect();
+        Ok(peers)
     }
 }

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Server, server::Connected};
-use tutti_core::{limits::FRAME_BYTES_MAX, roster::Roster, society::Society};
+use tutti_core::{limits::FRAME_BYTES_MAX, society::Society};
 use tutti_proto::v1::federation_server::FederationServer;
 
 use super::{
@@ -33,6 +33,7 @@ use super::{
         WINDOW_BYTES,
     },
     link::Context,
+    members::Members,
     pending::Pending,
     service::{Proven, Service},
     tls::{MemberTls, proven},
@@ -50,7 +51,7 @@ pub(super) struct Member {
 pub(super) async fn run(
     listener: TcpListener,
     tls: Arc<MemberTls>,
-    roster: Arc<Roster>,
+    by: Arc<Members>,
     context: Context,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -75,7 +76,7 @@ pub(super) async fn run(
     let server = tokio::spawn(server);
     let door = Door {
         acceptor: TlsAcceptor::from(tls.server.clone()),
-        roster,
+        by,
         members,
         pending: Pending::default(),
         places: Arc::default(),
@@ -98,7 +99,7 @@ pub(super) async fn run(
 
 struct Door {
     acceptor: TlsAcceptor,
-    roster: Arc<Roster>,
+    by: Arc<Members>,
     members: mpsc::Sender<Result<Member, Infallible>>,
     pending: Pending,
     places: Arc<Mutex<BTreeMap<Society, usize>>>,
@@ -112,7 +113,7 @@ impl Door {
         }
         let (wire, grip) = Wire::new(stream, FIRST_FRAME_MAX);
         let underway = self.pending.begin(&grip);
-        let (acceptor, roster) = (self.acceptor.clone(), self.roster.clone());
+        let (acceptor, by) = (self.acceptor.clone(), self.by.clone());
         let (members, places) = (self.members.clone(), self.places.clone());
         tokio::spawn(async move {
             let handshake = timeout(HANDSHAKE_MAX, acceptor.accept(wire)).await;
@@ -124,13 +125,12 @@ impl Door {
                 }
                 Err(_) => return tracing::debug!(%address, "handshake took too long"),
             };
-            let Some(society) = proven(&roster, stream.get_ref().1.peer_certificates()) else {
-                return;
-            };
+            let proven = proven(&by, stream.get_ref().1.peer_certificates());
+            let Some((society, key)) = proven else { return };
             let Some(place) = Place::take(places, society) else {
                 return tracing::warn!(peer = %society, "too many connections at once");
             };
-            let proven = Proven { society, address, grip, taken: Arc::default() };
+            let proven = Proven { society, key, address, grip, taken: Arc::default() };
             // Where the server has ended, so does the connection.
             let _ = members.send(Ok(Member { stream, proven, _place: place })).await;
         });

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use rand_core::{OsRng, RngCore as _};
 use tokio::{
     net::TcpStream,
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -47,14 +47,18 @@ pub(super) struct Target {
     pub(super) key: TlsSpki,
 }
 
-/// Dials for ever. Dropping the future ends it.
-pub(super) async fn run(target: Target, tls: Arc<MemberTls>, context: Context) {
+/// Dials until it is `over`. A link that is up then is ended by others, and this with it.
+pub(super) async fn run(
+    target: Target,
+    tls: Arc<MemberTls>,
+    context: Context,
+    mut over: watch::Receiver<bool>,
+) {
     let mut failures = 0;
     loop {
-        context.table.free(target.society).await;
-        if target.own < target.society {
-            sleep(COURTESY + jittered(COURTESY)).await;
-            context.table.free(target.society).await;
+        tokio::select! {
+            () = turn(&target, &context) => {}
+            _ = over.wait_for(|over| *over) => return,
         }
         let started = Instant::now();
         match attempt(&target, &tls, &context).await {
@@ -66,7 +70,19 @@ pub(super) async fn run(target: Target, tls: Arc<MemberTls>, context: Context) {
                 context.table.failed(target.society, &why);
             }
         }
-        sleep(jittered(backoff(failures))).await;
+        tokio::select! {
+            () = sleep(jittered(backoff(failures))) => {}
+            _ = over.wait_for(|over| *over) => return,
+        }
+    }
+}
+
+/// Waits until there is no link, and it is this side's turn to dial.
+async fn turn(target: &Target, context: &Context) {
+    context.table.free(target.society).await;
+    if target.own < target.society {
+        sleep(COURTESY + jittered(COURTESY)).await;
+        context.table.free(target.society).await;
     }
 }
 
@@ -165,6 +181,7 @@ async fn hold(
     let Opened { grip, round_trip, outgoing, incoming } = opened;
     let new = NewLink {
         society: target.society,
+        key: target.key,
         dialled: true,
         address: endpoint.into(),
         round_trip_us: u32::try_from(round_trip.as_micros()).unwrap_or(u32::MAX),

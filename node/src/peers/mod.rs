@@ -10,6 +10,7 @@ mod accept;
 mod dial;
 mod limits;
 mod link;
+mod members;
 mod outbox;
 pub(crate) mod pending;
 mod service;
@@ -88,10 +89,14 @@ impl Incoming {
 
 /// All links of a node.
 pub struct Peers {
-    table: Arc<table::Table>,
+    own: Society,
+    context: link::Context,
+    tls: Arc<tls::MemberTls>,
     stop: watch::Sender<bool>,
     accepting: JoinSet<()>,
     dialling: JoinSet<()>,
+    /// Ends the dialling by the roster that is in force.
+    over: watch::Sender<bool>,
 }
 
 impl Peers {
@@ -104,43 +109,59 @@ impl Peers {
         listener: Option<TcpListener>,
     ) -> Result<(Self, mpsc::Receiver<Incoming>), TlsError> {
         let (events, received) = mpsc::channel(EVENTS_MAX);
-        let others: Vec<_> =
-            roster.active().filter(|member| member.society != own).cloned().collect();
-        let table = Arc::new(table::Table::new(own, others.iter().map(|member| member.society)));
+        let members = members::Members::new(roster.clone());
         let context = link::Context {
-            table: table.clone(),
+            table: Arc::new(table::Table::new(own, members.clone())),
             events,
             waiting: Arc::new(Semaphore::new(limits::WAITING_BYTES_MAX)),
         };
-        let tls = Arc::new(tls::MemberTls::new(key, own, roster.clone())?);
+        let tls = Arc::new(tls::MemberTls::new(key, own, members.clone())?);
         let stop = watch::Sender::new(false);
-        let (mut accepting, mut dialling) = (JoinSet::new(), JoinSet::new());
+        let mut accepting = JoinSet::new();
         if let Some(listener) = listener {
             let stopped = stop.subscribe();
-            accepting.spawn(accept::run(listener, tls.clone(), roster, context.clone(), stopped));
+            accepting.spawn(accept::run(listener, tls.clone(), members, context.clone(), stopped));
         }
-        for member in others.into_iter().filter(|member| !member.endpoints.is_empty()) {
+        let (dialling, over) = (JoinSet::new(), watch::Sender::new(false));
+        let mut peers = Self { own, context, tls, stop, accepting, dialling, over };
+        peers.dial(&roster);
+        Ok((peers, received))
+    }
+
+    fn dial(&mut self, roster: &Roster) {
+        let others = roster.active().filter(|member| member.society != self.own);
+        for member in others.filter(|member| !member.endpoints.is_empty()) {
             let target = dial::Target {
-                own,
+                own: self.own,
                 society: member.society,
-                endpoints: member.endpoints,
+                endpoints: member.endpoints.clone(),
                 key: member.tls_key,
             };
-            dialling.spawn(dial::run(target, tls.clone(), context.clone()));
+            let over = self.over.subscribe();
+            self.dialling.spawn(dial::run(target, self.tls.clone(), self.context.clone(), over));
         }
-        Ok((Self { table, stop, accepting, dialling }, received))
+    }
+
+    /// Goes by another roster from now on: every link is ended at once, and those who are members
+    /// by the new one come again, or are dialled, by the endpoints and keys that it names.
+    pub fn follow(&mut self, roster: Arc<Roster>) {
+        self.over.send_replace(true);
+        while self.dialling.try_join_next().is_some() {}
+        self.context.table.follow(roster.clone());
+        self.over = watch::Sender::new(false);
+        self.dial(&roster);
     }
 
     /// What is known of each active member.
     pub fn view(&self) -> View {
-        View(self.table.clone())
+        View(self.context.table.clone())
     }
 
     /// Stops accepting and dialling, and ends every link.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         self.dialling.shutdown().await;
-        self.table.cut_all();
+        self.context.table.cut_all("this node is stopping");
         while self.accepting.join_next().await.is_some() {}
     }
 }

@@ -11,12 +11,12 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
-use tutti_core::society::Society;
+use tutti_core::{roster::TlsSpki, society::Society};
 use tutti_proto::v1::{self, federation_server::Federation};
 
 use super::{
     link::{self, Context, Ends},
-    table::NewLink,
+    table::{NewLink, NotAdmitted},
     wire::Grip,
 };
 
@@ -24,6 +24,7 @@ use super::{
 #[derive(Clone)]
 pub(super) struct Proven {
     pub(super) society: Society,
+    pub(super) key: TlsSpki,
     pub(super) address: SocketAddr,
     pub(super) grip: Arc<Grip>,
     /// One connection carries one session.
@@ -50,16 +51,16 @@ impl Federation for Service {
         }
         let new = NewLink {
             society: proven.society,
+            key: proven.key,
             dialled: false,
             address: proven.address.to_string(),
             round_trip_us: 0,
             grip: proven.grip,
         };
-        let link = self
-            .0
-            .table
-            .admit(&new)
-            .map_err(|_| Status::already_exists("there is a link already"))?;
+        let link = self.0.table.admit(&new).map_err(|refused| match refused {
+            NotAdmitted::Duplicate => Status::already_exists("there is a link already"),
+            NotAdmitted::NoMember => Status::permission_denied("the roster has changed"),
+        })?;
         let (outgoing, stream) = mpsc::channel(1);
         let ends = Ends { incoming: request.into_inner(), outgoing, wrap: Ok };
         tokio::spawn(link::run(self.0.clone(), new, link, ends));

@@ -10,9 +10,12 @@ use std::{
 };
 
 use tokio::sync::watch;
-use tutti_core::society::Society;
+use tutti_core::{
+    roster::{Status, TlsSpki},
+    society::Society,
+};
 
-use super::{traffic::Traffic, wire::Grip};
+use super::{members::Members, traffic::Traffic, wire::Grip};
 use crate::clock::now_ms;
 
 /// What is known of one peer, for people.
@@ -63,13 +66,20 @@ impl PeerState {
     }
 }
 
-/// There is a link already that stays.
+/// Why a link was not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Duplicate;
+pub(super) enum NotAdmitted {
+    /// There is a link already that stays.
+    Duplicate,
+    /// No active member has this key any more: the roster has changed since it was proven.
+    NoMember,
+}
 
 /// What a new link is.
 pub(super) struct NewLink {
     pub(super) society: Society,
+    /// By which it was proven to be that society.
+    pub(super) key: TlsSpki,
     pub(super) dialled: bool,
     pub(super) address: String,
     pub(super) round_trip_us: u32,
@@ -78,6 +88,7 @@ pub(super) struct NewLink {
 
 pub(super) struct Table {
     own: Society,
+    members: Arc<Members>,
     state: Mutex<State>,
     changed: watch::Sender<()>,
 }
@@ -89,10 +100,26 @@ struct State {
 }
 
 impl Table {
-    pub(super) fn new(own: Society, peers: impl IntoIterator<Item = Society>) -> Self {
-        let peers = peers.into_iter().map(|peer| (peer, PeerState::default())).collect();
-        let state = Mutex::new(State { last_link: 0, peers });
-        Self { own, state, changed: watch::Sender::new(()) }
+    pub(super) fn new(own: Society, members: Arc<Members>) -> Self {
+        let table = Self { own, members, state: Mutex::default(), changed: watch::Sender::new(()) };
+        table.list();
+        table
+    }
+
+    /// Every active member but this one, with what is known of it.
+    fn list(&self) {
+        let mut state = self.state();
+        for member in self.members.now().active().filter(|member| member.society != self.own) {
+            state.peers.entry(member.society).or_default();
+        }
+    }
+
+    /// Goes by another roster: every link ends, and who is still a member comes again.
+    pub(super) fn follow(&self, roster: Arc<tutti_core::roster::Roster>) {
+        // First the one, then the other: who is admitted in between is admitted by the new one.
+        self.members.replace(roster);
+        self.cut_all("the roster has changed");
+        self.list();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -100,15 +127,18 @@ impl Table {
     }
 
     /// Lets a link in and gives it its number; the one that it replaces is cut.
-    pub(super) fn admit(&self, new: &NewLink) -> Result<u64, Duplicate> {
+    pub(super) fn admit(&self, new: &NewLink) -> Result<u64, NotAdmitted> {
         let mut state = self.state();
+        if self.members.active(&new.key) != Some(new.society) {
+            return Err(NotAdmitted::NoMember);
+        }
         state.last_link += 1;
         let number = state.last_link;
         let peer = state.peers.entry(new.society).or_default();
         if let Some(old) = &peer.link {
             let ours_wins = self.own > new.society;
             if old.dialled != new.dialled && new.dialled != ours_wins {
-                return Err(Duplicate);
+                return Err(NotAdmitted::Duplicate);
             }
         }
         let link = LinkState {
@@ -156,15 +186,20 @@ impl Table {
         }
     }
 
+    /// Of each active member, and of who still has a link.
     pub(super) fn states(&self) -> BTreeMap<Society, PeerState> {
-        self.state().peers.clone()
+        let roster = self.members.now();
+        let active = |of: &Society| roster.member(*of).is_some_and(|m| m.status == Status::Active);
+        let mut states = self.state().peers.clone();
+        states.retain(|society, peer| peer.link.is_some() || active(society));
+        states
     }
 
     /// Cuts every link.
-    pub(super) fn cut_all(&self) {
+    pub(super) fn cut_all(&self, why: &'static str) {
         for peer in self.state().peers.values() {
             if let Some(link) = &peer.link {
-                link.grip.cut_because("this node is stopping");
+                link.grip.cut_because(why);
             }
         }
     }
@@ -183,9 +218,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn link(society: &str, dialled: bool) -> NewLink {
+    fn members() -> (Arc<Members>, crate::testing::Federation) {
+        let federation = crate::testing::Federation::found(&["ph", "sg"], &["ph", "sg"]);
+        (Members::new(federation.roster.clone()), federation)
+    }
+
+    fn link(members: &Members, society: &str, dialled: bool) -> NewLink {
+        let society = society.parse().unwrap();
         NewLink {
-            society: society.parse().unwrap(),
+            society,
+            key: members.now().member(society).unwrap().tls_key,
             dialled,
             address: String::new(),
             round_trip_us: 0,
@@ -195,14 +237,15 @@ mod tests {
 
     #[test]
     fn of_two_links_both_sides_keep_the_same_one() {
+        let (members, _federation) = members();
         let (low, high): (Society, Society) = ("ph".parse().unwrap(), "sg".parse().unwrap());
         // For every order in which the two dials come up, at both ends.
         for first_low in [true, false] {
             for first_high in [true, false] {
                 let kept = |own: Society, peer: &str, ours_first: bool| {
-                    let table = Table::new(own, []);
-                    let first = table.admit(&link(peer, ours_first)).unwrap();
-                    let second = table.admit(&link(peer, !ours_first));
+                    let table = Table::new(own, members.clone());
+                    let first = table.admit(&link(&members, peer, ours_first)).unwrap();
+                    let second = table.admit(&link(&members, peer, !ours_first));
                     let state = table.states().into_values().next().unwrap().link.unwrap();
                     assert_eq!(state.link, second.unwrap_or(first));
                     // Whether the link that stays was dialled by the higher society.
@@ -215,10 +258,11 @@ mod tests {
 
     #[test]
     fn a_newer_link_of_the_same_dialler_replaces_and_the_old_one_ends_quietly() {
-        let table = Table::new("ph".parse().unwrap(), []);
+        let (members, _federation) = members();
+        let table = Table::new("ph".parse().unwrap(), members.clone());
         let sg = "sg".parse().unwrap();
-        let first = table.admit(&link("sg", false)).unwrap();
-        let second = table.admit(&link("sg", false)).unwrap();
+        let first = table.admit(&link(&members, "sg", false)).unwrap();
+        let second = table.admit(&link(&members, "sg", false)).unwrap();
         table.gone(sg, first, "replaced");
         let state = table.states().remove(&sg).unwrap();
         assert_eq!(state.link.unwrap().link, second);
@@ -226,5 +270,18 @@ mod tests {
         table.gone(sg, second, "reset");
         let state = table.states().remove(&sg).unwrap();
         assert!(state.link.is_none() && state.last_error == "reset");
+    }
+
+    #[test]
+    fn who_is_no_member_any_more_is_cut_and_not_let_in_by_what_it_proved_before() {
+        let (members, federation) = members();
+        let table = Table::new("ph".parse().unwrap(), members.clone());
+        let (held, late) = (link(&members, "sg", false), link(&members, "sg", false));
+        let number = table.admit(&held).unwrap();
+        table.follow(federation.next(|document| document.members[1].status = Status::Suspended));
+        assert_eq!(held.grip.why(), Some("the roster has changed"));
+        assert_eq!(table.admit(&late), Err(NotAdmitted::NoMember));
+        table.gone(held.society, number, "the roster has changed");
+        assert!(table.states().is_empty());
     }
 }

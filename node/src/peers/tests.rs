@@ -141,9 +141,10 @@ async fn a_stranger_is_refused_in_tls() {
 #[tokio::test]
 async fn the_handshake_is_tls_1_3_with_a_post_quantum_key_and_nothing_to_resume() {
     let federation = Federation::found(&["ph", "sg"], &[]);
+    let members = members::Members::new(federation.roster.clone());
     let of = |code: &str| {
         let key = federation.keyring(code).tls;
-        tls::MemberTls::new(&key, society(code), federation.roster.clone()).unwrap()
+        tls::MemberTls::new(&key, society(code), members.clone()).unwrap()
     };
     let (ph, sg) = (of("ph"), of("sg"));
     let key = federation.roster.member(society("sg")).unwrap().tls_key;
@@ -159,8 +160,8 @@ async fn the_handshake_is_tls_1_3_with_a_post_quantum_key_and_nothing_to_resume(
     assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
     assert_eq!(client.alpn_protocol(), Some(&b"h2"[..]));
     assert_eq!(client.tls13_tickets_received(), 0);
-    let proven = tls::proven(&federation.roster, server.peer_certificates());
-    assert_eq!(proven, Some(society("ph")));
+    let proven = tls::proven(&members, server.peer_certificates());
+    assert_eq!(proven.map(|(society, _)| society), Some(society("ph")));
     // One's own key at the other end is somebody who has stolen it.
     let (here, there) = tokio::io::duplex(64 * 1024);
     let own = of("sg");
@@ -203,7 +204,7 @@ async fn four_kinds_of_stall_are_closed_in_time_while_honest_links_work() {
     let tls = tls::MemberTls::new(
         &federation.keyring("ph").tls,
         society("ph"),
-        federation.roster.clone(),
+        members::Members::new(federation.roster.clone()),
     )
     .unwrap();
     let key = federation.roster.member(society("sg")).unwrap().tls_key;
@@ -267,7 +268,7 @@ async fn an_oversize_message_ends_the_link_with_the_reason() {
     let tls = tls::MemberTls::new(
         &federation.keyring("ph").tls,
         society("ph"),
-        federation.roster.clone(),
+        members::Members::new(federation.roster.clone()),
     )
     .unwrap();
     let key = federation.roster.member(society("sg")).unwrap().tls_key;
@@ -308,4 +309,40 @@ async fn a_link_that_the_engine_closes_keeps_its_reason_and_comes_back() {
     ph.closed().await;
     ph.connected().await;
     sg.connected().await;
+}
+
+#[tokio::test]
+async fn who_is_suspended_loses_its_link_at_once_and_who_is_let_in_again_comes_again() {
+    let federation = Federation::found(&["ph", "qa", "sg"], &["ph", "qa"]);
+    let [mut sg, mut ph, mut qa] = ["sg", "ph", "qa"].map(|code| start(&federation, code));
+    for node in [&mut ph, &mut qa] {
+        node.connected().await;
+    }
+    for _ in 0..2 {
+        sg.connected().await;
+    }
+    let suspended = federation.next(|document| {
+        document.members[0].status = tutti_core::roster::Status::Suspended;
+    });
+    let begun = Instant::now();
+    sg.peers.follow(suspended.clone());
+    // Both links end; the one of qa comes up again.
+    let why = ph.closed().await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{why}");
+    let (_, society, _) = qa.connected().await;
+    assert_eq!(society, self::society("sg"));
+    while sg.peers.view().states().contains_key(&self::society("ph")) {
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", sg.peers.view().states());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // However often it tries.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(ph.peers.view().states()[&self::society("sg")].link.is_none());
+    // Version 3 lets it in again.
+    let again = federation.after(&suspended, |document| {
+        document.members[0].status = tutti_core::roster::Status::Active;
+    });
+    sg.peers.follow(again);
+    let (_, society, _) = ph.connected().await;
+    assert_eq!(society, self::society("sg"));
 }

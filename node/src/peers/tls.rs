@@ -20,12 +20,9 @@ use rustls::{
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
-use tutti_core::{
-    roster::{Roster, Status, TlsSpki},
-    society::Society,
-};
+use tutti_core::{roster::TlsSpki, society::Society};
 
-use super::{TlsKey, TlsKeyError};
+use super::{TlsKey, TlsKeyError, members::Members};
 
 /// HTTP/2, the only protocol above.
 const ALPN: &[u8] = b"h2";
@@ -45,7 +42,7 @@ pub enum TlsError {
 #[derive(Clone)]
 enum Accepted {
     /// Any active member but ourselves.
-    Members { roster: Arc<Roster>, own: Society },
+    Members { members: Arc<Members>, own: Society },
     /// This one key.
     One(TlsSpki),
 }
@@ -56,19 +53,13 @@ impl Accepted {
             || Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
         let key = key_of(certificate).ok_or_else(refused)?;
         let accepted = match self {
-            Self::Members { roster, own } => {
-                active(roster, &key).is_some_and(|society| society != *own)
+            Self::Members { members, own } => {
+                members.active(&key).is_some_and(|society| society != *own)
             }
             Self::One(one) => *one == key,
         };
         if accepted { Ok(()) } else { Err(refused()) }
     }
-}
-
-/// The active member whose key this is.
-fn active(roster: &Roster, key: &TlsSpki) -> Option<Society> {
-    let member = roster.member_by_tls(key)?;
-    (member.status == Status::Active).then_some(member.society)
 }
 
 /// The key in a certificate, if it is an Ed25519 one.
@@ -77,12 +68,13 @@ fn key_of(certificate: &CertificateDer<'_>) -> Option<TlsSpki> {
     TlsSpki::from_der(parsed.subject_public_key_info().as_ref()).ok()
 }
 
-/// Whom a finished handshake has proven.
+/// Whom a finished handshake has proven, and by which key.
 pub(crate) fn proven(
-    roster: &Roster,
+    members: &Members,
     certificates: Option<&[CertificateDer<'_>]>,
-) -> Option<Society> {
-    active(roster, &key_of(certificates?.first()?)?)
+) -> Option<(Society, TlsSpki)> {
+    let key = key_of(certificates?.first()?)?;
+    Some((members.active(&key)?, key))
 }
 
 /// Both sides of a link between members.
@@ -93,9 +85,9 @@ pub(crate) struct MemberTls {
 }
 
 impl MemberTls {
-    pub(crate) fn new(key: &TlsKey, own: Society, roster: Arc<Roster>) -> Result<Self, TlsError> {
+    pub(crate) fn new(key: &TlsKey, own: Society, members: Arc<Members>) -> Result<Self, TlsError> {
         let certificate = key.certificate()?;
-        let accepted = Accepted::Members { roster, own };
+        let accepted = Accepted::Members { members, own };
         let verifier = Arc::new(Verifier { accepted, algorithms: algorithms() });
         let server = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -39,6 +39,15 @@ pub(super) fn check(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
     Err(RostersError::WrongKeys { keys: differing.join(", "), place: "the node's card".into() })
 }
 
+/// Whether the roster lists a society with the keys of this card.
+pub(super) fn names(roster: &Roster, card: &Card) -> bool {
+    let member = roster.member(card.member.society);
+    member.is_some_and(|member| {
+        differing(&Keys::of_member(member), &Keys::of_member(&card.member)).is_empty()
+            && member.root_key == card.member.root_key
+    })
+}
+
 /// Against the configuration and the keys that a starting node has.
 pub(crate) fn check_keyring(
     config: &Config,

@@ -31,6 +31,9 @@ const BACKLOG: u32 = 1024;
 
 /// A node that is up.
 pub(super) struct Node {
+    config: Arc<Config>,
+    /// The newest roster that was looked at, in force or not.
+    roster_seen: u64,
     pub(super) ready: Ready,
     pub(super) ended: runtime::Ended,
     engine: Handle,
@@ -83,7 +86,7 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
     };
     let gate = local.gate();
 
-    let shared = Arc::new(roster.clone());
+    let (shared, roster_seen) = (Arc::new(roster.clone()), roster.version());
     let (peers, mut events) =
         Peers::start(config.society, shared, &keyring.tls, listener).map_err(internal)?;
     let started_at_ms = now_ms();
@@ -92,12 +95,6 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
         origin: config.origin.clone(),
         started_at_ms,
         listen: ready.peers.map(|address| address.to_string()).unwrap_or_default(),
-        members: roster
-            .members()
-            .iter()
-            .filter(|member| member.society != config.society)
-            .map(|member| (member.society, member.name.clone(), member.endpoints.clone()))
-            .collect(),
         notices: opened.notices.clone(),
     };
     let identity = Identity {
@@ -146,7 +143,17 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
         tasks.spawn(metrics::serve(page, context, stop.subscribe()));
     }
     tracing::info!(society = %config.society, version = env!("CARGO_PKG_VERSION"), "started");
-    Ok(Node { ready, ended, engine, peers, services, stop, tasks })
+    Ok(Node {
+        config: Arc::new(config),
+        roster_seen,
+        ready,
+        ended,
+        engine,
+        peers,
+        services,
+        stop,
+        tasks,
+    })
 }
 
 fn internal(error: impl std::fmt::Display) -> Stopped {
@@ -209,6 +216,37 @@ fn bind(address: Option<SocketAddr>, key: &'static str) -> Result<Option<TcpList
 }
 
 impl Node {
+    /// Takes a roster that was installed since, if there is one: the engine first, then the links,
+    /// so that nobody is let in by what the engine no longer goes by.
+    pub(super) async fn look_for_roster(&mut self) {
+        let (dir, next) = (self.config.dir.clone(), self.roster_seen + 1);
+        let found =
+            spawn_blocking(move || rosters::is_there(&dir, next).then(|| rosters::chain(&dir)));
+        let chain = match found.await {
+            Ok(Some(Ok(chain))) => chain,
+            Ok(Some(Err(error))) => {
+                self.roster_seen = next;
+                tracing::error!(%error, "the roster that was installed is not in force");
+                let why = format!("a roster was installed that is not in force: {error}");
+                let _ = self.engine.ask(|engine, _| engine.cannot_take_roster(why)).await;
+                return;
+            }
+            Ok(None) | Err(_) => return,
+        };
+        let roster = Arc::new(chain.newest().clone());
+        self.roster_seen = roster.version();
+        let (config, taken) = (self.config.clone(), roster.clone());
+        let taken =
+            self.engine.ask(move |engine, now| engine.take_roster(&config, &taken, now)).await;
+        match taken {
+            Ok(Ok(())) => self.peers.follow(roster),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the roster that was installed is not in force");
+            }
+            Err(_) => {}
+        }
+    }
+
     /// From the outside in. `engine_runs`: whether there is still an engine to wait for.
     pub(super) async fn stop(mut self, engine_runs: bool) -> Result<(), Stopped> {
         tracing::info!("stopping");

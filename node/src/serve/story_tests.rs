@@ -288,3 +288,70 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Suspended while all run: its links end within seconds, on nodes that nobody restarts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_installed_roster_suspends_a_society_without_a_restart() {
+    let federation = federation();
+    let sg = Up::start(&federation.home("sg")).await;
+    let ph = Up::start(&federation.home("ph")).await;
+    let qa = Up::start(&federation.home("qa")).await;
+    let linked = async |node: &Up, with: &str| {
+        let peers = node.status().await.peers;
+        peers.iter().any(|peer| peer.society == with && peer.connected)
+    };
+    for (node, with) in [(&sg, "ph"), (&sg, "qa"), (&qa, "ph")] {
+        until("the links", async || linked(node, with).await.then_some(())).await;
+    }
+    let receipt = sg.referrals().send(referral(1)).await.unwrap().into_inner();
+    until("ph to have it", async || ph.get(&receipt.id).await).await;
+
+    let next = federation.next(|document| {
+        document.members[0].status = tutti_core::roster::Status::Suspended;
+        document.data_protection.retention_days = 99;
+    });
+    let begun = Instant::now();
+    for node in [&sg, &qa] {
+        crate::rosters::install(&node.home, next.as_bytes()).unwrap();
+    }
+    for node in [&sg, &qa] {
+        until("ph to be cut", async || (!linked(node, "ph").await).then_some(())).await;
+        assert_eq!(node.status().await.roster_version, 2);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    until("sg and qa again", async || linked(&sg, "qa").await.then_some(())).await;
+    // Nothing reaches it any more, and nothing new can be sent to it.
+    assert!(sg.referrals().send(referral(2)).await.unwrap_err().message().contains("ph cannot"));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!linked(&sg, "ph").await && !linked(&ph, "sg").await);
+    assert_eq!(ph.status().await.roster_version, 1);
+    // It learns of it by its own copy.
+    crate::rosters::install(&ph.home, next.as_bytes()).unwrap();
+    until("ph to say so", async || {
+        let warnings = ph.status().await.warnings;
+        warnings.iter().any(|line| line.contains("suspended")).then_some(())
+    })
+    .await;
+    for node in [sg, ph, qa] {
+        node.node.stop().await.unwrap();
+    }
+}
+
+/// A roster that does not name this node as it is is not taken, and people are told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_roster_with_other_keys_of_this_node_is_not_in_force_before_a_restart() {
+    let federation = federation();
+    let sg = Up::start(&federation.home("sg")).await;
+    let key = crate::peers::TlsKey::generate().unwrap().spki().unwrap();
+    let next = federation.next(|document| document.members[2].tls_key = key);
+    let folder = sg.home.join("roster");
+    fs::write(folder.join("2"), next.as_bytes()).unwrap();
+    let warned = until("a warning", async || {
+        let status = sg.status().await;
+        status.warnings.into_iter().find(|line| line.contains("other keys"))
+    })
+    .await;
+    assert!(warned.contains("Start the node again"), "{warned}");
+    assert_eq!(sg.status().await.roster_version, 1);
+    sg.node.stop().await.unwrap();
+}

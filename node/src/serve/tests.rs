@@ -215,7 +215,7 @@ async fn a_log_whose_key_the_newest_roster_no_longer_lists_stops_no_start() {
         recorded_at_ms: 1,
         visibility: Visibility::Addressed,
         record: Commitment { digest: [1; 32], size: 1 },
-        content: None,
+        content: Some(Commitment { digest: [2; 32], size: 1 }),
         tags: vec![[1; 16]; 2],
     };
     let log = federation.keyring("ph").log;

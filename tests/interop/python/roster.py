@@ -25,7 +25,8 @@ from wire import (
 
 FIRST_LINE = b"tutti-roster/v1\n"
 ROSTER_MAX, LINES_MAX = 1_000_000, 100
-FIELDS = ["federation", "version", "previous", "threshold", "expires_on", "data_protection", "members"]
+FIELDS = ["federation", "version", "previous", "threshold", "expires_on", "data_protection", "relaying"]
+FIELDS += ["members"]
 HOURS = ["emergency_hours", "urgent_hours", "normal_hours"]
 MEMBER = ["society", "name", "endpoints", "role", "status", "root_key", "log_key", "witness_key"]
 MEMBER += ["tls_key", "case_key", "audit_key", "routing_key"]
@@ -157,6 +158,11 @@ class Roster:
         self.threshold = whole(fields["threshold"], 1, active, "threshold")
         date = fields["expires_on"]
         require(datetime.date.fromisoformat(date).isoformat() == date >= "1970", f"expires_on {date}")
+        relaying = fields["relaying"]
+        require(list(relaying) == ["member_mib", "total_mib", "keep_days"], "relaying")
+        whole(relaying["member_mib"], 1, 65_536, "member_mib")
+        whole(relaying["total_mib"], relaying["member_mib"], 16_777_216, "total_mib")
+        whole(relaying["keep_days"], 1, 365, "keep_days")
         protection = fields["data_protection"]
         require(list(protection) == [*HOURS, "retention_days"], "data_protection")
         hours = [whole(protection[name], 1, 8760, name) for name in HOURS]

@@ -184,6 +184,9 @@ fn cases(base: &Base) -> Vec<Case> {
     first("no time for an emergency", "data_protection", "hours\": 24", "hours\": 0");
     first("more time for the urgent", "data_protection", "hours\": 72", "hours\": 337");
     first("no retention", "retention_days", "\"retention_days\": 730", "\"retention_days\": 0");
+    first("a relay that keeps nothing", "relaying", "\"member_mib\": 64", "\"member_mib\": 0");
+    first("less of all than of one", "relaying", "\"total_mib\": 1024", "\"total_mib\": 63");
+    first("kept for ever", "relaying", "\"keep_days\": 30", "\"keep_days\": 366");
     first("an unknown role", "not of this version", &role("ph", "member"), &role("ph", "chair"));
     first("a founder who is suspended", "threshold", &status("ph", ""), &status("ph", "suspended"));
     let end = "\n  ]\n}";

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use super::{DataProtection, Member, RosterError, Status};
+use super::{DataProtection, Member, Relaying, RosterError, Status};
 use crate::{
     keys::{KeyKind, NoteKey},
     limits::{ENDPOINTS_MAX, LIST_MAX, MEMBERS_MAX, NAME_CHARS_MAX},
@@ -22,6 +22,12 @@ pub const ROSTER_LINE: &str = "tutti-roster/v1";
 const HOURS_MAX: u32 = 8_760;
 /// The longest time that contents may be kept, days: a hundred years.
 const RETENTION_DAYS_MAX: u32 = 36_525;
+/// The most that a relay may be asked to keep of one member, MiB: 64 GiB.
+const RELAY_MEMBER_MIB_MAX: u32 = 65_536;
+/// The most that it may be asked to keep in all, MiB: 16 TiB.
+const RELAY_TOTAL_MIB_MAX: u32 = 16_777_216;
+/// The longest that it may be asked to keep anything, days.
+const RELAY_KEEP_DAYS_MAX: u32 = 365;
 
 /// What a roster says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +46,8 @@ pub struct Document {
     pub expires_on: String,
     /// Deadlines and retention.
     pub data_protection: DataProtection,
+    /// What relays keep for others.
+    pub relaying: Relaying,
     /// By code, each once; whoever leaves stays as removed.
     pub members: Vec<Member>,
     /// Working groups, by name, each once; left out where there is none.
@@ -98,6 +106,7 @@ impl Document {
             return Err(RosterError::field("expires_on", "not a date such as 2028-12-31"));
         }
         self.data_protection.check()?;
+        self.relaying.check()?;
         if self.members.is_empty() || self.members.len() > MEMBERS_MAX {
             return Err(RosterError::field("members", format!("not 1 to {MEMBERS_MAX} of them")));
         }
@@ -181,6 +190,16 @@ impl DataProtection {
             ));
         }
         Ok(())
+    }
+}
+
+impl Relaying {
+    fn check(&self) -> Result<(), RosterError> {
+        let Self { member_mib, total_mib, keep_days } = *self;
+        let sound = (1..=RELAY_MEMBER_MIB_MAX).contains(&member_mib)
+            && (member_mib..=RELAY_TOTAL_MIB_MAX).contains(&total_mib)
+            && (1..=RELAY_KEEP_DAYS_MAX).contains(&keep_days);
+        if sound { Ok(()) } else { Err(RosterError::field("relaying", "out of its bounds")) }
     }
 }
 

@@ -21,7 +21,7 @@ use signed_note::{Note, Signature};
 pub use card::{CARD_LINE, Card};
 pub use chain::Chain;
 pub use document::{Document, Group, ROSTER_LINE, is_group_name};
-pub use draft::Draft;
+pub use draft::{Draft, Standing};
 pub use error::RosterError;
 pub use tls::{TlsKeyError, TlsSpki};
 
@@ -103,6 +103,41 @@ pub struct DataProtection {
     pub normal_hours: u32,
     /// Days that contents are kept where the sender set no other time.
     pub retention_days: u32,
+}
+
+/// What members that are relays keep for the others, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relaying {
+    /// Of one author's bodies at one time, MiB.
+    pub member_mib: u32,
+    /// Of all bodies at one time, MiB.
+    pub total_mib: u32,
+    /// How long a body is kept that nobody comes for, days.
+    pub keep_days: u32,
+}
+
+impl Default for Relaying {
+    fn default() -> Self {
+        Self { member_mib: 64, total_mib: 1024, keep_days: 30 }
+    }
+}
+
+impl Relaying {
+    /// The quota of one author, bytes.
+    pub fn member_bytes(&self) -> u64 {
+        u64::from(self.member_mib) << 20
+    }
+
+    /// What is kept of all, bytes.
+    pub fn total_bytes(&self) -> u64 {
+        u64::from(self.total_mib) << 20
+    }
+
+    /// How long a body is kept, milliseconds.
+    pub fn keep_ms(&self) -> u64 {
+        u64::from(self.keep_days) * 24 * 60 * 60 * 1000
+    }
 }
 
 impl Member {
@@ -262,6 +297,11 @@ impl Roster {
     /// Deadlines and retention.
     pub fn data_protection(&self) -> &DataProtection {
         &self.document.data_protection
+    }
+
+    /// What relays keep for others.
+    pub fn relaying(&self) -> &Relaying {
+        &self.document.relaying
     }
 
     /// Every member of whatever status, by code.

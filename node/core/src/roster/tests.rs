@@ -145,7 +145,9 @@ fn a_roster_reads_as_this_text() {
         "tutti-roster/v1\n{{\n  \"federation\": \"m.example.org\",\n  \"version\": 1,\n  \
          \"previous\": null,\n  \"threshold\": 2,\n  \"expires_on\": \"2028-12-31\",\n  \
          \"data_protection\": {{\n    \"emergency_hours\": 24,\n    \"urgent_hours\": 72,\n    \
-         \"normal_hours\": 336,\n    \"retention_days\": 365\n  }},\n  \"members\": [\n    {{\n      \
+         \"normal_hours\": 336,\n    \"retention_days\": 365\n  }},\n  \"relaying\": {{\n    \
+         \"member_mib\": 64,\n    \"total_mib\": 1024,\n    \"keep_days\": 30\n  }},\n  \
+         \"members\": [\n    {{\n      \
          \"society\": \"ph\",\n      \"name\": \"PH Red Cross Society\",\n      \"endpoints\": [\n        \
          \"tutti.ph.example.org:7400\"\n      ],\n      \"role\": \"member\",\n      \
          \"status\": \"active\",\n      \"root_key\": \"{}\",\n      \"log_key\": \"m.example.org/ph/1+",
@@ -173,6 +175,10 @@ fn broken(document: &Document, other: &Founder) -> Vec<(&'static str, Document)>
         ("data_protection", Box::new(|d| d.data_protection.urgent_hours = 337)),
         ("data_protection", Box::new(|d| d.data_protection.normal_hours = 9_000)),
         ("retention_days", Box::new(|d| d.data_protection.retention_days = 0)),
+        ("relaying", Box::new(|d| d.relaying.member_mib = 0)),
+        ("relaying", Box::new(|d| d.relaying.member_mib = d.relaying.total_mib + 1)),
+        ("relaying", Box::new(|d| d.relaying.total_mib = u32::MAX)),
+        ("relaying", Box::new(|d| d.relaying.keep_days = 366)),
         ("members", Box::new(|d| d.members.clear())),
         ("order", Box::new(|d| d.members.swap(0, 1))),
         ("order", Box::new(|d| d.members[1].society = d.members[0].society)),

@@ -10,14 +10,13 @@
 //! Invariants: the record is sealed to the parties' case and audit keys, the content to their case
 //! keys alone; the place of a stanza is drawn at random.
 //!
-//! Source: `docs/protocol.md`, "Bodies"; ADR 7.
+//! Source: `docs/protocol.md`, "Bodies"; ADR 9.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
-use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
 use rand_core::CryptoRngCore;
 
-use super::{Identity, Recipient, SealError, encrypt, padding, routing::tag_count};
+use super::{Identity, Recipient, SealError, encrypt, hybrid::Decoy, padding, routing::tag_count};
 
 /// The keys of a society that a body may be sealed to.
 #[derive(Debug, Clone)]
@@ -73,21 +72,6 @@ pub fn seal_both(
     })
 }
 
-/// A key that is thrown away, and what is wrapped to it.
-struct Decoy {
-    key: Recipient,
-    inside: [u8; FILE_KEY_BYTES],
-}
-
-impl age::Recipient for Decoy {
-    fn wrap_file_key(
-        &self,
-        _: &FileKey,
-    ) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
-        self.key.wrap_file_key(&FileKey::init_with_mut(|to| to.copy_from_slice(&self.inside)))
-    }
-}
-
 fn seal_among_decoys(
     message: &[u8],
     frame_bytes: usize,
@@ -102,11 +86,7 @@ fn seal_among_decoys(
         _ => {
             // One key does for all of a body: a stanza does not show whose key it is for.
             let key = Identity::generate(rng).recipient();
-            let mut decoy = || {
-                let mut inside = [0; FILE_KEY_BYTES];
-                rng.fill_bytes(&mut inside);
-                Decoy { key: key.clone(), inside }
-            };
+            let mut decoy = || Decoy::around_nothing(&key, rng);
             (0..missing).map(|_| decoy()).collect()
         }
     };

@@ -2,6 +2,8 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+use age_core::format::Stanza;
+
 use super::{super::*, *};
 
 /// Societies: case and audit key of each.

@@ -173,6 +173,31 @@ impl age::Recipient for Recipient {
     }
 }
 
+/// A stanza like any other that opens nothing: a key, and 16 bytes in place of the file key.
+pub(super) struct Decoy {
+    key: Recipient,
+    inside: Zeroizing<[u8; FILE_KEY_BYTES]>,
+}
+
+impl Decoy {
+    /// Around random bytes. Whose the key is matters little: there is nothing to find.
+    pub(super) fn around_nothing(key: &Recipient, rng: &mut impl CryptoRngCore) -> Self {
+        let mut inside = Zeroizing::new([0; FILE_KEY_BYTES]);
+        rng.fill_bytes(&mut inside[..]);
+        Self { key: key.clone(), inside }
+    }
+}
+
+impl age::Recipient for Decoy {
+    fn wrap_file_key(
+        &self,
+        _: &FileKey,
+    ) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
+        let nothing = FileKey::init_with_mut(|to| to.copy_from_slice(&self.inside[..]));
+        self.key.wrap_file_key(&nothing)
+    }
+}
+
 /// A secret key that opens what was sealed to its [`Recipient`]. Wiped when dropped.
 pub struct Identity(<XWing as Kem>::PrivateKey);
 

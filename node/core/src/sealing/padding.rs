@@ -7,7 +7,7 @@
 //! secret-dependent in a way that an observer could time: padding is taken off only after the seal
 //! was opened.
 //!
-//! Source: `docs/protocol.md`, "Bodies"; why a ladder and not Padmé: ADR 7.
+//! Source: `docs/protocol.md`, "Bodies"; why a ladder and not Padmé: ADR 9.
 
 /// The sizes that a frame may have, bytes. The first holds a case with some 2,500 letters of Thai or
 /// 8,000 of English; the last leaves room for the seal of an entry with eight tags in what a body
@@ -18,6 +18,9 @@ pub const RUNGS: [usize; 8] =
 /// Up to here both bodies of an entry are of one size, bytes. Above it, the record of a piece of an
 /// attachment would double what there is to carry.
 pub const ALIKE_BYTES_MAX: usize = 64 << 10;
+
+/// What a frame on a holder's own disk is rounded up to, bytes.
+const AT_REST_BYTES: usize = 1024;
 
 /// Bytes of the length in front of the message.
 const LENGTH_BYTES: usize = 4;
@@ -89,6 +92,26 @@ pub fn unpad(frame: &[u8]) -> Result<&[u8], PaddingError> {
     Ok(message)
 }
 
+/// A message in a frame for a holder's own disk, rounded up to whole KiB: nobody is told of it.
+pub fn pad_at_rest(message: &[u8]) -> Result<Vec<u8>, PaddingError> {
+    let too_long = PaddingError::TooLong(message.len());
+    let length = u32::try_from(message.len()).map_err(|_| too_long)?;
+    let total = (message.len() + LENGTH_BYTES).next_multiple_of(AT_REST_BYTES);
+    let mut frame = Vec::with_capacity(total);
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(message);
+    frame.resize(total, 0);
+    Ok(frame)
+}
+
+/// Takes the message out of a frame that [`pad_at_rest`] made.
+pub fn unpad_at_rest(frame: &[u8]) -> Result<&[u8], PaddingError> {
+    let (length, rest) = frame.split_first_chunk::<4>().ok_or(PaddingError::Truncated)?;
+    let length = usize::try_from(u32::from_be_bytes(*length))
+        .map_err(|_| PaddingError::TooLong(usize::MAX))?;
+    rest.get(..length).ok_or(PaddingError::Truncated)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -137,6 +160,17 @@ mod tests {
         assert_eq!(unpad(&claims), Err(PaddingError::Truncated));
         assert_eq!(unpad(b"abc"), Err(PaddingError::Truncated));
         assert_eq!(unpad(b""), Err(PaddingError::Truncated));
+    }
+
+    #[test]
+    fn what_a_holder_keeps_for_itself_comes_back() {
+        for bytes in [0, 1, 1_020, 1_021, 5_000] {
+            let frame = pad_at_rest(&vec![7; bytes]).unwrap();
+            assert_eq!(frame.len() % AT_REST_BYTES, 0);
+            assert_eq!(unpad_at_rest(&frame), Ok(&vec![7; bytes][..]));
+        }
+        assert_eq!(unpad_at_rest(b"abc"), Err(PaddingError::Truncated));
+        assert_eq!(unpad_at_rest(&[0xff; 1_024]), Err(PaddingError::Truncated));
     }
 
     #[test]

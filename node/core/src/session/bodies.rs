@@ -268,6 +268,11 @@ impl Exchange {
             self.bodies.remove(key);
             return;
         }
+        let want = wanted.want.clone();
+        if let Some(until_ms) = self.body_waits(&want, step.now_ms) {
+            return self.bodies.wait(key, until_ms);
+        }
+        let Some(wanted) = self.bodies.wanted.get(key) else { return };
         let mut left = self.sources(step, &wanted.want);
         if left.is_empty() {
             // It is tried as soon as one is there.
@@ -407,6 +412,7 @@ impl Exchange {
         }
         if let Some((want, _)) = self.bodies.remove(&key) {
             self.tally.bodies += 1;
+            self.body_cost(&want, body.bytes().len() as u64, step.now_ms);
             step.effects.push(Effect::Body { want, body });
         }
         self.pull_bodies(step);

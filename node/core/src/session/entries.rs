@@ -12,6 +12,7 @@ use super::{
     Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step,
     cosignatures::witnesses_of,
     log::{Asked, no_later},
+    quota::Cost,
     unkept::UNKEPT_MS,
 };
 use crate::{
@@ -249,8 +250,19 @@ impl Exchange {
         let entries: Vec<EntryBytes> =
             batch.entries.iter().map(|entry| EntryBytes::new(entry)).collect();
         let held = step.store.tree(&origin);
+        let put_off = self.entries_wait(&origin, step.now_ms);
         match VerifiedBatch::verify(&held, batch.start, &entries, head.clone(), consistency) {
+            // Put off, as where the disk is full: its days do not allow it yet.
+            Ok(_) if put_off.is_some() => {
+                let log = self.log(step, &origin);
+                log.brought_by = None;
+                log.no_room_until_ms = put_off.unwrap_or_default();
+                log.graft_at_ms = put_off;
+            }
             Ok(verified) => {
+                let bytes =
+                    entries.iter().fold(0, |sum, entry| sum + entry.as_slice().len() as u64);
+                self.quotas.spend(origin.society(), Cost::Entries, bytes, step.now_ms);
                 self.tally.batches += 1;
                 self.tally.entries += verified.entries().len() as u64;
                 self.log(step, &origin).brought_by = Some(from.link);

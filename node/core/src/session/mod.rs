@@ -26,6 +26,7 @@ mod logs;
 mod misbehaved;
 mod neighbours;
 mod pace;
+mod quota;
 mod serving;
 mod status;
 mod unkept;
@@ -46,6 +47,7 @@ pub use self::{
     link::Greeting,
     misbehaved::Misbehaved,
     neighbours::{MESH_MAX, neighbours},
+    quota::Cost,
     status::{LinkStatus, LogStatus, Tally},
     witness::{WITNESSES, witnesses},
 };
@@ -98,6 +100,7 @@ pub struct Exchange {
     logs: Logs,
     bodies: Bodies,
     handing: Handing,
+    quotas: quota::Quotas,
     /// The largest head of our own log that was told of in an [`Effect::OwnLogAhead`].
     own_known: u64,
     tally: Tally,
@@ -142,9 +145,17 @@ impl Exchange {
             logs: Logs::default(),
             bodies: Bodies::default(),
             handing: Handing::default(),
+            quotas: quota::Quotas::default(),
             own_known: 0,
             tally: Tally::default(),
         }
+    }
+
+    /// From now on says in its hello that it works by this roster. What the roster itself changes
+    /// is done at the next input.
+    pub fn work_by(&mut self, roster: &Roster) {
+        self.settings.roster_version = roster.version();
+        self.settings.roster_hash = roster.hash();
     }
 
     /// Takes one input. `now_ms` is by a clock that nobody sets, from any beginning.
@@ -157,6 +168,7 @@ impl Exchange {
         rng: &mut impl CryptoRngCore,
     ) -> Vec<Effect> {
         let now_ms = self.clock.at(now_ms);
+        self.quotas.now_ms = now_ms;
         let mut step = Step { now_ms, store, roster, rng, effects: Vec::new() };
         self.follow_roster(&mut step);
         self.load(&mut step);

@@ -10,6 +10,7 @@ use tutti_core::{
     people::Action,
     proof::Proof,
     referral::EventRef,
+    session::Cost,
     society::Origin,
     store::{BodyState, Store},
 };
@@ -54,6 +55,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             listen: self.identity.listen.clone(),
             erasures_open: self.erasures_open(actor, now_ms),
             waiting: self.waiting(actor, now_ms),
+            relay: self.relay_message(),
+            put_off: self
+                .exchange
+                .put_off()
+                .into_iter()
+                .map(|(society, what)| api::PutOff {
+                    society: society.to_string(),
+                    what: what.to_string(),
+                })
+                .collect(),
         })
     }
 
@@ -70,6 +81,28 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 "the roster expired on {}; service goes on. The societies should sign a new one",
                 self.roster.expires_on()
             ));
+        }
+        warnings.extend(self.roster_refused.clone());
+        warnings.extend(self.relay_warnings(now_ms));
+        warnings.extend(self.exchange.put_off().into_iter().map(|(society, what)| {
+            let what = match what {
+                Cost::Entries => "entries",
+                Cost::OpenBodies => "texts for everybody",
+                Cost::AddressedBodies => "cases and documents for this society",
+            };
+            format!(
+                "{society} has written more {what} than this node takes of one member; the rest comes bit \
+                 by bit over the days, and nothing is lost. Where this is no catching-up, something is \
+                 wrong there: call them. `tutti roster change --suspend {society}` ends it"
+            )
+        }));
+        warnings.extend(self.no_room_warning());
+        if self.is_suspended() {
+            warnings.push(
+                "the roster says that this society is suspended: no other node speaks to this one. \
+                 What is written stays here. Ask the others"
+                    .into(),
+            );
         }
         for origin in self.store.logs() {
             if origin != self.identity.origin && self.store.evidence(&origin).is_some() {

@@ -5,19 +5,25 @@ use std::{fs, path::Path};
 use tempfile::TempDir;
 use tutti_core::{
     entry::{Commitment, EntryBytes, Header, Visibility},
-    limits::{BODY_BYTES_MAX, RELAY_AUTHOR_BYTES_MAX, RELAY_KEEP_MS},
+    limits::BODY_BYTES_MAX,
     referral::EventRef,
+    roster::Relaying,
     session::{Arrival, HeldState, Input},
     store::BodyState,
 };
 
 use super::{
+    super::relay::Share,
     exchange::{Wire, carry, connect, part},
     *,
 };
 use crate::store::DiskStore;
 
 const SECOND_MS: u64 = 1_000;
+
+/// The roster sets no others.
+const RELAY_KEEP_MS: u64 = 30 * 24 * 60 * 60 * SECOND_MS;
+const RELAY_AUTHOR_BYTES_MAX: u64 = 64 << 20;
 
 type Disk = On<DiskStore>;
 
@@ -115,7 +121,7 @@ async fn a_referral_reaches_who_never_meets_its_sender_and_the_relay_keeps_nothi
     // A restart of the relay forgets nothing, and neither does one of the sender.
     drop(relay);
     let mut relay = open(&federation, "ifrc", &dirs[1]);
-    assert!(relay.relay.bytes(None) > 0);
+    assert!(relay.relay.share(None).bytes > 0);
 
     meet(2, &mut ph, &mut relay, NOW_MS + 60 * SECOND_MS).await;
     let referral = shown(&ph, id);
@@ -125,7 +131,7 @@ async fn a_referral_reaches_who_never_meets_its_sender_and_the_relay_keeps_nothi
         assert_eq!(relay.store.body_state(&body.key()), BodyState::Absent);
         assert!(!is_anywhere(dirs[1].path(), body), "dropped on receipt");
     }
-    assert_eq!(relay.relay.bytes(None), 0);
+    assert_eq!(relay.relay.share(None).bytes, 0);
     drop(relay);
     let mut relay = open(&federation, "ifrc", &dirs[1]);
 
@@ -236,13 +242,13 @@ fn a_relay_takes_no_more_of_one_author_than_its_quota() {
     let federation = with_relay();
     let mut relay = node(&federation, "ifrc");
     let (own, keyring) = (origin("qa"), federation.keyring("qa"));
-    let body = Commitment { digest: [7; 32], size: BODY_BYTES_MAX };
+    let body = Commitment { digest: [7; 32], size: BODY_BYTES_MAX / 2 };
     let count = RELAY_AUTHOR_BYTES_MAX / BODY_BYTES_MAX + 2;
     let entries: Vec<EntryBytes> = (0..count)
         .map(|index| {
             let (origin, tags) = (own.clone(), vec![[index as u8; 16], [9; 16]]);
             let visibility = Visibility::Addressed;
-            let (record, content, recorded_at_ms) = (body, None, NOW_MS);
+            let (record, content, recorded_at_ms) = (body, Some(body), NOW_MS);
             Header { origin, index, recorded_at_ms, visibility, record, content, tags }.encode()
         })
         .collect();
@@ -261,11 +267,88 @@ fn a_relay_takes_no_more_of_one_author_than_its_quota() {
             .count();
     }
     assert_eq!(refused, 2);
-    assert_eq!(relay.relay.bytes(Some(society("qa"))), RELAY_AUTHOR_BYTES_MAX);
-    assert_eq!(relay.relay.bytes(Some(society("sg"))), 0);
+    assert_eq!(relay.relay.share(Some(society("qa"))).bytes, RELAY_AUTHOR_BYTES_MAX);
+    assert_eq!(relay.relay.share(Some(society("sg"))).bytes, 0);
     // One that is no relay takes nothing at all.
     let mut ph = node(&federation, "ph");
     ph.store.append(&batch, &[]).unwrap();
     ph.offered(own.clone(), 0, 1, NOW_MS);
-    assert!(ph.inbox.is_empty() && ph.relay.bytes(None) == 0);
+    assert!(ph.inbox.is_empty() && ph.relay.share(None).bytes == 0);
+}
+
+/// The quotas are the roster's, from the moment at which another one is in force.
+#[test]
+fn a_relay_keeps_as_much_and_as_long_as_the_roster_says() {
+    let federation = with_relay();
+    let mut relay = node(&federation, "ifrc");
+    let batch = offered_by(&federation, "qa", 4, BODY_BYTES_MAX / 2);
+    relay.store.append(&batch, &[]).unwrap();
+    let less = federation.next(|document| {
+        document.relaying = Relaying { member_mib: 2, total_mib: 2, keep_days: 1 };
+    });
+    relay.go_by((*less).clone(), NOW_MS);
+    for index in 0..4 {
+        relay.offered(origin("qa"), index, 1, NOW_MS);
+    }
+    assert_eq!(relay.relay.share(Some(society("qa"))), Share { bytes: 2 << 20, entries: 2 });
+    assert_eq!(relay.relay.refused, 2);
+    let told = relay.relay_message().unwrap();
+    assert_eq!((told.bytes, told.member_bytes_max, told.refused), (2 << 20, 2 << 20, 2));
+    assert!(relay.relay_warnings(NOW_MS).iter().any(|line| line.contains("qa")), "{told:?}");
+    relay.tick(NOW_MS + 23 * 3_600 * SECOND_MS);
+    assert_eq!(relay.relay.share(None).entries, 2);
+    relay.tick(NOW_MS + 25 * 3_600 * SECOND_MS);
+    assert_eq!(relay.relay.share(None), Share::default());
+}
+
+/// Entries of `by`, each with two bodies of this size that nobody has.
+fn offered_by(federation: &Federation, by: &str, count: u64, size: u64) -> VerifiedBatch {
+    let body = Commitment { digest: [7; 32], size };
+    let entry = |index: u64| {
+        Header {
+            origin: origin(by),
+            index,
+            recorded_at_ms: NOW_MS,
+            visibility: Visibility::Addressed,
+            record: body,
+            content: Some(body),
+            tags: vec![[index as u8; 16], [9; 16]],
+        }
+        .encode()
+    };
+    let entries = (0..count).map(entry).collect();
+    let log = &federation.keyring(by).log;
+    VerifiedBatch::author(&Default::default(), &origin(by), entries, log).unwrap()
+}
+
+/// What is counted as it comes and goes is what counting all anew would give.
+#[test]
+fn the_shares_of_a_relay_are_those_of_a_recount_whatever_happens() {
+    use rand_core::RngCore as _;
+    let federation = with_relay();
+    let mut relay = node(&federation, "ifrc");
+    let authors = ["sg", "ph", "qa"];
+    for by in authors {
+        let batch = offered_by(&federation, by, 40, 3_000);
+        relay.store.append(&batch, &[]).unwrap();
+    }
+    let mut dice = ChaCha20Rng::seed_from_u64(77);
+    let mut now_ms = NOW_MS;
+    let mut seen = std::collections::BTreeSet::new();
+    for step in 0..3_000 {
+        now_ms += dice.next_u64() % (6 * 3_600 * SECOND_MS);
+        let at = (origin(authors[(dice.next_u64() % 3) as usize]), dice.next_u64() % 40);
+        match dice.next_u64() % 8 {
+            0..=3 => relay.offered(at.0, at.1, (dice.next_u64() % 3) as u8, now_ms),
+            4 => relay.relay_arrived(&at, now_ms),
+            5 => relay.relay_received(&at, now_ms),
+            6 => relay.tend_relay(now_ms),
+            _ if step % 50 == 0 => relay = restarted(&federation, &relay, "ifrc"),
+            _ => {}
+        }
+        relay.inbox.clear();
+        assert_eq!(relay.relay.counted(), relay.relay.recounted(), "after step {step}");
+        seen.insert(relay.relay.share(None).entries);
+    }
+    assert!(seen.len() > 20, "it was filled and emptied: {seen:?}");
 }

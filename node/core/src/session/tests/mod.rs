@@ -6,5 +6,6 @@ mod catch_up;
 mod cosignatures;
 mod fixture;
 mod frames;
+mod quota;
 mod rules;
 mod unkept;

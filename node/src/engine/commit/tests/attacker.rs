@@ -131,6 +131,7 @@ pub(super) fn features(seen: &Seen, known: &[Vec<u8>]) -> Features {
 /// How well an attack does, and by what.
 #[derive(Debug)]
 pub(super) struct Attack {
+    #[expect(dead_code, reason = "shown where an attack wins")]
     pub(super) by: String,
     pub(super) right: f64,
     pub(super) judged: usize,
