@@ -1,5 +1,10 @@
 //! A year of thirty societies: working days in their own time zones, referrals that take days,
 //! nights, weekends, outages, full disks, power cuts, and everything whole again every week.
+//!
+//! Contents are kept for a while and then erased, by the wall clock of each node: most are off by up
+//! to a day and a half, every third by up to ten years, and people set them. At the end all clocks
+//! are put right; when every time is over, both sides of each referral have erased all of it, and
+//! have each other's receipts.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +14,10 @@ use super::{Case, Load, Network, Odds, Plan, Simulation, scenarios::number};
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// How long contents are kept that were sent without a day, and with one, days.
+const RETENTION_DAYS: u32 = 45;
+const KEEP_DAYS: (u64, u64) = (5, 60);
 
 /// Steps that are tried on one case before people give up.
 const TRIES: u32 = 16;
@@ -51,11 +60,23 @@ impl Year {
     fn new(members: usize, seed: u64) -> Self {
         let network = Network { latency_ms: (10, 300), jitter_ms: 20, ..Network::default() };
         let odds = Odds { crash_in: 20_000, full_in: 5_000 };
-        let plan = Plan { network, odds, ..Plan::new(members, seed) };
+        let retention_days = RETENTION_DAYS;
+        let plan = Plan { network, odds, retention_days, ..Plan::new(members, seed) };
         let simulation = Simulation::new(&plan);
         let start_ms = simulation.now_ms();
-        let (load, agenda) = (Load::default(), BTreeMap::new());
-        Self { simulation, load, agenda, sequence: 0, odds, start_ms }
+        let mut load = Load::default();
+        load.keep_days = Some(KEEP_DAYS);
+        let agenda = BTreeMap::new();
+        let mut year = Self { simulation, load, agenda, sequence: 0, odds, start_ms };
+        (0..members).for_each(|node| year.set_clock(node));
+        year
+    }
+
+    /// Somebody sets a clock, as well as they do there.
+    fn set_clock(&mut self, node: usize) {
+        let error_ms = if node.is_multiple_of(3) { super::TEN_YEARS_MS } else { 36 * HOUR_MS };
+        let skew_ms = self.random(2 * error_ms) as i64 - error_ms as i64;
+        self.simulation.set_clock(node, skew_ms);
     }
 
     fn plan(&mut self, at_ms: u64, act: Act) {
@@ -116,6 +137,20 @@ impl Year {
             self.act(act);
         }
         self.whole();
+        self.all_is_over();
+    }
+
+    /// Clocks are right again, and every time passes: a clock that was ten years ahead may have
+    /// dated an event by as much.
+    fn all_is_over(&mut self) {
+        self.simulation.set_odds(Odds::default());
+        let count = self.simulation.nodes().len();
+        (0..count).for_each(|node| self.simulation.set_clock(node, 0));
+        let over_ms = self.simulation.now_ms() + super::TEN_YEARS_MS + 365 * DAY_MS;
+        self.simulation.run_until(over_ms);
+        self.simulation.run(300_000);
+        self.simulation.settle(900_000);
+        self.simulation.check_all_is_erased();
     }
 
     fn act(&mut self, act: Act) {
@@ -147,10 +182,7 @@ impl Year {
                 self.plan(now_ms + full_ms, Act::Room { node });
             }
             Act::Room { node } => self.simulation.set_full(node, false),
-            Act::Clock => {
-                let skew_ms = self.random(2 * super::TEN_YEARS_MS) as i64;
-                self.simulation.set_clock(node, skew_ms - super::TEN_YEARS_MS as i64);
-            }
+            Act::Clock => self.set_clock(node),
             Act::Whole => self.whole(),
         }
     }
@@ -187,6 +219,7 @@ impl Year {
 
     fn whole(&mut self) {
         self.simulation.calm();
+        self.simulation.run(1_000);
         let took_ms = self.simulation.settle(900_000);
         self.simulation.set_odds(self.odds);
         println!(
@@ -198,15 +231,23 @@ impl Year {
     fn tell(&self, began: std::time::Instant) {
         let (crashes, refusals) = self.simulation.faults();
         let truth = self.simulation.truth();
+        let (entries, bytes) = (truth.entries() as u64, self.simulation.traffic().bytes());
         println!(
-            "{} entries, {} cosignatures, {} referrals, {crashes} power cuts, {refusals} writes \
-             without room, {} bytes sent, {} s",
-            truth.entries(),
-            truth.cosignatures(),
+            "{} referrals, {entries} entries, {} cosignatures, {} contents erased, {crashes} power \
+             cuts, {refusals} writes without room; {} s",
             self.load.cases.len(),
-            self.simulation.traffic().bytes(),
+            truth.cosignatures(),
+            truth.erasures(),
             began.elapsed().as_secs()
         );
+        // Nodes that were off or cut off for days are among them.
+        let mut delays = truth.delays_ms().to_vec();
+        delays.sort_unstable();
+        let at = |share: usize| delays[(delays.len() - 1) * share / 1000];
+        println!("to all nodes: p50 {} ms, p99 {} ms, max {} ms", at(500), at(990), at(1000));
+        drop(truth);
+        let redundant = self.simulation.redundant_batches() as f64 / entries as f64;
+        println!("{} bytes and {redundant:.2} redundant batches an entry", bytes / entries);
         assert!(self.simulation.closed().is_empty(), "{:?}", self.simulation.closed());
     }
 }
@@ -228,6 +269,6 @@ fn three_weeks_of_ten_societies() {
 fn a_year_of_thirty_societies() {
     let began = std::time::Instant::now();
     let mut year = Year::new(30, number("TUTTI_SEED").unwrap_or(1));
-    year.run(365, number("TUTTI_REFERRALS").unwrap_or(600));
+    year.run(number("TUTTI_DAYS").unwrap_or(365), number("TUTTI_REFERRALS").unwrap_or(600));
     year.tell(began);
 }
