@@ -73,6 +73,7 @@ pub(super) fn name(says: &T) -> &'static str {
         T::EnteredInError(_) => "entered_in_error",
         T::ErasureRequested(_) => "erasure_requested",
         T::Erased(_) => "erased",
+        T::Attached(_) => "attached",
     }
 }
 
@@ -146,6 +147,18 @@ fn leads(state: &'static str, what: &str) -> Option<&'static str> {
         "erasure_requested" => Some("erasure_requested"),
         "entered_in_error" => (state != "entered_in_error").then_some("entered_in_error"),
         "consent_renewed" | "corrected" | "step_entered_in_error" => (!stopped).then_some(state),
+        "attached" => one_of(
+            &[
+                "sent",
+                "acknowledged",
+                "information_requested",
+                "accepted",
+                "in_progress",
+                "on_hold",
+                "completed",
+            ],
+            state,
+        ),
         "erased" => Some(state),
         other => panic!("{other} is no event"),
     }
@@ -154,7 +167,7 @@ fn leads(state: &'static str, what: &str) -> Option<&'static str> {
 /// Of two that did not know of each other, the one with the lower number comes first.
 fn rank(what: &str) -> u8 {
     match what {
-        "sent" | "erased" | "step_entered_in_error" => 0,
+        "sent" | "erased" | "step_entered_in_error" | "attached" => 0,
         "information_requested" => 2,
         "entered_in_error" => 3,
         "consent_withdrawn" => 4,
