@@ -106,7 +106,7 @@ async fn a_relay_that_had_a_part_when_all_had_arrived_keeps_nothing() {
     sg.receipt_came(society("ph"), &arrival, NOW_MS);
     meet(1, &mut sg, &mut relay, NOW_MS + SECOND_MS).await;
     assert_eq!(relay.store.body_state(&record.key()), BodyState::Absent);
-    assert_eq!(relay.relay.bytes(None), 0);
+    assert_eq!(relay.relay.share(None).bytes, 0);
 }
 
 #[tokio::test]
