@@ -113,6 +113,7 @@ pub(crate) fn logs(logs: &[LogStatus]) -> String {
     let row = |log: &LogStatus| {
         let held = match (log.forked, log.size < log.head_size) {
             (true, _) => format!("{}, FORKED", log.size),
+            (false, _) if !log.doubted.is_empty() => format!("{}, in doubt", log.size),
             (false, true) => format!("{} of {}", log.size, log.head_size),
             (false, false) => log.size.to_string(),
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tutti_core::society::Origin;
+use tutti_core::{head::Head, society::Origin};
 use tutti_node::store;
 use tutti_proto::node::v1 as api;
 
@@ -73,6 +73,7 @@ struct Log {
     root: String,
     witnesses: Vec<String>,
     forked: bool,
+    doubted: Vec<u64>,
 }
 
 /// `tutti peers --json`.
@@ -165,8 +166,14 @@ impl From<&api::LogStatus> for Log {
             root: hex::encode(&log.root),
             witnesses: log.witnesses.clone(),
             forked: log.forked,
+            doubted: sizes(&log.doubted),
         }
     }
+}
+
+/// What each of these heads says that the log holds.
+fn sizes(heads: &[Vec<u8>]) -> Vec<u64> {
+    heads.iter().filter_map(|head| Head::claimed(head).ok()).map(|head| head.size).collect()
 }
 
 impl From<&api::PeersResponse> for Peers {

@@ -1,7 +1,10 @@
 //! `tutti log show`.
 
 use clap::Args;
-use tutti_core::entry::{Entry, Visibility};
+use tutti_core::{
+    entry::{Entry, Visibility},
+    head::Head,
+};
 use tutti_proto::node::v1::{EntriesRequest, LogEntry, LogStatus};
 
 use super::Which;
@@ -93,6 +96,16 @@ fn describe(log: &LogStatus) -> String {
         log.size,
         text::ies(log.size),
     );
+    if let [smaller, larger] = log.doubted.as_slice()
+        && let (Ok(smaller), Ok(larger)) = (Head::claimed(smaller), Head::claimed(larger))
+    {
+        let warning = format!(
+            "\nIn doubt: this log has signed a head of {} and one of {} entries, and nobody has shown \
+             yet that the one continues the other. That proves nothing; it is asked for again.",
+            smaller.size, larger.size
+        );
+        line.push_str(&paint(Style::Warn, warning));
+    }
     if log.forked {
         let warning = "\nTwo signed heads of this log contradict each other: it is frozen here.";
         line.push_str(&paint(Style::Bad, warning));

@@ -89,6 +89,7 @@ fn kind(event: &mut PeerEvent) -> Kind<'_> {
                 | FrameKind::Evidence(_)
                 | FrameKind::Cosignatures(_)
                 | FrameKind::Frontier(_)
+                | FrameKind::Doubt(_)
                 | FrameKind::Holdings(_),
             )
             | None => Kind::Other(*link),

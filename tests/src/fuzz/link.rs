@@ -245,6 +245,10 @@ fn true_frames(federation: &Federation) -> Vec<Vec<u8>> {
                 cosignatures: cosigned.cosignatures().iter().flat_map(|c| c.to_bytes()).collect(),
             }],
         }),
+        Kind::Doubt(v1::Doubt {
+            first: federation.head.to_bytes(),
+            second: federation.head.to_bytes(),
+        }),
         Kind::Frontier(v1::Frontier { digests: vec![3; 256] }),
         Kind::Holdings(v1::Holdings {
             parts: 0xffff,

@@ -1,6 +1,8 @@
 //! Attacks 2, 4, 5 and 9 of the list, as simulations.
 
-use super::{Load, Network, Plan, Simulation, TEN_YEARS_MS, Tampering, scenarios::number};
+use tutti_core::store::Reader as _;
+
+use super::{Conduct, Load, Network, Plan, Simulation, TEN_YEARS_MS, Tampering, scenarios::number};
 
 /// Two halves of a federation hear of each other through three carriers alone, who tamper.
 fn through_carriers(tampering: Tampering, seed: u64) {
@@ -38,6 +40,55 @@ fn through_carriers(tampering: Tampering, seed: u64) {
 #[test]
 fn carriers_that_drop_reorder_and_splice_change_nothing() {
     through_carriers(Tampering { drops: 50, delays: 25, repeats: 10, splices: 3 }, 4);
+}
+
+/// Attack 3, where the author withholds what would prove it: of one history it gives everything, of
+/// the other, which is longer, to some the head alone.
+fn proof_withheld(count: usize) {
+    let mut simulation =
+        Simulation::new(&Plan { equivocators: count, ..Plan::new(12, 30 + count as u64) });
+    let mut load = Load::default();
+    simulation.withhold();
+    simulation.run(2_000);
+    let machine = |simulation: &Simulation, history: usize| -> Vec<usize> {
+        let is_it =
+            |node: &usize| simulation.nodes()[*node].conduct == Conduct::Equivocator(history);
+        (0..simulation.nodes().len()).filter(is_it).collect()
+    };
+    for node in machine(&simulation, 0) {
+        load.publish(&mut simulation, node, 2);
+    }
+    simulation.run(2_000);
+    for node in machine(&simulation, 1) {
+        load.publish(&mut simulation, node, 5);
+    }
+    simulation.run(300_000);
+    // All know of it, as what it is; nobody calls it proven, nothing is frozen.
+    let forked: Vec<_> = simulation.truth().forked().cloned().collect();
+    assert_eq!(forked.len(), count);
+    for node in simulation.nodes().iter().filter(|node| node.conduct == Conduct::Honest) {
+        for origin in &forked {
+            let beyond = node.engine().expect("is on").log_beyond(origin);
+            assert!(beyond.doubted && !beyond.frozen, "{} {origin} {beyond:?}", node.society());
+            assert!(node.store().evidence(origin).is_none());
+            assert_eq!(node.store().tree(origin).size(), 2);
+        }
+        let truth = simulation.truth();
+        let engine = node.engine().expect("is on");
+        let doubted = truth.honest().filter(|(origin, ..)| engine.log_beyond(origin).contested);
+        assert_eq!(doubted.count(), 0, "an honest log is in doubt at {}", node.society());
+    }
+    // The author goes on with the history that it gives: now everyone can prove it.
+    for node in machine(&simulation, 0) {
+        load.publish(&mut simulation, node, 4);
+    }
+    simulation.settle(180_000);
+    assert!(simulation.closed().is_empty(), "{:?}", simulation.closed());
+}
+
+#[test]
+fn a_fork_whose_proof_is_withheld_is_in_doubt_everywhere() {
+    (1..=5).for_each(proof_withheld);
 }
 
 /// Attack 2: hardly a frame comes through as it was. [`super::Truth`] fails the run at the first

@@ -85,6 +85,10 @@ impl Simulation {
     }
 
     pub(super) fn carry(&mut self, node: usize, link: u64, frame: v1::Frame) {
+        let frame = match self.nodes[node].conduct {
+            Conduct::Equivocator(1) if self.withholding => self.nodes[node].withheld(frame),
+            Conduct::Equivocator(_) | Conduct::Honest => frame,
+        };
         let bytes = frame.encoded_len();
         assert!(bytes <= tutti_core::limits::FRAME_BYTES_MAX, "a frame is too large");
         if self.nodes[node].conduct == Conduct::Honest {

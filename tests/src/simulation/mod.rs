@@ -112,6 +112,8 @@ pub struct Simulation {
     truth: Rc<RefCell<Truth>>,
     network: Network,
     carriers: BTreeMap<usize, Carrier>,
+    /// The second machines of equivocators show heads, and give nobody the entries.
+    withholding: bool,
     now_ms: u64,
     /// When something last happened that was not idling.
     busy_ms: u64,
@@ -186,6 +188,7 @@ impl Simulation {
             truth,
             network: plan.network,
             carriers: BTreeMap::new(),
+            withholding: false,
             now_ms: START_MS,
             busy_ms: START_MS,
             sequence: 0,

@@ -131,6 +131,7 @@ fn spliced(mut frame: v1::Frame, other: Option<v1::Frame>, rng: &mut ChaCha20Rng
         (Some(FrameKind::Cosignatures(cosignatures)), _) => {
             cosignatures.heads.iter_mut().for_each(|head| flip(&mut head.cosignatures, rng));
         }
+        (Some(FrameKind::Doubt(doubt)), _) => flip(&mut doubt.second, rng),
         (Some(FrameKind::Frontier(frontier)), _) => flip(&mut frontier.digests, rng),
         (Some(FrameKind::Holdings(holdings)), _) => match way {
             0 => holdings.parts ^= 0xffff,
@@ -166,6 +167,7 @@ pub(super) fn kind(frame: &v1::Frame) -> &'static str {
         Some(FrameKind::Offer(_)) => "offer",
         Some(FrameKind::Held(_)) => "held",
         Some(FrameKind::Received(_)) => "received",
+        Some(FrameKind::Doubt(_)) => "doubt",
         Some(FrameKind::Cosignatures(_)) => "cosignatures",
         // It is no news, and no part of what follows from any.
         Some(FrameKind::Frontier(_) | FrameKind::Holdings(_)) => "frontier",

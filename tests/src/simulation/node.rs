@@ -253,9 +253,23 @@ impl Node {
             Some(v1::frame::Frame::Cosignatures(cosignatures)) => {
                 cosignatures.heads.iter().any(|head| head.origin == own.as_str())
             }
+            Some(v1::frame::Frame::Doubt(doubt)) => is_own(&doubt.first),
             Some(v1::frame::Frame::Evidence(evidence)) => is_own(&evidence.first),
             _ => false,
         }
+    }
+
+    /// Of its own log the head alone, where there were entries, and no proof of a fork.
+    pub(super) fn withheld(&self, mut frame: v1::Frame) -> v1::Frame {
+        if let Some(v1::frame::Frame::Batch(batch)) = &frame.frame
+            && batch.origin == origin(self.society).as_str()
+            && !batch.entries.is_empty()
+        {
+            let checkpoints = vec![batch.checkpoint.clone()];
+            let heads = v1::Heads { checkpoints, frontier: false };
+            frame.frame = Some(v1::frame::Frame::Heads(heads));
+        }
+        frame
     }
 
     /// The running engine.

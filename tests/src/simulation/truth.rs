@@ -210,6 +210,10 @@ impl Truth {
             Some(FrameKind::Batch(batch)) if !batch.entries.is_empty() => {
                 self.check_note_once(who, &batch.checkpoint);
             }
+            Some(FrameKind::Doubt(doubt)) => {
+                self.check_note(who, &doubt.first);
+                self.check_note(who, &doubt.second);
+            }
             Some(FrameKind::Cosignatures(cosignatures)) => {
                 for head in &cosignatures.heads {
                     self.check_cosignatures(who, head, roster);

@@ -90,6 +90,11 @@ impl Simulation {
         self.carriers.insert(node, Carrier::new(tampering));
     }
 
+    /// From now on the second machines of equivocators withhold the entries under their heads.
+    pub fn withhold(&mut self) {
+        self.withholding = true;
+    }
+
     /// Those that are on the same side of a partition dial each other.
     pub fn reach(&mut self) {
         self.dial_waiting();

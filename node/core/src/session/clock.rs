@@ -17,6 +17,11 @@ impl Clock {
         self.own_ms
     }
 
+    /// The own time at the last input.
+    pub(super) fn now(&self) -> u64 {
+        self.own_ms
+    }
+
     /// The caller's time at the own time `own_ms`.
     pub(super) fn outside(&self, own_ms: u64) -> u64 {
         let wait = own_ms.saturating_sub(self.own_ms);

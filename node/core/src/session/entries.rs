@@ -233,6 +233,9 @@ impl Exchange {
             if let Some(link) = self.links.get_mut(&from.link) {
                 link.standing(&origin).holds = 0;
             }
+            if answered.is_some() {
+                self.in_vain(step, &origin);
+            }
             self.ask(step, &origin, None);
             return Ok(());
         }
@@ -285,7 +288,7 @@ impl Exchange {
                 self.ask(step, &origin, Some(from.link));
             }
             Err(source @ BatchError::Proof(_)) => {
-                self.doubt(step, from, head, source)?;
+                self.unfit(step, from, head, source)?;
             }
             Err(source @ (BatchError::Head | BatchError::Entry { .. })) => {
                 return Err(Misbehaved::Batch { society: from.society, origin, source });
@@ -416,6 +419,7 @@ impl Exchange {
             if let Some(link) = self.links.get_mut(&late.link) {
                 link.standing(origin).holds = 0;
             }
+            self.in_vain(step, origin);
             self.ask(step, origin, None);
         }
         let log = self.log(step, origin);

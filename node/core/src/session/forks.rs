@@ -36,8 +36,9 @@ impl Exchange {
         match evidence {
             Some(evidence) => self.freeze(step, evidence),
             None => {
-                log.contender.get_or_insert(head);
+                log.contender.get_or_insert(head.clone());
                 log.cosign_at_ms = None;
+                self.suspect(step, head);
             }
         }
     }
@@ -46,7 +47,7 @@ impl Exchange {
     /// the log has two histories. The peer is shown our head, and is asked no more for this log.
     /// Until our entries reach that head the log is in doubt: its author may withhold what would
     /// prove the fork.
-    pub(super) fn doubt<S: Reader, R: CryptoRngCore>(
+    pub(super) fn unfit<S: Reader, R: CryptoRngCore>(
         &mut self,
         step: &mut Step<'_, S, R>,
         from: Sender,
@@ -55,8 +56,12 @@ impl Exchange {
     ) -> Result<(), Misbehaved> {
         let origin = &head.origin().clone();
         let log = self.log(step, origin);
-        log.contender.get_or_insert(head);
+        log.contender.get_or_insert(head.clone());
         log.cosign_at_ms = None;
+        self.suspect(step, head);
+        if self.log(step, origin).frozen.is_some() {
+            return Ok(());
+        }
         let Some(link) = self.links.get_mut(&from.link) else { return Ok(()) };
         if !link.doubted.insert(origin.clone()) {
             let origin = origin.clone();

@@ -78,6 +78,7 @@ impl Exchange {
         step.send(id, FrameKind::Frontier(v1::Frontier { digests }));
         let origins: Vec<Origin> = self.logs.iter().map(|(origin, _)| origin.clone()).collect();
         for origin in origins {
+            self.tell_doubt(step, id, &origin);
             self.consider_cosigning(step, &origin);
         }
     }

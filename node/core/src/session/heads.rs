@@ -187,12 +187,14 @@ impl Exchange {
                 }
             }
         }
+        self.settle_doubt(step, origin);
         let log = self.log(step, origin);
         if log.frozen.is_some() {
             return;
         }
         let grew = log.size > size_before;
         if grew {
+            log.vain = 0;
             log.no_room = 0;
             log.no_room_until_ms = 0;
         }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::doubts::Pair;
 use crate::{
     head::{Cosignature, SignedHead},
     society::{Origin, Society},
@@ -44,6 +45,8 @@ pub(super) struct Link {
     pub(super) doubted: BTreeSet<Origin>,
     /// Forked logs whose evidence this peer has.
     pub(super) told: BTreeSet<Origin>,
+    /// Logs in doubt, and the pair of heads that went over the link last.
+    pub(super) doubts: BTreeMap<Origin, Pair>,
 }
 
 /// How far a peer is known to be in one log.
@@ -107,6 +110,7 @@ impl Link {
             standing: BTreeMap::new(),
             doubted: BTreeSet::new(),
             told: BTreeSet::new(),
+            doubts: BTreeMap::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{LinkId, neighbours::Place};
+use super::{LinkId, doubts::Doubt, neighbours::Place};
 use crate::{
     evidence::Evidence,
     head::SignedHead,
@@ -21,6 +21,10 @@ pub(super) struct Log {
     pub(super) ahead: Option<SignedHead>,
     /// A head that our entries contradict, kept until our own head can prove it.
     pub(super) contender: Option<SignedHead>,
+    /// Two heads that nobody has shown to agree.
+    pub(super) doubt: Option<Doubt>,
+    /// How many wants in a row brought nothing.
+    pub(super) vain: u32,
     /// The log was forked: it is neither extended nor cosigned.
     pub(super) frozen: Option<Evidence>,
     /// For each witness the largest head that it is known to have cosigned.
@@ -124,6 +128,7 @@ impl Log {
         self.frozen = Some(evidence);
         self.ahead = None;
         self.contender = None;
+        self.doubt = None;
         self.asked = None;
         self.graft_at_ms = None;
         self.cosign_at_ms = None;

@@ -13,6 +13,7 @@
 mod bodies;
 mod clock;
 mod cosignatures;
+mod doubts;
 mod effects;
 mod entries;
 mod forks;
@@ -279,6 +280,7 @@ impl Exchange {
             FrameKind::Held(held) => self.held(step, from, &held),
             FrameKind::Received(received) => self.received(step, from, &received),
             FrameKind::Cosignatures(message) => self.cosignatures(step, from, &message),
+            FrameKind::Doubt(doubt) => self.doubted(step, from, &doubt),
             FrameKind::Frontier(frontier) => self.frontier(step, from, &frontier),
             FrameKind::Holdings(holdings) => self.holdings(step, from, &holdings),
         }

@@ -50,6 +50,8 @@ pub struct LogStatus {
     pub frozen: bool,
     /// Whether a signed head does not fit our entries and this cannot be proven yet.
     pub contested: bool,
+    /// Whether it has signed two heads that nobody has shown to agree, for a while already.
+    pub doubted: bool,
 }
 
 impl Exchange {
@@ -83,7 +85,8 @@ impl Exchange {
         self.logs.get(origin).map_or(LogStatus::default(), |log| LogStatus {
             known: log.ahead.as_ref().map_or(log.size, |ahead| ahead.size()),
             frozen: log.frozen.is_some(),
-            contested: log.contender.is_some(),
+            contested: log.contender.is_some() || log.doubt.is_some(),
+            doubted: self.doubt(origin).is_some(),
         })
     }
 

@@ -103,7 +103,8 @@ impl Exchange {
         let log = self.logs.get(origin)?;
         let head = log.whole()?;
         let before = log.witnessed.get(&own).copied().unwrap_or_default();
-        let may = origin.society() != own && log.contender.is_none() && head.size() > before;
+        let in_doubt = log.contender.is_some() || log.doubt.is_some();
+        let may = origin.society() != own && !in_doubt && head.size() > before;
         may.then(|| head.clone())
     }
 }

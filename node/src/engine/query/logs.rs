@@ -113,6 +113,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 ));
             }
         }
+        for origin in self.store.logs() {
+            if let Some([smaller, larger]) = self.exchange.doubt(&origin) {
+                warnings.push(format!(
+                    "log {origin} is in doubt: it has signed a head of {} entries and one of {}, and \
+                     nobody who was asked could show that the one continues the other. That is no \
+                     proof: {} may only be out of reach. It goes on being asked for, and nobody vouches for the log \
+                     meanwhile; if this lasts, call {}",
+                    smaller.size(),
+                    larger.size(),
+                    origin.society(),
+                    origin.society()
+                ));
+            }
+        }
         warnings.extend(self.projection_warnings());
         warnings.extend(self.damage_warning());
         // A body takes moments where its author can be reached; after that people should know.
@@ -161,6 +175,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             witnesses: cosigned.map(|c| c.society.to_string()).collect(),
             forked: self.store.evidence(origin).is_some(),
             head_size: head.as_ref().map_or(0, SignedHead::size),
+            doubted: self
+                .exchange
+                .doubt(origin)
+                .into_iter()
+                .flatten()
+                .map(SignedHead::to_bytes)
+                .collect(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     body::{Part, Place},
     entry::Visibility,
     evidence::Evidence,
+    head::{Head, SignedHead},
     session::{BodyWant, Effect, Input},
     store::Reader as _,
 };
@@ -50,6 +51,10 @@ fn frames(author: &mut Node<'_>) -> Vec<(&'static str, Kind)> {
     author.write(6);
     let log = origin("ph").to_string();
     let head = author.store.head(&origin("ph")).unwrap();
+    let root = author.store.root_at(&origin("ph"), 3).unwrap();
+    let small = Head { size: 3, root, ..head.head().clone() };
+    let secrets = &author.federation.secrets[&society("ph")];
+    let small = SignedHead::sign(small, &secrets.log).unwrap();
     let mut cosigned = head.bare();
     let witness = &author.federation.secrets[&society("sg")].witness;
     cosigned.cosign(society("sg"), witness, 1).unwrap();
@@ -119,6 +124,10 @@ fn frames(author: &mut Node<'_>) -> Vec<(&'static str, Kind)> {
             }),
         ),
         ("cosignatures", cosignatures(&cosigned)),
+        (
+            "doubt",
+            Kind::Doubt(v1::Doubt { first: small.to_bytes_bare(), second: head.to_bytes_bare() }),
+        ),
         ("frontier", Kind::Frontier(v1::Frontier { digests: vec![7; 256] })),
         (
             "holdings",
@@ -371,6 +380,13 @@ fn the_worst_values_in_every_field_are_refused_or_harmless() {
                 for count in [0, 512, 513] {
                     let logs = vec![one.clone(); count];
                     mutant("many", Kind::Holdings(v1::Holdings { logs, ..good.clone() }));
+                }
+            }
+            Kind::Doubt(good) => {
+                for change in [vec![], good.first.clone(), vec![7; 40_000]] {
+                    let first = change.clone();
+                    mutant("first", Kind::Doubt(v1::Doubt { first, ..good.clone() }));
+                    mutant("second", Kind::Doubt(v1::Doubt { second: change, ..good.clone() }));
                 }
             }
             Kind::Evidence(_) => {}

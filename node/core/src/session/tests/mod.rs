@@ -4,6 +4,7 @@ mod bodies;
 mod bulk;
 mod catch_up;
 mod cosignatures;
+mod doubts;
 mod fixture;
 mod frames;
 mod quota;
