@@ -93,7 +93,7 @@ fn doubt_on_an_honest_log_ends_with_its_entries() {
     sg.meet(2, "qa");
     sg.frame(2, doubt(&small, &large));
     assert!(sg.exchange.log_status(&origin("ph")).contested);
-    sg.wait(40_000);
+    sg.wait(100_000);
     assert!(sg.exchange.doubt(&origin("ph")).is_some());
     // Whoever holds them both says so, and gives the entries.
     for (link, frame) in sg.take() {
