@@ -149,8 +149,10 @@ impl Exchange {
                     }
                     lacking.push((head.clone(), false));
                 }
-                // It has more, and will be told by us what we hold.
-                (Some(head), Some(claim)) if claim.size > head.size() => {}
+                // It has more: of what the log is known to have signed, that is asked for.
+                (Some(head), Some(claim)) if claim.size > head.size() => {
+                    missing.push(origin.clone());
+                }
                 // It lacks entries, or has another history.
                 (Some(head), Some(_) | None) => lacking.push((head.clone(), true)),
                 (None, Some(_)) => missing.push(origin.clone()),

@@ -103,6 +103,9 @@ fn doubt_on_an_honest_log_ends_with_its_entries() {
     }
     ph.frame(1, doubt(&small, &large));
     carry(&mut ph, &mut sg, 1);
+    // A push is waited for, two round trips.
+    sg.wait(3_000);
+    carry(&mut ph, &mut sg, 1);
     assert_eq!(sg.store.tree(&origin("ph")).size(), 3);
     assert!(!sg.exchange.log_status(&origin("ph")).contested);
     assert!(sg.exchange.doubt(&origin("ph")).is_none());
