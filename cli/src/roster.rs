@@ -29,7 +29,7 @@ use crate::{
 #[derive(Subcommand)]
 pub(crate) enum Roster {
     Found(Found),
-    Change(change::Change),
+    Change(Box<change::Change>),
     Sign(Sign),
     Show(Show),
     Install(Install),

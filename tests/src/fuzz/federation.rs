@@ -92,7 +92,7 @@ pub(super) fn record(ph: &Seeded, index: u64) -> v1::Record {
         event_id: event_id(index).to_vec(),
         actor: "a1".into(),
         approver: String::new(),
-        has_content: index % 4 == 0,
+        has_content: index.is_multiple_of(4),
         addressees,
         event: Some(event),
     }

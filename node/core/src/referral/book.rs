@@ -104,8 +104,8 @@ impl Referral {
         let side = owes(self.state)?;
         let waiting = self.society(side.other());
         // A file that comes after puts off no answer.
-        let steps = self.effective().filter(|event| event.kind() != Some(Kind::Attached));
-        let since = steps.filter(|event| event.society == waiting).last()?;
+        let mut steps = self.effective().filter(|event| event.kind() != Some(Kind::Attached));
+        let since = steps.rfind(|event| event.society == waiting)?;
         Some((side, since.recorded_at_ms))
     }
 

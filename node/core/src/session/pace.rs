@@ -58,7 +58,7 @@ impl Pace {
         self.least_ms = took_ms.min(self.least_ms.saturating_add(1));
         match took_ms - self.least_ms {
             0..=SHORT_MS => self.short += 1,
-            0..=LONG_MS => self.short = 0,
+            took if took <= LONG_MS => self.short = 0,
             _ => {
                 self.window = (self.window / 2).max(1);
                 self.short = 0;

@@ -276,9 +276,12 @@ fn a_node_that_can_write_nothing_shows_nothing_either_and_carries_it_later() {
     assert_eq!(shown(ph, onward).state(), api::ReferralState::ConsentWithdrawn);
 }
 
+/// A side, whether it has confirmed, and whether those before it have stopped and confirmed.
+type Claim<'a> = (&'a str, bool, Option<(bool, bool)>);
+
 /// Who has confirmed the erasure of the content of a referral, as shown there: each side, and what
 /// it says of those before.
-fn confirmed(referral: &api::Referral) -> Vec<(&str, bool, Option<(bool, bool)>)> {
+fn confirmed(referral: &api::Referral) -> Vec<Claim<'_>> {
     let sides = referral.erasure.iter().flat_map(|erasure| &erasure.confirmations);
     let earlier =
         |side: &api::ErasureConfirmation| side.earlier.map(|it| (it.stopped, it.confirmed));

@@ -54,7 +54,7 @@ struct Told {
 impl History {
     fn new(seed: u64) -> Self {
         let members = 3 + (seed % 3) as usize;
-        let relays = 1 + usize::from(seed % 7 == 0 && members > 3);
+        let relays = 1 + usize::from(seed.is_multiple_of(7) && members > 3);
         let network = match seed % 4 {
             0 => Network { cut_every_ms: 4_000, ..Network::default() },
             1 => Network { latency_ms: (5, 900), jitter_ms: 100, ..Network::default() },

@@ -188,7 +188,8 @@ fn what_one_lacks_is_found_by_the_frontier_and_sent() {
     ph.frame(2, cosignatures(&cosigned_by(&federation, &head, &["qa"])));
     ph.wait(HELD_MS);
     sg.wait(HELD_MS);
-    (ph.take(), sg.take());
+    ph.take();
+    sg.take();
     for _ in 0..3 {
         ph.wait(61_000);
         sg.wait(61_000);
@@ -247,7 +248,8 @@ fn two_histories_of_one_size_show_in_the_frontier() {
     join(&mut sg, &mut qa, 1);
     sg.frame(9, Kind::Batch(message(&ph.author(3, 0))));
     qa.frame(9, Kind::Batch(message(&ph.author(3, 1))));
-    (sg.take(), qa.take());
+    sg.take();
+    qa.take();
     for _ in 0..2 {
         sg.wait(61_000);
         qa.wait(61_000);

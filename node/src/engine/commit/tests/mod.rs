@@ -151,7 +151,7 @@ impl Author {
 
     /// What another society says of it.
     fn response(&mut self, to: &[&str]) -> Seen {
-        let endorsed = v1::Endorsed { note: self.words(300), ..Default::default() };
+        let endorsed = v1::Endorsed { note: self.words(300) };
         self.informed(to, v1::information_event::Transition::Endorsed(endorsed))
     }
 
