@@ -93,10 +93,11 @@ impl Keeping {
     /// It is durable.
     pub(super) fn written(&mut self, write: &Write, receipt: &Receipt) {
         let recorded_ms = receipt.recorded_at_ms;
-        let (id, first) = match write {
-            Write::Send { key, .. } => (ReferralId::of(&receipt.origin, key), true),
-            Write::PassOn { key, .. } => (ReferralId::of(&receipt.origin, key), true),
-            Write::Advance { id, .. } => (*id, false),
+        // A step without a note has a content that says nothing, and that stays.
+        let (id, first, says) = match write {
+            Write::Send { key, .. } => (ReferralId::of(&receipt.origin, key), true, true),
+            Write::PassOn { key, .. } => (ReferralId::of(&receipt.origin, key), true, true),
+            Write::Advance { id, note, .. } => (*id, false, !note.is_empty()),
             _ => return,
         };
         let kept = self.referrals.entry(id).or_default();
@@ -104,7 +105,9 @@ impl Keeping {
             kept.sent_ms = Some(recorded_ms);
         }
         kept.last_ms = kept.last_ms.max(recorded_ms);
-        self.about.insert((receipt.origin.clone(), receipt.index), id);
+        if says {
+            self.about.insert((receipt.origin.clone(), receipt.index), id);
+        }
     }
 
     /// A body is gone from an honest node's disk, and will not be taken again.
@@ -139,6 +142,11 @@ impl Keeping {
                 }
             }
         }
+    }
+
+    /// Whether the content of an entry says anything.
+    pub(super) fn says(&self, at: &(Origin, u64)) -> bool {
+        self.about.contains_key(at)
     }
 
     /// Whether a node that has been on for a while should have erased the content of an entry: its

@@ -63,7 +63,7 @@ impl Facts {
                 (event.referral_id == id.as_bytes()).then(|| Line {
                     place: (own, fact.header.index),
                     seen: event.seen.as_ref().map(|seen| seen.index),
-                    content: fact.header.content.is_some(),
+                    content: fact.record.has_content,
                     event_id: fact.record.event_id.clone(),
                     says,
                 })
