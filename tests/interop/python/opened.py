@@ -33,9 +33,9 @@ def hkdf(key, salt, info):
     return HKDF(hashes.SHA256(), 32, salt=salt, info=info).derive(key)
 
 
-def open_age(body, file_key):
-    """The plaintext of an age file, by its file key."""
-    check_sealed(body)
+def open_age(body, file_key, tags):
+    """The frame in the age file that is the record of an entry with so many tags, by its file key."""
+    size = check_sealed(body, "record", tags)
     header = re.match(rb"(?s)(.*?\n---) ([A-Za-z0-9+/]{43})\n", body)
     mac = hmac.digest(hkdf(file_key, None, b"header"), header[1], "sha256")
     given = from_base64(header[2].decode() + "=", "the MAC")
@@ -48,16 +48,13 @@ def open_age(body, file_key):
         chunk = payload[number * (CHUNK + 16) :][: CHUNK + 16]
         last = bytes([number == count - 1])
         plain += cipher.decrypt(number.to_bytes(11, "big") + last, chunk, None)
+    require(len(plain) == size, f"a frame of {len(plain)} bytes, not {size}")
     return plain
 
 
 def unframe(frame):
     length = int.from_bytes(frame[:4], "big")
-    require(len(frame) >= 1024 and 4 + length <= len(frame), "a frame of a wrong size")
-    exponent = (max(4 + length, 1024)).bit_length() - 1
-    step = 1 << (exponent - exponent.bit_length())
-    padded = max(1024, -(-(4 + length) // step) * step)
-    require(len(frame) == padded, f"a frame of {len(frame)} bytes, not {padded}")
+    require(4 + length <= len(frame), "a message that does not end in its frame")
     require(not any(frame[4 + length :]), "something behind the message")
     return frame[4 : 4 + length]
 
@@ -85,7 +82,7 @@ def check(raw, rosters):
     digest = digest_of(head.origin, index, "record", body)
     require(digest == entry["record"]["digest"], "not the record that the entry commits to")
     require((key is not None) == (entry["visibility"] == ADDRESSED), "a key where none is, or none")
-    message = unframe(open_age(body, key)) if key else body[SALT:]
+    message = unframe(open_age(body, key, len(entry["tags"]))) if key else body[SALT:]
     return entry, read_record(message, entry)
 
 

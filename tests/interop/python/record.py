@@ -67,14 +67,24 @@ REFERRAL = {
     27: ("handover_proposed", {}),
     28: ("handover_accepted", {}),
     29: ("handover_declined", {}),
-    30: ("consent_withdrawn", {1: ("by", Enum), 2: ("form", Enum), 3: ("carried", bytes)}),
+    30: ("consent_withdrawn", {1: ("by", Enum), 2: ("form", Enum), 3: ("carried", bytes), 4: ("extent", Enum)}),
     31: ("consent_renewed", {1: ("consent", CONSENT)}),
     32: ("corrected", {1: ("event", SEEN), 2: ("information_disclosed", [str])}),
     33: ("entered_in_error", {1: ("event", SEEN), 2: ("carried", bytes)}),
-    34: ("erasure_requested", {1: ("ground", Enum), 2: ("carried", bytes)}),
+    34: ("erasure_requested", {1: ("ground", Enum), 2: ("carried", bytes), 3: ("extent", Enum)}),
     35: (
         "erased",
-        {1: ("reason", Enum), 2: ("on", SEEN), 3: ("entries", [SEEN]), 4: ("onward", [ONWARD_ERASURE])},
+        {
+            1: ("reason", Enum),
+            2: ("on", SEEN),
+            3: ("entries", [SEEN]),
+            4: ("onward", [ONWARD_ERASURE]),
+            5: ("earlier", {1: ("stopped", Flag), 2: ("confirmed", Flag)}),
+        },
+    ),
+    36: (
+        "attached",
+        {1: ("attachment_id", bytes), 2: ("part", int), 3: ("parts", int), 4: ("kind", Enum)},
     ),
 }
 TEXT = {1: ("language", str), 2: ("title", str), 3: ("summary", str), 4: ("text", str)}
@@ -196,6 +206,11 @@ def check_referral(record, referral, to):
         require(sent["legal_basis"] != 1 or sent["consent"] is not None, "consent that is missing")
         named = sent["information_disclosed"] + sent["information_withheld"]
         require(all(DISCLOSED.fullmatch(field) for field in named), f"unknown fields in {named}")
+    if name == "attached":
+        part = referral["attached"]
+        require(len(part["attachment_id"]) == 16 and part["kind"], "a file without an ID or a kind")
+        require(1 <= part["part"] <= part["parts"] <= 26, f"part {part['part']} of {part['parts']}")
+        require(record["has_content"], "a part of a file without its bytes")
     if name in ("declined", "withdrawn", "service_delivered", "closed"):
         code = referral[name].get("code") or referral[name].get("result") or referral[name].get("outcome")
         require(code, f"{name} without its code")
