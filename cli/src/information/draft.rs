@@ -14,9 +14,8 @@ use tutti_proto::node::v1::{
 
 use super::{resolve, write};
 use crate::{
-    failure::{Exit, Failure, Outcome},
+    failure::{Exit, Outcome},
     files, form as read,
-    key::Key,
     node::{self, NodeArgs},
     referral::{
         draft::{self, Kind, Which},
@@ -32,10 +31,10 @@ pub(crate) enum Draft {
     New(New),
     List(List),
     Show(Show),
-    Edit(Edit),
+    Edit(draft::Edit),
     AskReview(AskReview),
     Publish(Publish),
-    Delete(Delete),
+    Delete(draft::Delete),
 }
 
 /// Keep a share, a new version or a translation as a draft, with whatever is wrong or missing yet.
@@ -80,19 +79,6 @@ pub(crate) struct Show {
     which: Which,
 }
 
-/// Put another form in place of a draft's. What was approved before is over.
-#[derive(Debug, Args)]
-pub(crate) struct Edit {
-    #[command(flatten)]
-    which: Which,
-    /// The form; - reads standard input.
-    #[arg(long, value_name = "FILE")]
-    file: PathBuf,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
-}
-
 /// Ask an information reviewer to approve a draft as it stands.
 #[derive(Debug, Args)]
 pub(crate) struct AskReview {
@@ -113,13 +99,6 @@ pub(crate) struct Publish {
     /// Show the receipt as JSON (docs/json.md).
     #[arg(long)]
     json: bool,
-}
-
-/// Erase a draft: its bytes are overwritten on the disk.
-#[derive(Debug, Args)]
-pub(crate) struct Delete {
-    #[command(flatten)]
-    which: Which,
 }
 
 /// Drafts of shares, their versions and translations.
@@ -166,10 +145,7 @@ impl Publish {
         let info = kept.info.unwrap_or_default();
         let name = format!("draft {}", short(&id));
         let (name, form) = (Path::new(&name), kept.form.as_str());
-        // The draft's own number: published once, however often it is tried.
-        let key: Key = id.parse().map_err(|error: &str| {
-            Failure::new(Exit::Internal, format!("the draft's id: {error}"))
-        })?;
+        let key = draft::own_number(&id)?;
         let (idempotency_key, draft) = (key.to_vec(), id.clone());
         let (receipt, done) = match info.r#use.as_str() {
             "translate" => {

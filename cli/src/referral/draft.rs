@@ -11,7 +11,7 @@ use tutti_proto::node::v1::{
 
 use super::{choose, id_or_prefix, short, show_receipt};
 use crate::{
-    failure::{Exit, Outcome},
+    failure::{Exit, Failure, Outcome},
     files, form as read, json,
     key::Key,
     node::{self, Node, NodeArgs},
@@ -65,13 +65,13 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct Edit {
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     /// The form; - reads standard input.
     #[arg(long, value_name = "FILE")]
-    file: PathBuf,
+    pub(crate) file: PathBuf,
     /// As JSON (docs/json.md).
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// Ask for the second person that it takes to override what somebody said.
@@ -104,7 +104,7 @@ pub(crate) struct Send {
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
 }
 
 #[derive(Debug, Args)]
@@ -130,10 +130,7 @@ const REFERRALS: Kind = Kind { noun: "referral", is_ours: |draft| draft.r#use ==
 
 impl Which {
     /// The node and the whole id, of a draft of that kind.
-    pub(crate) async fn find(
-        &self,
-        kind: &Kind,
-    ) -> Result<(Node, String), crate::failure::Failure> {
+    pub(crate) async fn find(&self, kind: &Kind) -> Result<(Node, String), Failure> {
         let node = self.node.connect().await?;
         let all = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
         let ours = all.iter().filter(|draft| (kind.is_ours)(draft));
@@ -172,6 +169,13 @@ impl New {
         }
         Ok(Exit::Ok)
     }
+}
+
+/// The key under which a draft is written: its own number, so that it goes out once, however often
+/// that is tried.
+pub(crate) fn own_number(id: &str) -> Result<Key, Failure> {
+    id.parse()
+        .map_err(|error: &str| Failure::new(Exit::Internal, format!("the draft's id: {error}")))
 }
 
 /// Lists the drafts of one kind.
@@ -249,10 +253,7 @@ impl Send {
         let read = read::parse::<ReferralForm>(Path::new(&name), &draft.form)?;
         let receiver = read.form.receiver.clone();
         let (sent, content) = read.checked(Path::new(&name), ReferralForm::to_send)?;
-        // The draft's own number: sent once, however often it is tried.
-        let key: Key = id.parse().map_err(|error: &str| {
-            crate::failure::Failure::new(Exit::Internal, format!("the draft's id: {error}"))
-        })?;
+        let key = own_number(&id)?;
         let request = SendReferralRequest {
             idempotency_key: key.to_vec(),
             sent: Some(sent),

@@ -12,7 +12,7 @@ use krilla::{
     surface::Surface,
     text::{Font, GlyphId, KrillaGlyph, Tag},
 };
-use parley::{Run, layout::Line};
+use parley::Run;
 use tutti_core::referral::copy::{Direction, Page};
 
 use super::{
@@ -105,7 +105,7 @@ fn text(
     let y = top + metrics.baseline - metrics.block_min_coord;
     let mut x = cell.x + metrics.offset;
     for run in line.runs() {
-        run_of(surface, faces, &cell.text, &line, &run, Point::from_xy(x, y))?;
+        run_of(surface, faces, &cell.text, &run, Point::from_xy(x, y))?;
         x += run.advance();
     }
     Ok(())
@@ -116,7 +116,6 @@ fn run_of(
     surface: &mut Surface<'_>,
     faces: &mut BTreeMap<Face, Font>,
     set: &Set,
-    _line: &Line<'_, u8>,
     run: &Run<'_, u8>,
     at: Point,
 ) -> Result<(), PaperError> {

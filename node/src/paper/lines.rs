@@ -188,8 +188,9 @@ impl<'a> Setter<'a> {
         for piece in &line.0 {
             let from = text.len();
             match piece {
-                Piece::Ours(words) => text.push_str(&self.clean(words, false)),
-                Piece::Strong(words) => text.push_str(&self.clean(words, false)),
+                Piece::Ours(words) | Piece::Strong(words) => {
+                    text.push_str(&self.clean(words, false));
+                }
                 Piece::Theirs(theirs) => {
                     // Set apart, so that it turns nothing around.
                     text.push('\u{2068}');
