@@ -45,10 +45,16 @@ pub(crate) struct Places(Vec<Place>);
 
 impl Places {
     /// Takes a place. Of one author and one class there are at most `max`, the first ones in its log.
-    /// Says whether anything changed.
-    pub(crate) fn take(&mut self, logs: &mut Logs, at: &EventRef, class: u8, max: usize) -> bool {
+    /// Says whether anything changed, and which place was left out for it.
+    pub(crate) fn take(
+        &mut self,
+        logs: &mut Logs,
+        at: &EventRef,
+        class: u8,
+        max: usize,
+    ) -> (bool, Option<EventRef>) {
         let log = logs.number(&at.origin);
-        let Err(before) = self.find(logs, at) else { return false };
+        let Err(before) = self.find(logs, at) else { return (false, None) };
         self.0.reserve_exact(1);
         self.0.insert(before, Place { log, class, index: at.index });
         let author = at.origin.society();
@@ -58,10 +64,10 @@ impl Places {
         };
         if self.0.len() > max && self.0.iter().filter(|place| alike(place)).count() > max {
             let last = self.0.iter().rposition(alike);
-            last.map(|last| self.0.remove(last));
-            return last != Some(before);
+            let left_out = last.and_then(|last| logs.at(&self.0.remove(last)));
+            return (last != Some(before), left_out);
         }
-        true
+        (true, None)
     }
 
     /// Forgets a place; says whether it was one of them.
@@ -122,7 +128,12 @@ mod tests {
         };
         assert_eq!((of("ph"), of("sg")), (4 + 3, 4));
         let first = at("m.example.org/ph/1", 0);
-        assert!(!one.take(&mut logs, &first, 1, 4), "the same again is no news");
+        assert_eq!(one.take(&mut logs, &first, 1, 4), (false, None), "the same again is no news");
+        let (late, last) = (at("m.example.org/ph/2", 7), at("m.example.org/ph/2", 0));
+        assert_eq!(one.take(&mut logs, &late, 1, 4), (false, Some(late)), "there is no room");
+        let earlier = at("m.example.org/ph/1", 7);
+        assert_eq!(one.take(&mut logs, &earlier, 1, 4), (true, Some(last)), "it goes before");
+        assert!(one.forget(&logs, &earlier));
         assert!(one.holds(&logs, &first) && one.forget(&logs, &first));
         assert!(!one.holds(&logs, &first) && !one.forget(&logs, &first));
     }

@@ -146,7 +146,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some(referral) = self.case(id) else { return };
         let events = referral.outcomes.iter().map(|outcome| &outcome.event);
         let entries: Vec<EventRef> =
-            events.filter(|event| event.has_content).map(|event| event.at.clone()).collect();
+            events.filter(|event| event.holds_content()).map(|event| event.at.clone()).collect();
         self.erase_entries(id, &entries, now_ms);
     }
 

@@ -22,7 +22,7 @@ use tutti_core::{
     entry::{Header, Visibility},
     information::{self, InformationId, Share},
     record::{self, Unreadable},
-    referral::{self, EventRef, Referral, ReferralId},
+    referral::{self, EventRef, Referral, ReferralId, Taken},
     sealing::padding,
     store::{Store, StoreError},
 };
@@ -145,14 +145,18 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    /// Takes an event of a referral; says of which, where its id can be read.
-    pub(super) fn take_event(&mut self, event: referral::Event) -> Option<ReferralId> {
+    /// Takes an event of a referral; says of which, where its id can be read, and which event there
+    /// is no room for.
+    pub(super) fn take_event(
+        &mut self,
+        event: referral::Event,
+    ) -> Option<(ReferralId, Option<EventRef>)> {
         // Read before it counts: what is known already is not read again.
         let before = match event.referral_id() {
             Some(id) if !self.starting => self.told_case(&id),
             Some(_) | None => Arc::default(),
         };
-        let (id, news) = self.referrals.take(&event)?;
+        let Taken { id, news, left_out } = self.referrals.take(&event)?;
         if news {
             self.recent.borrow_mut().forget(&id);
             let alone = self.referrals.places(&id).len() == 1;
@@ -167,7 +171,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 self.unsettled.referrals.insert(id);
             }
         }
-        Some(id)
+        Some((id, left_out))
     }
 
     /// Takes an event of an information share; says of which, where its id can be read.
@@ -185,11 +189,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// At the start, when everything that is held was read: what it all comes to.
-    pub(super) fn settle_all(&mut self) {
+    pub(super) fn settle_all(&mut self, now_ms: u64) {
         self.starting = false;
         let unsettled = std::mem::take(&mut self.unsettled);
         for id in unsettled.referrals {
             self.settle_again(&id);
+            self.discard_strangers(&id, now_ms);
         }
         for id in unsettled.shares {
             let told = self.told_share(&id);

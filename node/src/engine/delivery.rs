@@ -276,6 +276,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.offer(index);
         }
         let at = EventRef { origin: header.origin.clone(), index };
+        if all && self.is_silent_at(&at) {
+            self.discard_silent(&at, now_ms);
+        }
         self.moved(&at, "on_their_node", now_ms);
     }
 

@@ -13,7 +13,7 @@ use rand_core::CryptoRngCore;
 use tutti_core::{
     body::Part,
     limits::LIST_MAX,
-    referral::{Brief, Command, Erasure, EventRef, Referral, ReferralId},
+    referral::{Brief, Command, Erasure, EventRef, Referral, ReferralId, Why},
     store::{BodyState, Store, StoreError},
 };
 
@@ -206,6 +206,48 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
+    /// Erases the content beside an event for which nobody keeps one. What is still to come is waited
+    /// for like all others, and its author gives it out until it has arrived: so nobody in between
+    /// learns from it that a case ends.
+    pub(super) fn discard_silent(&mut self, at: &EventRef, now_ms: u64) {
+        let here = match at.origin == self.identity.origin {
+            true => self.has_arrived(at),
+            false => self.content_state_at(at) == Some(BodyState::Present),
+        };
+        if here {
+            self.discard_content(at, now_ms);
+        }
+    }
+
+    /// Erases what societies have written of a referral that are no party to it: no case of theirs
+    /// would ever take it along.
+    pub(super) fn discard_strangers(&mut self, id: &ReferralId, now_ms: u64) {
+        let told = self.told_case(id);
+        let strangers =
+            told.outcomes().iter().filter(|outcome| outcome.why == Some(Why::NotAParty));
+        for outcome in strangers.filter(|outcome| outcome.event.commits_content) {
+            self.discard_content(&outcome.event.at, now_ms);
+        }
+    }
+
+    /// Erases the content of an event that goes with no case.
+    pub(super) fn discard_content(&mut self, at: &EventRef, now_ms: u64) {
+        match self.erase_content(at, now_ms) {
+            Ok(_) => {}
+            Err(StoreError::Fatal(error)) => self.fatal = Some(format!("erasing failed: {error}")),
+            // A start tries it again.
+            Err(error) => {
+                tracing::error!(%at, %error, "a content that nobody keeps was not erased")
+            }
+        }
+    }
+
+    fn content_state_at(&self, at: &EventRef) -> Option<BodyState> {
+        let header = self.header_at(at).ok().flatten();
+        let key = header.and_then(|header| header.body_key(Part::Content));
+        key.map(|key| self.store.body_state(&key))
+    }
+
     /// Erases the content of one entry; says whether it was here.
     fn erase_content(&mut self, at: &EventRef, now_ms: u64) -> Result<bool, StoreError> {
         let Some(header) = self.header_at(at)? else { return Ok(false) };
@@ -273,9 +315,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// Whether the content of an entry is not here and will never be.
     fn is_gone(&self, at: &EventRef) -> bool {
-        let header = self.header_at(at).ok().flatten();
-        let key = header.and_then(|header| header.body_key(Part::Content));
-        key.is_none_or(|key| self.store.body_state(&key) == BodyState::Erased)
+        self.content_state_at(at).is_none_or(|state| state == BodyState::Erased)
     }
 
     /// Referrals whose content is to be erased and that not everybody who had it has confirmed.

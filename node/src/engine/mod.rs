@@ -210,7 +210,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         };
         engine.set_mode();
         engine.project_all(now.wall_ms);
-        engine.settle_all();
+        engine.settle_all(now.wall_ms);
         engine.begin_erasing(now.wall_ms);
         engine.want_contents(now.wall_ms);
         engine

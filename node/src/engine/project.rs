@@ -227,17 +227,22 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     self.could_not_read(&at.origin, error);
                 }
             }
-            (Part::Content, Ok(Some(_))) => {
-                let kind = match self.projector.subject(&at) {
-                    Some(Subject::Information(_)) => "information",
-                    _ => "referral",
-                };
-                // What comes before its record is told with it.
-                if self.has_content(&at) {
-                    let id = self.id_at(&at).unwrap_or_default();
-                    self.changed(now_ms, kind, id, "content_arrived");
+            // What comes before its record is told with it.
+            (Part::Content, Ok(Some(_))) => match self.projector.subject(&at) {
+                Some(Subject::Referral(id)) => {
+                    let (id, event) = (id.to_string(), self.event_at(&at));
+                    if event.as_ref().is_some_and(|event| event.is_silent()) {
+                        self.discard_silent(&at, now_ms);
+                    } else if event.is_some_and(|event| event.has_content) {
+                        self.changed(now_ms, "referral", id, "content_arrived");
+                    }
                 }
-            }
+                Some(Subject::Information(id)) => {
+                    let id = id.to_string();
+                    self.changed(now_ms, "information", id, "content_arrived");
+                }
+                Some(Subject::Unreadable(_) | Subject::Unknown) | None => {}
+            },
             (_, Ok(None)) => {}
             (_, Err(error)) => self.could_not_read(&at.origin, error),
         }
@@ -248,6 +253,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Forgets that a body is wanted: its author has erased it.
     pub(super) fn forget_body(&mut self, want: &BodyWant, now_ms: u64) {
         self.projector.end_waiting(&want.place());
+        let at = EventRef { origin: want.origin.clone(), index: want.index };
+        if want.part == Part::Content && self.is_silent_at(&at) {
+            self.discard_content(&at, now_ms);
+        }
         self.say_arrived_at(&want.place(), now_ms);
         self.project(&want.origin, now_ms);
     }
@@ -362,13 +371,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let at = EventRef { origin: header.origin.clone(), index: header.index };
         let (recorded_at_ms, visibility) = (header.recorded_at_ms, header.visibility);
         let has_content = header.content.is_some();
-        let mut named = false;
+        let (mut named, mut silent) = (false, false);
         let mut subject = Subject::Unknown;
         if let Some(event) =
             referral::Event::from_record(at.clone(), recorded_at_ms, has_content, record)
         {
             let what = event.kind().map_or("malformed", referral::Kind::name);
-            if let Some(id) = self.take_event(event) {
+            silent = event.is_silent();
+            if let Some((id, left_out)) = self.take_event(event) {
                 if !self.starting {
                     let told = self.told_case(&id);
                     let own = told.outcomes().iter().find(|outcome| outcome.event.at == at);
@@ -380,6 +390,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                         why.map_or(what, referral::Why::code),
                     );
                 }
+                // Nobody is ever shown it, and so it goes with no case.
+                left_out.iter().for_each(|at| self.discard_content(at, now_ms));
                 named = true;
                 subject = Subject::Referral(id);
             }
@@ -417,9 +429,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Subject::Referral(id) => Some(*id),
             Subject::Information(_) | Subject::Unreadable(_) | Subject::Unknown => None,
         };
-        self.projector.set_subject(at, subject);
+        self.projector.set_subject(at.clone(), subject);
+        if silent {
+            self.discard_silent(&at, now_ms);
+        }
         if let Some(id) = referral.filter(|_| !self.starting) {
             self.note_deadline(&id);
+            self.discard_strangers(&id, now_ms);
             self.event_may_erase(&id, now_ms);
         }
     }
@@ -434,13 +450,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         })
     }
 
-    /// Whether the content beside an event that is known says something.
-    fn has_content(&self, at: &EventRef) -> bool {
-        match self.projector.subject(at) {
-            Some(Subject::Referral(_)) => self.event_at(at).is_some_and(|event| event.has_content),
-            Some(Subject::Information(_)) => true,
-            Some(Subject::Unreadable(_) | Subject::Unknown) | None => false,
-        }
+    /// Whether the event at that place is known, and none says anything beside it.
+    pub(super) fn is_silent_at(&self, at: &EventRef) -> bool {
+        matches!(self.projector.subject(at), Some(Subject::Referral(_)))
+            && self.event_at(at).is_some_and(|event| event.is_silent())
     }
 
     pub(super) fn id_at(&self, at: &EventRef) -> Option<String> {

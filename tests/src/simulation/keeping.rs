@@ -7,7 +7,7 @@
 //! of their authors. A referral that passes another on, or is passed on, is stopped by what nodes
 //! write to each other of themselves; it is not judged here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tutti_core::{
     body::BodyKey,
@@ -47,6 +47,10 @@ pub(super) struct Keeping {
     referrals: BTreeMap<ReferralId, Kept>,
     contents: BTreeMap<BodyKey, (Origin, u64)>,
     about: BTreeMap<(Origin, u64), ReferralId>,
+    /// What stops a case: beside it nothing is said, and nobody keeps that.
+    silent: BTreeSet<(Origin, u64)>,
+    /// What is of no referral.
+    others: BTreeSet<(Origin, u64)>,
     /// By how much each wall clock is off, and since when.
     walls: BTreeMap<Society, (i64, u64)>,
     unchecked: Vec<Erased>,
@@ -93,21 +97,27 @@ impl Keeping {
     /// It is durable.
     pub(super) fn written(&mut self, write: &Write, receipt: &Receipt) {
         let recorded_ms = receipt.recorded_at_ms;
-        // A step without a note has a content that says nothing, and that stays.
-        let (id, first, says) = match write {
-            Write::Send { key, .. } => (ReferralId::of(&receipt.origin, key), true, true),
-            Write::PassOn { key, .. } => (ReferralId::of(&receipt.origin, key), true, true),
-            Write::Advance { id, note, .. } => (*id, false, !note.is_empty()),
-            _ => return,
+        let at = (receipt.origin.clone(), receipt.index);
+        let (id, first) = match write {
+            Write::Send { key, .. } => (ReferralId::of(&receipt.origin, key), true),
+            Write::PassOn { key, .. } => (ReferralId::of(&receipt.origin, key), true),
+            Write::Advance { id, command, .. } => {
+                if command.kind().ends() {
+                    self.silent.insert(at.clone());
+                }
+                (*id, false)
+            }
+            _ => {
+                self.others.insert(at);
+                return;
+            }
         };
         let kept = self.referrals.entry(id).or_default();
         if first {
             kept.sent_ms = Some(recorded_ms);
         }
         kept.last_ms = kept.last_ms.max(recorded_ms);
-        if says {
-            self.about.insert((receipt.origin.clone(), receipt.index), id);
-        }
+        self.about.insert(at, id);
     }
 
     /// A body is gone from an honest node's disk, and will not be taken again.
@@ -128,6 +138,9 @@ impl Keeping {
         for Erased { who, key, wall_ms } in std::mem::take(&mut self.unchecked) {
             let at = self.contents.get(&key);
             let at = at.unwrap_or_else(|| panic!("{who} erased what is no content"));
+            if self.silent.contains(at) {
+                continue;
+            }
             match self.about.get(at).and_then(|id| self.referrals.get(id)) {
                 None => self.unchecked.push(Erased { who, key, wall_ms }),
                 Some(kept) => {
@@ -144,9 +157,10 @@ impl Keeping {
         }
     }
 
-    /// Whether the content of an entry says anything.
-    pub(super) fn says(&self, at: &(Origin, u64)) -> bool {
-        self.about.contains_key(at)
+    /// Whether an entry is of a case, as far as anybody has asked for it: those that nodes write by
+    /// themselves are.
+    pub(super) fn is_of_a_case(&self, at: &(Origin, u64)) -> bool {
+        !self.others.contains(at)
     }
 
     /// Whether a node that has been on for a while should have erased the content of an entry: its

@@ -306,8 +306,8 @@ impl Simulation {
             let who = node.society;
             for (at, part, key) in truth.bodies_for(who) {
                 let present = node.store().body_state(key) == BodyState::Present;
-                let empty = part == Part::Record || !truth.keeping.says(at);
-                assert!(empty || !present, "{who} keeps the content {at:?}");
+                let other = part == Part::Record || !truth.keeping.is_of_a_case(at);
+                assert!(other || !present, "{who} keeps the content {at:?}");
             }
             for referral in node.engine().into_iter().flat_map(|own| own.cases()) {
                 let erasure = referral.erasure(node.clock(self.now_ms), rules);

@@ -74,7 +74,7 @@ impl Gathered {
 
     /// Takes a step of a referral, and what the export holds of its content.
     pub(super) fn take(&mut self, event: Event, content: Held) {
-        if event.has_content {
+        if event.holds_content() {
             let held = self.contents.entry(event.at.clone()).or_insert(content);
             *held = (*held).min(content);
         }

@@ -115,7 +115,8 @@ impl Register {
             return None;
         };
         let kept = self.kept.entry(id).or_default();
-        Some((id, kept.places.take(logs, &event.at, class, PLACES_MAX)))
+        let (news, _) = kept.places.take(logs, &event.at, class, PLACES_MAX);
+        Some((id, news))
     }
 
     /// Where the events of a share stand, in order.

@@ -353,7 +353,8 @@ impl Class {
     }
 }
 
-fn order(event: &Event) -> (Vec<u8>, [u8; 16], u64, &[Society], bool) {
-    let Event { event_id, recorded_at_ms, addressees, has_content, .. } = event;
-    (event.body.encode_to_vec(), *event_id, *recorded_at_ms, addressees, *has_content)
+fn order(event: &Event) -> (Vec<u8>, [u8; 16], u64, &[Society], [bool; 2]) {
+    let Event { event_id, recorded_at_ms, addressees, .. } = event;
+    let content = [event.commits_content, event.has_content];
+    (event.body.encode_to_vec(), *event_id, *recorded_at_ms, addressees, content)
 }

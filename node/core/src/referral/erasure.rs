@@ -1,7 +1,8 @@
 //! What of a referral is to be erased, and who has confirmed that it did.
 //!
 //! The person's word (consent withdrawn, erasure requested), the sender's (the whole referral was
-//! entered in error) or the end of the time to keep it make the *content* of its events due. The
+//! entered in error) or the end of the time to keep it make the *content* of its events due, also
+//! where a record says that its content is empty: it need not be true. The
 //! records stay: they say what happened, with no personal data. Each side's receipts are events of
 //! its own; a receipt is a signed claim, no proof. Invariant: what is due by somebody's word is a
 //! function of the events alone; only the end of the time depends on the clock that asks.
@@ -180,7 +181,7 @@ impl Referral {
 
     /// What is to be erased while the time to keep it lasts, or once it is `over`.
     pub(super) fn erasure_where(&self, over: bool) -> Option<Erasure> {
-        let party = |event: &&Event| self.side_of(event.society).is_some() && event.has_content;
+        let party = |event: &&Event| self.side_of(event.society).is_some() && event.holds_content();
         let held = || self.outcomes.iter().map(|outcome| &outcome.event).filter(party);
         let (reason, on, entries, doubtful) = match &self.stop {
             Some(Stop { event, due, doubtful, .. }) if !over || due.len() == held().count() => {

@@ -20,7 +20,9 @@ pub struct Event {
     pub event_id: [u8; 16],
     /// To whom it is sealed besides the author.
     pub addressees: Vec<Society>,
-    /// Whether its entry commits to a content that says something.
+    /// Whether its entry commits to a content, whatever its record says of that.
+    pub commits_content: bool,
+    /// Whether that content says something, by its author's word.
     pub has_content: bool,
     /// Who wrote it, as a pseudonym that only the author's society can resolve; empty where none is
     /// told, or where it is longer than any society writes.
@@ -59,6 +61,7 @@ impl Event {
             recorded_at_ms,
             event_id: event_id.unwrap_or_default(),
             addressees: addressees.unwrap_or_default(),
+            commits_content: has_content,
             has_content: has_content && record.has_content,
             actor: pseudonym(&record.actor),
             approver: pseudonym(&record.approver),
@@ -74,6 +77,18 @@ impl Event {
     /// What it does; `None` where this version cannot tell.
     pub fn kind(&self) -> Option<Kind> {
         Kind::of(&self.body)
+    }
+
+    /// Whether there is a content that goes with the case when that is erased. An author's word that
+    /// it says nothing is not believed: nobody can tell without opening it.
+    pub fn holds_content(&self) -> bool {
+        self.commits_content && !self.is_silent()
+    }
+
+    /// Whether there is a content that nobody keeps, since beside such an event none says anything.
+    /// No receipt names it, or there would be no end of receipts.
+    pub fn is_silent(&self) -> bool {
+        self.commits_content && !self.has_content && self.kind().is_some_and(Kind::ends)
     }
 
     /// Whether a second person has approved it, as far as its author tells.

@@ -438,7 +438,7 @@ fn stop(order: &[Item], whole: &Run) -> Option<Stop> {
         true => item.place > stopper.place,
         false => item.seen > stopper.place,
     };
-    let due = || order.iter().filter(|item| item.event.has_content && !kept(item));
+    let due = || order.iter().filter(|item| item.event.holds_content() && !kept(item));
     // Whatever became of the event: what it tells of has left the house.
     let onward = order.iter().filter(|item| item.is(Kind::Onward) && !kept(item));
     Some(Stop {

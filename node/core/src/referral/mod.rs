@@ -39,7 +39,7 @@ pub use event::{Event, Outcome, Why};
 pub use evolve::Passed;
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
-pub use register::{Brief, Due, Register};
+pub use register::{Brief, Due, Register, Taken};
 pub use state::{By, Case, Kind, State, handover};
 pub use table::transition;
 pub(crate) use validate::uncovered;

@@ -146,6 +146,18 @@ impl Brief {
     }
 }
 
+/// What taking an event came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The referral that it names.
+    pub id: ReferralId,
+    /// Whether the register knows of an event more, or of another.
+    pub news: bool,
+    /// The event, this one or another, for which there is no room: it is one too many of its author's,
+    /// and always will be.
+    pub left_out: Option<EventRef>,
+}
+
 #[derive(Debug, Clone, Default)]
 struct Kept {
     places: Places,
@@ -179,9 +191,9 @@ impl Register {
         }
     }
 
-    /// Takes the place of an event. Gives the referral that it names, and whether that is news: then
-    /// it is to be told anew and [settled](Self::settle).
-    pub fn take(&mut self, event: &Event) -> Option<(ReferralId, bool)> {
+    /// Takes the place of an event; `None` where it names no referral. Where that is news, the
+    /// referral is to be told anew and [settled](Self::settle).
+    pub fn take(&mut self, event: &Event) -> Option<Taken> {
         let class = Class::of(event.kind());
         let (logs, max) = (&mut self.logs, class.kept());
         let class = class as u8;
@@ -190,7 +202,8 @@ impl Register {
             return None;
         };
         let kept = self.kept.entry(id).or_default();
-        Some((id, kept.places.take(logs, &event.at, class, max)))
+        let (news, left_out) = kept.places.take(logs, &event.at, class, max);
+        Some(Taken { id, news, left_out })
     }
 
     /// Where the events of a referral stand, in order.

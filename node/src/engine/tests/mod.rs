@@ -9,6 +9,7 @@ mod deadlines;
 mod erasing;
 mod exchange;
 mod faults;
+mod hidden;
 mod hostile;
 mod information;
 mod onward;

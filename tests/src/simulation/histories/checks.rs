@@ -249,7 +249,7 @@ impl History {
 
     /// Contents that are to be gone, by their keys.
     fn gone(&self) -> BTreeSet<BodyKey> {
-        let mut gone = BTreeSet::new();
+        let mut gone: BTreeSet<BodyKey> = self.facts.silent().collect();
         for matter in 0..self.matters.len() {
             let judged = judge(&self.lines(matter, |_| true));
             for fact in self.facts_of(matter) {
@@ -419,8 +419,7 @@ impl History {
         // Words of cases, and whether something of the case may be held somewhere.
         let mut words: BTreeMap<&str, bool> = BTreeMap::new();
         for (number, matter) in self.matters.iter().enumerate() {
-            let says = self.facts_of(number).filter(|fact| fact.record.has_content);
-            let held = says.filter_map(|fact| fact.header.body_key(Part::Content));
+            let held = self.facts_of(number).filter_map(|f| f.header.body_key(Part::Content));
             let held = held.into_iter().any(|key| !gone.contains(&key));
             *words.entry(&matter.word).or_default() |= held;
         }

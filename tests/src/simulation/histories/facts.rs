@@ -15,9 +15,9 @@ use tutti_core::{
     store::Reader as _,
 };
 use tutti_node::keyring::Keyring;
-use tutti_proto::v1;
+use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::model::Line;
+use super::model::{Line, name};
 use crate::simulation::{Node, Simulation, origin};
 
 /// One entry, and what its record says.
@@ -38,6 +38,17 @@ impl Facts {
         let secrets = simulation.federation.secrets.iter();
         let keyrings = secrets.map(|(society, secrets)| (*society, secrets.keyring()));
         Self { keyrings: keyrings.collect(), known: BTreeMap::new() }
+    }
+
+    /// Contents beside events that end a case, by their keys: nobody keeps one.
+    pub(super) fn silent(&self) -> impl Iterator<Item = BodyKey> {
+        let facts = self.known.values().filter(|fact| match &fact.record.event {
+            Some(v1::record::Event::Referral(event)) => {
+                event.transition.as_ref().is_some_and(|says| is_silent(&fact.record, says))
+            }
+            _ => false,
+        });
+        facts.filter_map(|fact| fact.header.body_key(Part::Content))
     }
 
     /// Every entry that is known.
@@ -63,7 +74,7 @@ impl Facts {
                 (event.referral_id == id.as_bytes()).then(|| Line {
                     place: (own, fact.header.index),
                     seen: event.seen.as_ref().map(|seen| seen.index),
-                    content: fact.record.has_content,
+                    content: fact.header.content.is_some() && !is_silent(&fact.record, &says),
                     event_id: fact.record.event_id.clone(),
                     says,
                 })
@@ -121,6 +132,12 @@ impl Facts {
         let keys = &self.keyrings[&author];
         sealing::open(sealed, &[&keys.case]).expect("its author can open it").to_vec()
     }
+}
+
+fn is_silent(record: &v1::Record, says: &Transition) -> bool {
+    const ENDS: [&str; 4] =
+        ["consent_withdrawn", "erasure_requested", "entered_in_error", "erased"];
+    !record.has_content && ENDS.contains(&name(says))
 }
 
 fn number(society: Society) -> usize {

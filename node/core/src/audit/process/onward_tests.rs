@@ -141,7 +141,8 @@ impl World {
             origin: world.by(who).origin().to_string(),
             index,
         };
-        let entry = if which == First { (SG, 0) } else { (PH, 1) };
+        let entries: &[(usize, u64)] =
+            if which == First { &[(SG, 0), (PH, 0), (PH, 2)] } else { &[(PH, 1), (QA, 0)] };
         let claim = claim.map(|confirmed| v1::OnwardErasure {
             referral_id: self.id(Onward).as_bytes().to_vec(),
             stopped: true,
@@ -150,7 +151,7 @@ impl World {
         let erased = v1::Erased {
             reason: v1::ErasureReason::ConsentWithdrawn as i32,
             on: Some(place(self, on)),
-            entries: vec![place(self, entry)],
+            entries: entries.iter().map(|entry| place(self, *entry)).collect(),
             onward: claim.into_iter().collect(),
             earlier: None,
         };

@@ -32,6 +32,7 @@ struct World {
     logs: [Vec<Step>; 2],
 }
 
+#[derive(Clone)]
 struct Step {
     at_ms: u64,
     record: v1::Record,

@@ -115,6 +115,7 @@ fn honest(dice: &mut Dice) -> (Vec<Event>, [Book; 2]) {
             recorded_at_ms: dice.below(NOW_MS),
             event_id,
             addressees: vec![society(codes[1 - side])],
+            commits_content: true,
             has_content: kind == Kind::Attached || dice.below(2) == 0,
             actor: String::new(),
             approver: String::new(),

@@ -92,6 +92,7 @@ impl World {
             recorded_at_ms: NOW_MS + self.next[who],
             event_id,
             addressees: vec![society(CODES[other])],
+            commits_content: true,
             has_content: true,
             actor: String::new(),
             approver: String::new(),

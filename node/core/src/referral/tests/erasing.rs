@@ -193,6 +193,29 @@ fn there_is_always_room_to_withdraw_and_to_confirm() {
     assert_eq!(book.get(&id()).unwrap().state, State::ConsentWithdrawn);
 }
 
+/// An author's word that a content is empty counts for nothing; of what ends a case none is kept at all.
+#[test]
+fn what_a_record_says_to_be_empty_is_due_like_all_else() {
+    let quiet = |by, index, kind, seen| bare(by, index, kind, seen);
+    let story = book([
+        event("sg", 0, Kind::Sent, None),
+        quiet("ph", 0, Kind::Acknowledged, Some(0)),
+        quiet("ph", 1, Kind::StepEnteredInError, Some(0)),
+        quiet("sg", 1, Kind::ConsentWithdrawn, Some(1)),
+        erased("sg", 2, 1, &[at("sg", 0)]),
+    ]);
+    assert_eq!(due(&story).entries, [at("sg", 0), at("ph", 0), at("ph", 1)]);
+    assert_eq!(due(&story).open(society("sg")), [at("ph", 0), at("ph", 1)]);
+    // Where its author says that there is something, it is named.
+    let loud = event("sg", 1, Kind::ConsentWithdrawn, Some(0));
+    assert!(loud.holds_content() && !loud.is_silent());
+    let told = book([event("sg", 0, Kind::Sent, None), loud]);
+    assert_eq!(due(&told).entries, [at("sg", 0), at("sg", 1)]);
+    // An entry that commits to no content has none.
+    let none = Event { commits_content: false, ..quiet("ph", 0, Kind::Acknowledged, Some(0)) };
+    assert!(!none.holds_content() && !none.is_silent());
+}
+
 #[test]
 fn a_case_is_handed_over_when_both_say_so() {
     let sent = event("sg", 0, Kind::Sent, None);

@@ -168,6 +168,7 @@ fn event_about(by: &str, index: u64, kind: Kind, seen: Option<u64>, about: &Even
         recorded_at_ms: NOW_MS + index,
         event_id,
         addressees: vec![society(other)],
+        commits_content: true,
         has_content: true,
         actor: String::new(),
         approver: String::new(),

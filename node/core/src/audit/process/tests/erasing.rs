@@ -14,13 +14,19 @@ fn an_erasure_is_told_with_whose_word_and_who_has_confirmed() {
     assert_eq!(process.counts["erasure-open"], 2);
     assert!(process.findings[0].text.contains("due for 3 days"), "{:?}", process.findings);
     let told = &process.erasures[0];
-    assert_eq!((told.reason, told.word_of, told.contents), ("consent_withdrawn", "caregiver", 1));
+    assert_eq!((told.reason, told.word_of, told.contents), ("consent_withdrawn", "caregiver", 2));
     assert_eq!(told.written_by.unwrap().as_str(), "sg");
     assert_eq!(told.written_in.as_deref(), Some("m.example.org/sg/1 1"));
     assert_eq!(told.at_ms, START + 2 * HOUR);
 
-    let receipt_of = |world: &World| receipt(world, (SG, 1), &[(SG, 0)]);
-    let confirmed = receipt_of(&world);
+    // The record of the acceptance says that its content is empty. Its author can say so of any.
+    let mut partly = World { founders: founders(&["sg", "ph"]), logs: world.logs.clone() };
+    let half = receipt(&world, (SG, 1), &[(SG, 0)]);
+    partly.write(SG, 3, false, half.clone());
+    partly.write(PH, 4, false, half);
+    assert_eq!(partly.audit(5).process.unwrap().counts["erasure-open"], 2);
+
+    let confirmed = receipt(&world, (SG, 1), &[(SG, 0), (PH, 0)]);
     world.write(SG, 3, false, confirmed.clone());
     assert_eq!(world.audit(4).process.unwrap().counts["erasure-open"], 1);
     world.write(PH, 4, false, confirmed);
