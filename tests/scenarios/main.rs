@@ -12,6 +12,7 @@ mod hostile;
 mod kills;
 mod link;
 mod reach;
+mod repair;
 mod story;
 mod turned;
 mod writer;

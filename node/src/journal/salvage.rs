@@ -2,11 +2,14 @@
 //!
 //! A log's folder says by itself whether it is whole: its head is signed, and the root is derived from
 //! its entries. So each log is taken or left by itself, and so is each commit, which is under its own
-//! SHA-256. What is left comes again from others. The old journal is only read.
+//! SHA-256. The evidence of a fork proves itself too, so it stays where its log does not: nobody may become
+//! unsuspected by a damage. What is left comes again from others. The old journal is only read.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use tutti_core::{head::HeadKeys, society::Origin, store::StoreError};
+use tutti_core::{
+    evidence::Evidence, head::HeadKeys, limits::HEAD_BYTES_MAX, society::Origin, store::StoreError,
+};
 
 use super::{
     Commits, Journal,
@@ -18,7 +21,8 @@ use crate::{disk, index::Index, store::DiskError};
 
 /// What was found, and what was left behind and why.
 pub(crate) struct Salvaged {
-    /// The commits that are whole, oldest first; perhaps with gaps, and some of them settled long ago.
+    /// The commits that are whole, oldest first; perhaps with gaps, and some of them settled long ago;
+    /// then the evidence of logs that were left.
     pub(crate) changes: Vec<Change>,
     /// Logs whose folder is not whole, and what is wrong with it. Where only cosignatures or evidence
     /// were damaged, the log is there all the same.
@@ -41,7 +45,7 @@ pub(crate) fn salvage(
     let io = |error| DiskError::io(new, error);
     Journal::create(new)?;
     Commits::begin_with(new, mark).map_err(io)?;
-    let (mut left, mut settled) = (BTreeMap::new(), BTreeMap::new());
+    let (mut left, mut settled, mut accused) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for origin in Settled::open(old).iter().flat_map(Settled::origins) {
         if !old.join(log::folder_name(origin)).is_dir() {
             left.insert(origin.clone(), "its folder is missing".into());
@@ -56,6 +60,7 @@ pub(crate) fn salvage(
         let (log, problem) = copy_log(&folder.path(), new, &origin, keys)?;
         settled.extend(log.into_iter().flat_map(|log| log.found));
         if let Some(problem) = problem {
+            accused.extend(evidence_in(&folder.path(), &origin, keys));
             left.insert(origin, problem);
         }
     }
@@ -66,7 +71,15 @@ pub(crate) fn salvage(
     })?;
     let (payloads, _) = Commits::salvage(old);
     let change = |payload: &Vec<u8>| record::read(payload, keys).ok().map(|(_, change)| change);
-    Ok(Salvaged { changes: payloads.iter().filter_map(change).collect(), left })
+    let changes = payloads.iter().filter_map(change);
+    let changes = changes.chain(accused.into_iter().map(Change::Evidence)).collect();
+    Ok(Salvaged { changes, left })
+}
+
+/// The evidence in a log's folder, where it can be read and holds.
+fn evidence_in(folder: &Path, origin: &Origin, keys: &impl HeadKeys) -> Option<Evidence> {
+    let bytes = disk::read(&folder.join("evidence"), 4 * HEAD_BYTES_MAX as u64).ok()??;
+    Evidence::from_bytes(&bytes, keys).ok().filter(|evidence| evidence.origin() == origin)
 }
 
 /// Copies a log's folder; without its cosignatures and evidence where these are what is damaged, since
@@ -83,8 +96,12 @@ fn copy_log(
     let mut problem = None;
     for files in [&all[..], &all[..3]] {
         disk::make_dir(&to).map_err(io)?;
-        for name in files.iter().filter(|name| from.join(name).is_file()) {
-            fs::copy(from.join(name), to.join(name))
+        for name in files {
+            let path = from.join(name);
+            if !path.try_exists().map_err(|error| DiskError::io(&path, error))? {
+                continue;
+            }
+            fs::copy(&path, to.join(name))
                 .and_then(|_| disk::open(&to.join(name), true))
                 .and_then(|file| disk::sync(&file))
                 .map_err(io)?;

@@ -6,7 +6,7 @@ use std::{fs::File, path::Path};
 use fs4::fs_std::FileExt;
 use tutti_core::{head::HeadKeys, society::Origin, store::StoreError};
 
-use super::{DiskError, DiskStore, Opened, notes::Notes, opened};
+use super::{DiskError, DiskStore, Opened, notes::Notes, opened, repair};
 use crate::{
     bodies::Bodies,
     disk,
@@ -27,14 +27,16 @@ pub(super) fn open(
 ) -> Result<Opened, DiskError> {
     disk::make_dir(dir).map_err(|error| DiskError::io(dir, error))?;
     let lock = lock(dir, true)?;
+    repair::not_interrupted(dir)?;
     if !has_format(dir)? {
         create(dir)?;
     }
+    let rest = repair::clear(dir);
     let (highwater, odd) = Highwater::open(dir)?;
     let mut index = Index::open(dir);
     let OpenedJournal { mut journal, mut notices, bodies: mark } =
         Journal::open(&journal::dir_of(dir), keys, true, &mut index, progress)?;
-    notices.extend(odd);
+    notices.extend(odd.into_iter().chain(rest));
     let mut tell = |done, of| progress("bodies", done, of);
     let (bodies, cut) = Bodies::open(&dir.join("bodies"), mark, true, &mut index, &mut tell)?;
     notices.extend(cut);
@@ -74,6 +76,7 @@ pub(super) fn open_read_only(
 
 /// The same for who holds the lock.
 pub(super) fn read(dir: &Path, own: &Origin, keys: &impl HeadKeys) -> Result<Opened, DiskError> {
+    repair::not_interrupted(dir)?;
     if !has_format(dir)? {
         return Err(DiskError::Damaged {
             place: dir.join("format").display().to_string(),

@@ -4,9 +4,11 @@
 //! a node writes with: each log whose root is the one that it signed, each commit that is whole, each
 //! body that is what its digest says. Nothing of the old data is changed until that is on the disk and
 //! opens. Then `repaired/whole` is written, and from there on the work is only renaming, which is taken
-//! up again where it was interrupted. What was there before lies in `damaged-N/`.
+//! up again where it was interrupted; until then no node starts, for it would find half of each. What was
+//! there before lies in `damaged-N/`.
 //!
-//! Invariant: nothing is forgotten of how far the own log was signed; `highwater` is not touched. So a
+//! Invariants: no copy of a body is left where nobody knows of it; nothing is forgotten of how far the own
+//! log was signed, for `highwater` is not touched. So a
 //! node that has lost entries of its own signs nothing until a peer has given them back.
 
 use std::{
@@ -30,6 +32,12 @@ use crate::{
     journal::{self, Change, salvage},
 };
 
+/// Where the sound store is made.
+const ASIDE: &str = "repaired";
+
+/// In there, once it is on the disk: what is renamed.
+const WHOLE: &str = "whole";
+
 /// How many bytes of bodies are made durable at a time.
 const GROUP_BYTES: usize = 1024 * 1024;
 
@@ -52,13 +60,19 @@ pub struct Repaired {
 
 /// See the module. `own` is this society's log, `keys` are those of the node's rosters.
 pub fn repair(dir: &Path, own: &Origin, keys: &impl HeadKeys) -> Result<Repaired, DiskError> {
-    let aside = dir.join("repaired");
+    let aside = dir.join(ASIDE);
     let mut done = Repaired::default();
-    if !aside.join("whole").is_file() {
+    let begun = is_there(&aside.join(WHOLE))?;
+    if !begun {
         match open::open_read_only(dir, own, keys) {
             Ok(opened) => {
                 done.logs = sizes(&opened.store);
                 done.highwater = opened.highwater;
+                drop(opened);
+                if is_there(&aside)? {
+                    let _lock = open::lock(dir, true)?;
+                    remove_all(&aside)?;
+                }
                 return Ok(done);
             }
             Err(error @ DiskError::Damaged { .. }) => done.problem = Some(error.to_string()),
@@ -70,19 +84,52 @@ pub fn repair(dir: &Path, own: &Origin, keys: &impl HeadKeys) -> Result<Repaired
         done.problem = Some("an earlier repair was interrupted".into());
     }
     let _lock = open::lock(dir, true)?;
-    if !aside.join("whole").is_file() {
+    if !begun {
         let io = |error| DiskError::io(&aside, error);
         remove_all(&aside)?;
         disk::make_dir(&aside).map_err(io)?;
         let plan = build(dir, &aside, own, keys, &mut done)?;
         open::open_read_only(&aside, own, keys)?;
-        disk::replace(&aside.join("whole"), plan.to_text().as_bytes()).map_err(io)?;
+        disk::replace(&aside.join(WHOLE), plan.to_text().as_bytes()).map_err(io)?;
     }
     done.set_aside = Some(put_in_place(dir, &aside)?);
     let opened = open::read(dir, own, keys)?;
     done.logs = sizes(&opened.store);
     done.highwater = opened.highwater;
     Ok(done)
+}
+
+/// Refuses where a repair has put one thing in its place and perhaps not the next.
+pub(super) fn not_interrupted(dir: &Path) -> Result<(), DiskError> {
+    let aside = dir.join(ASIDE);
+    if !is_there(&aside.join(WHOLE))? {
+        return Ok(());
+    }
+    Err(DiskError::Damaged {
+        place: aside.display().to_string(),
+        problem: "a repair was interrupted before all was in its place. Repair again: it goes on \
+                  where it was"
+            .into(),
+    })
+}
+
+/// Removes what a repair has left that came to its end, or that never changed anything; for who holds the
+/// lock. Says so, where there was something.
+pub(super) fn clear(dir: &Path) -> Option<String> {
+    let aside = dir.join(ASIDE);
+    let removed = match is_there(&aside) {
+        Ok(false) => return None,
+        Ok(true) => remove_all(&aside),
+        Err(error) => Err(error),
+    };
+    Some(match removed {
+        Ok(()) => format!("{}, the rest of a repair, was removed", aside.display()),
+        Err(error) => format!(
+            "the rest of a repair could not be removed: {error}. It may hold sealed bodies, and \
+             erasing does not reach them there: remove {}",
+            aside.display()
+        ),
+    })
 }
 
 fn sizes(store: &DiskStore) -> BTreeMap<Origin, u64> {
@@ -118,7 +165,7 @@ fn build(
 ) -> Result<Plan, DiskError> {
     let (old, new) = (journal::dir_of(dir), journal::dir_of(aside));
     let bodies = dir.join("bodies");
-    let found = if bodies.is_dir() { Some(Found::look(&bodies)?) } else { None };
+    let found = if is_there(&bodies)? { Some(Found::look(&bodies)?) } else { None };
     let whole = found.as_ref().and_then(|found| found.whole);
     let reached = whole.unwrap_or_default();
     let mut names = vec!["journal".to_string(), "format".to_string()];
@@ -139,12 +186,16 @@ fn build(
     if let (None, Some(found)) = (whole, &found) {
         let kept = failed(aside, write_bodies(&mut store, found))?;
         done.bodies = Some((kept, found.count()));
+    } else if found.is_none() {
+        done.bodies = Some((0, 0));
     } else if reached < salvage::bodies_mark(&old) {
         done.bodies = found.map(|found| (found.count(), found.count()));
     }
     drop(store);
-    let free = |n: &u32| !dir.join(format!("damaged-{n}")).exists();
-    let number = (1..).find(free).unwrap_or_default();
+    let mut number = 1;
+    while is_there(&dir.join(format!("damaged-{number}")))? {
+        number += 1;
+    }
     Ok(Plan { damaged: format!("damaged-{number}"), names })
 }
 
@@ -201,9 +252,9 @@ fn link_all(from: &Path, to: &Path) -> Result<(), DiskError> {
 /// Renames; to be done again where it was interrupted. Says where the damaged data lie.
 fn put_in_place(dir: &Path, aside: &Path) -> Result<PathBuf, DiskError> {
     let io = |error| DiskError::io(aside, error);
-    let text = fs::read_to_string(aside.join("whole")).map_err(io)?;
+    let text = fs::read_to_string(aside.join(WHOLE)).map_err(io)?;
     let plan = Plan::from_text(&text).ok_or_else(|| DiskError::Damaged {
-        place: aside.join("whole").display().to_string(),
+        place: aside.join(WHOLE).display().to_string(),
         problem: "it is not what was written. Remove the folder repaired/ and repair again".into(),
     })?;
     let damaged = dir.join(&plan.damaged);
@@ -211,8 +262,8 @@ fn put_in_place(dir: &Path, aside: &Path) -> Result<PathBuf, DiskError> {
     for name in &plan.names {
         let (new, place) = (aside.join(name), dir.join(name));
         // Otherwise it is in its place already.
-        if new.exists() {
-            if place.exists() {
+        if is_there(&new)? {
+            if is_there(&place)? {
                 disk::rename(&place, &damaged.join(name)).map_err(io)?;
             }
             disk::rename(&new, &place).map_err(io)?;
@@ -220,9 +271,14 @@ fn put_in_place(dir: &Path, aside: &Path) -> Result<PathBuf, DiskError> {
     }
     // It is derived anew.
     remove_all(&dir.join("index"))?;
-    disk::remove(&aside.join("whole")).map_err(io)?;
+    disk::remove(&aside.join(WHOLE)).map_err(io)?;
     remove_all(aside)?;
     Ok(damaged)
+}
+
+/// A disk that does not say so is no answer: what counts as missing would be given up.
+fn is_there(path: &Path) -> Result<bool, DiskError> {
+    path.try_exists().map_err(|error| DiskError::io(path, error))
 }
 
 fn remove_all(path: &Path) -> Result<(), DiskError> {

@@ -219,7 +219,7 @@ fn a_repair_that_is_killed_anywhere_is_done_again() {
     harm("journal/m.example.org_qa_1/entries", 700);
     harm("bodies/00000001", 20);
     let own = world.origin("ph");
-    let mut sizes = None;
+    let (mut sizes, mut midway) = (None, 0);
     // Making files of zeros takes most of the operations: every fifth finds each kind.
     for (struck, at) in (0..).step_by(5).enumerate() {
         let harmed = folder();
@@ -230,8 +230,15 @@ fn a_repair_that_is_killed_anywhere_is_done_again() {
             assert!(first.is_ok() && struck > 30, "{struck}");
             break;
         }
+        // A machine that comes up again starts the node by itself.
+        if harmed.path().join("repaired/whole").exists() {
+            midway += 1;
+            let start = open(harmed.path(), &world).err().unwrap().to_string();
+            assert!(start.contains("tutti repair"), "after a kill at {at}: {start}");
+        }
         let again = repair(harmed.path(), &own, &world)
             .unwrap_or_else(|error| panic!("after a kill at {at}: {error}"));
+        assert!(!harmed.path().join("repaired").exists(), "after a kill at {at}");
         let store = open_read_only(harmed.path(), &world).unwrap().store;
         let here: Vec<_> = bodies().iter().map(|body| store.body_state(&body.key())).collect();
         let found = (again.logs, here);
@@ -242,6 +249,48 @@ fn a_repair_that_is_killed_anywhere_is_done_again() {
     assert_eq!((logs[&world.origin("qa")], logs[&own]), (40, 75));
     let present = bodies.iter().filter(|state| **state == BodyState::Present).count();
     assert_eq!(present, 5, "all but the one whose header is gone, and the erased");
+    assert!(midway > 0, "some were struck while things were put in their places");
+}
+
+/// Whoever has forked a log stays accused where the log itself cannot be kept.
+#[test]
+fn evidence_outlives_the_log_that_it_is_of() {
+    let (world, dir) = (World::new(), folder());
+    let (own, forked) = (world.origin("ph"), world.origin("sg"));
+    let mut store = open(dir.path(), &world).unwrap().store;
+    store.append(&world.batch(&own, &store.tree(&own), 3), &[]).unwrap();
+    store.append(&world.batch(&forked, &store.tree(&forked), 40), &[]).unwrap();
+    store.put_evidence(&world.evidence(&forked, 40, 1)).unwrap();
+    drop(store);
+    let journal = dir.path().join("journal");
+    let entries = journal.join("m.example.org_sg_1/entries");
+    let bytes = fs::read(&entries).unwrap();
+    fs::write(&entries, &bytes[..900]).unwrap();
+    // A node that has run on has overwritten what was settled.
+    for file in ["commits-a", "commits-b"] {
+        let mut bytes = fs::read(journal.join(file)).unwrap();
+        bytes[512..].fill(0);
+        fs::write(journal.join(file), bytes).unwrap();
+    }
+    fs::remove_file(journal.join("acknowledged")).unwrap();
+    let done = repair(dir.path(), &own, &world).unwrap();
+    assert!(done.left.contains_key(&forked), "{done:?}");
+    let store = open(dir.path(), &world).unwrap().store;
+    assert_eq!((store.tree(&own).size(), store.tree(&forked).size()), (3, 0));
+    assert_eq!(store.evidence(&forked), Some(world.evidence(&forked, 40, 1)));
+}
+
+/// What a repair has left that never changed anything goes at the next start: it holds copies of bodies.
+#[test]
+fn a_start_removes_the_rest_of_a_repair() {
+    let (world, dir) = (World::new(), folder());
+    drop(write(dir.path(), &world, &history()));
+    let rest = dir.path().join("repaired/bodies");
+    fs::create_dir_all(&rest).unwrap();
+    fs::write(rest.join("00000001"), b"a copy").unwrap();
+    let opened = open(dir.path(), &world).unwrap();
+    assert!(opened.notices.iter().any(|notice| notice.contains("the rest of a repair")));
+    assert!(!dir.path().join("repaired").exists());
 }
 
 #[test]
