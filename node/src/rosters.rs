@@ -171,6 +171,8 @@ pub fn install(dir: &Path, bytes: &[u8]) -> Result<Roster, RostersError> {
     let mut rosters = read_all(dir)?;
     if rosters.last().is_some_and(|last| last == bytes) {
         let roster = chain_of(dir, &rosters)?.newest().clone();
+        // What a power cut or a failure has kept from coming to its end.
+        note_newest(dir, roster.version())?;
         renewal::finish(dir, &roster)?;
         return Ok(roster);
     }
@@ -202,12 +204,18 @@ fn write(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
     let folder = dir.join("roster");
     let path = folder.join(roster.version().to_string());
     let io = |source| RostersError::Io { path: path.clone(), source };
-    fs::create_dir_all(&folder).map_err(io)?;
+    disk::make_dir(&folder).map_err(io)?;
     let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
     file.write_all(roster.as_bytes()).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     file.persist_noclobber(&path).map_err(|error| io(error.error))?;
-    let known = known(dir)?.max(roster.version());
-    disk::replace(&folder.join(NEWEST), newest(known).as_bytes()).map_err(io)?;
-    fs::File::open(&folder).and_then(|folder| folder.sync_all()).map_err(io)
+    note_newest(dir, roster.version())
+}
+
+/// Writes how many there are, and makes their names durable.
+fn note_newest(dir: &Path, version: u64) -> Result<(), RostersError> {
+    let path = dir.join("roster").join(NEWEST);
+    let known = known(dir)?.max(version);
+    disk::replace(&path, newest(known).as_bytes())
+        .map_err(|source| RostersError::Io { path, source })
 }

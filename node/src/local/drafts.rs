@@ -201,20 +201,33 @@ impl Local {
     pub(super) fn clear_drafts(&self) -> Result<(), DiskError> {
         let Some(dir) = &self.dir else { return Ok(()) };
         let folder = dir.join("drafts");
-        let Ok(files) = fs::read_dir(&folder) else { return Ok(()) };
-        for file in files.flatten() {
-            let name = file.file_name();
-            if !self.state.drafts.values().any(|draft| name == *draft.file) {
-                erase(&file.path()).map_err(|error| DiskError::io(&file.path(), error))?;
+        for name in names_in(&folder)? {
+            if !self.state.drafts.values().any(|draft| name == draft.file) {
+                let path = folder.join(name);
+                erase(&path).map_err(|error| DiskError::io(&path, error))?;
             }
         }
         Ok(())
     }
 }
 
+/// What lies in a folder of this module's; none where there is no folder.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, DiskError> {
+    let io = |error| DiskError::io(folder, error);
+    let files = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        files => files.map_err(io)?,
+    };
+    let mut names = Vec::new();
+    for file in files {
+        names.extend(file.map_err(io)?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
 /// Overwrites, syncs, removes.
 pub(super) fn erase(path: &Path) -> io::Result<()> {
-    if path.exists() {
+    if path.try_exists()? {
         let file = disk::open(path, true)?;
         disk::write_zeros(&file, 0, file.metadata()?.len())?;
         disk::sync(&file)?;

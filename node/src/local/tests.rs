@@ -281,3 +281,38 @@ fn an_approval_is_of_one_text_comes_back_after_a_restart_and_tells_nothing_of_it
     drop(local);
     assert_eq!(open(dir.path()).approval(&draft), None);
 }
+
+/// What cannot be read at this moment may be whole: a start that erased it would lose what was told of
+/// as kept.
+#[test]
+fn a_file_under_way_that_cannot_be_read_is_not_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let upload = Upload {
+        id: [5; 16],
+        account: [4; 16],
+        referral: ReferralId::from_bytes([1; 16]),
+        kind: 2,
+        name: "letter.pdf".into(),
+        size: 700,
+        sha256: [6; 32],
+        held: 0,
+        touched_ms: NOW_MS,
+    };
+    let mut local = open(dir.path());
+    local.begin_upload(upload.clone(), &mut rng()).unwrap();
+    local.keep_part(&upload.id, 1, &[7; 700], NOW_MS, &mut rng()).unwrap();
+    drop(local);
+    let name = format!("{}.about", hex::encode(upload.id));
+    let about = dir.path().join("local/uploads").join(name);
+    let aside = dir.path().join("about");
+    fs::rename(&about, &aside).unwrap();
+    // Reading a folder fails as a disk does.
+    fs::create_dir(&about).unwrap();
+    let refused = Local::open(dir.path(), &[7; 32], &own()).err().unwrap();
+    assert!(refused.to_string().contains("uploads"), "{refused}");
+    fs::remove_dir(&about).unwrap();
+    fs::rename(&aside, &about).unwrap();
+    let local = open(dir.path());
+    assert_eq!(local.upload(&upload.id).unwrap().held, 1);
+    assert_eq!(*local.kept_part(&upload.id, 1).unwrap(), [7; 700]);
+}

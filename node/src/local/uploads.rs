@@ -6,7 +6,7 @@
 //! too old, or of a referral that is to be erased is overwritten and removed; what a crash leaves over
 //! the next start erases.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
@@ -25,7 +25,10 @@ use tutti_core::{
 use tutti_proto::v1::LocalUpload;
 use zeroize::Zeroizing;
 
-use super::{Local, PeopleError, drafts::erase};
+use super::{
+    Local, PeopleError,
+    drafts::{erase, names_in},
+};
 use crate::{disk, store::DiskError};
 
 /// How long a file is kept on which nothing has come, milliseconds: a day.
@@ -193,12 +196,15 @@ impl Local {
     pub(super) fn find_uploads(&mut self) -> Result<(), DiskError> {
         let Some(dir) = &self.dir else { return Ok(()) };
         let folder = dir.join("uploads");
-        let Ok(files) = fs::read_dir(&folder) else { return Ok(()) };
-        let mut names: Vec<String> =
-            files.flatten().filter_map(|file| file.file_name().into_string().ok()).collect();
+        let mut names = names_in(&folder)?;
         names.sort();
         for name in names.iter().filter(|name| name.ends_with(".about")) {
-            let about = self.open_file(name).ok().flatten();
+            // One that cannot be read now may be whole: nothing is erased for that.
+            let path = folder.join(name);
+            let about = self.open_file(name).map_err(|error| {
+                let unread = |said: String| DiskError::io(&path, std::io::Error::other(said));
+                unread(error.to_string())
+            })?;
             let found = about.and_then(|bytes| read(&bytes));
             if let Some(mut upload) = found.filter(|upload| upload.about() == *name) {
                 upload.held = (1..=upload.parts())
@@ -248,8 +254,11 @@ impl Local {
     fn open_file(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let sealed = match &self.dir {
             None => self.kept.get(name).cloned(),
-            Some(dir) => disk::read(&dir.join("uploads").join(name), FILE_BYTES_MAX)
-                .map_err(|error| disk::unreadable("a file under way", error))?,
+            Some(dir) => match disk::read(&dir.join("uploads").join(name), FILE_BYTES_MAX) {
+                // Larger than any that was written here.
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => None,
+                sealed => sealed.map_err(|error| disk::unreadable("a file under way", error))?,
+            },
         };
         Ok(sealed.and_then(|sealed| {
             let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;

@@ -53,7 +53,8 @@ pub(super) fn finish(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
         };
         let (place, kept) = (keys.join(&name), old.join(format!("{}-{name}", roster.version())));
         // The root key may be kept elsewhere; a key that was moved before a power cut stays moved.
-        if place.exists() && !kept.exists() {
+        let is_there = |path: &Path| path.try_exists().map_err(io(path));
+        if is_there(&place)? && !is_there(&kept)? {
             fs::rename(&place, &kept).map_err(io(&place))?;
         }
         fs::rename(&from, &place).map_err(io(&from))?;
