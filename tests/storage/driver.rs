@@ -1,81 +1,63 @@
-//! A fixed script over a store on the disk, for `tests/storage/run`, which makes its system calls
-//! fail one by one.
+//! Fixed scripts over a node's data on the disk, for `tests/storage/run`, which makes their system
+//! calls fail one by one.
 //!
-//! `storage-driver write DIR` opens the store, goes through the steps from where the store is, and
-//! prints a line for each step that was acknowledged; a failure ends it with a plain sentence and
-//! the exit code of a node. `storage-driver check DIR N` opens it again and compares it with what
-//! the first N steps give, or the first N + 1, for the step that was under way may have come
-//! through; then it writes on, so that what is there can be continued.
+//! - `storage-driver scripts` names them.
+//! - `storage-driver SCRIPT prepare DIR` makes what the script begins with; nothing of it is struck.
+//! - `storage-driver SCRIPT write DIR` goes through its steps and prints a line for each that was
+//!   acknowledged; a failure ends it with a plain sentence and the exit code of a node.
+//! - `storage-driver SCRIPT check DIR N` looks at it in a fresh process: the first N steps are there,
+//!   the one that was under way wholly or not at all, and it can be gone on from there.
+
+mod local;
+mod repair;
+mod rosters;
+mod segments;
+mod store;
+mod work;
 
 use std::{
-    env,
+    env, fs,
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use tutti_core::{
-    body::Body,
-    store::{BodyState, MemoryStore, Reader, Store, StoreError, contract::World},
-};
-use tutti_node::store::DiskStore;
+/// Whatever went wrong, in a sentence for people.
+type Problem = String;
 
-/// Something that is written: every kind of write that a store has.
-enum Step {
-    Append(&'static str, u64, Vec<Body>),
-    Bodies(Vec<Body>),
-    Cosigned(&'static str, u64),
-    Erase(Body),
-    Evidence(&'static str),
-    /// Closes the store, which settles the journal, and opens it again.
-    Reopen,
-}
-
-fn body(seed: u8, len: usize) -> Body {
-    let bytes: Vec<u8> =
-        (0..len).map(|at| seed.wrapping_mul(31).wrapping_add((at / 3) as u8)).collect();
-    World::new().body(u64::from(seed), &bytes)
-}
-
-fn steps() -> Vec<Step> {
-    vec![
-        Step::Append("ph", 1, vec![body(1, 1024), body(2, 300)]),
-        Step::Append("sg", 40, vec![]),
-        Step::Bodies(vec![body(3, 2000)]),
-        Step::Cosigned("sg", 40),
-        Step::Reopen,
-        Step::Append("ph", 70, vec![body(4, 5000)]),
-        Step::Erase(body(2, 300)),
-        Step::Erase(body(9, 77)),
-        Step::Evidence("qa"),
-        Step::Reopen,
-        Step::Append("ph", 2, vec![body(5, 100)]),
-    ]
-}
-
-impl Step {
-    fn run(&self, world: &World, store: &mut dyn Store) -> Result<(), StoreError> {
-        match self {
-            Self::Append(code, count, bodies) => {
-                let origin = world.origin(code);
-                let batch = world.batch(&origin, &store.tree(&origin), *count);
-                store.append(&batch, bodies)
-            }
-            Self::Bodies(bodies) => store.put_bodies(bodies),
-            Self::Cosigned(code, size) => {
-                store.put_head(&world.cosigned(&world.origin(code), *size, &["qa"], 10))
-            }
-            Self::Erase(body) => store.erase_body(&body.key()),
-            Self::Evidence(code) => store.put_evidence(&world.evidence(&world.origin(code), 4, 1)),
-            Self::Reopen => Ok(()),
-        }
+/// Some writes, in a fixed order, and what must be there of them whatever happened meanwhile.
+trait Script {
+    /// Makes what it begins with.
+    fn prepare(&self, _dir: &Path) -> Result<(), Problem> {
+        Ok(())
     }
+
+    /// Goes through the steps; `done` is called as soon as one is acknowledged.
+    fn write(&self, dir: &Path, done: &mut dyn FnMut()) -> Result<(), Problem>;
+
+    /// Looks at what is there after the first `acknowledged` steps, of which the next may have been
+    /// under way, and goes on from there.
+    fn check(&self, dir: &Path, acknowledged: usize) -> Result<(), Problem>;
 }
 
-fn open(dir: &Path, world: &World) -> Result<DiskStore, String> {
-    DiskStore::open(dir, &world.origin("ph"), world, &mut |_, _, _| ())
-        .map(|opened| opened.store)
-        .map_err(|error| error.to_string())
+const SCRIPTS: [(&str, &dyn Script); 7] = [
+    ("store", &store::Storing),
+    ("segments", &segments::Segments),
+    ("local", &local::People),
+    ("rosters", &rosters::Rosters),
+    ("repair", &repair::Repair { bodies: false }),
+    ("repair-bodies", &repair::Repair { bodies: true }),
+    ("work", &work::Work),
+];
+
+/// What an error says, as its problem.
+fn said(error: impl ToString) -> Problem {
+    error.to_string()
+}
+
+/// What must hold, or a sentence.
+fn must(holds: bool, otherwise: impl FnOnce() -> Problem) -> Result<(), Problem> {
+    if holds { Ok(()) } else { Err(otherwise()) }
 }
 
 /// A fault may strike this very line, which is no fault of the store's: then nobody was told.
@@ -83,101 +65,78 @@ fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-fn write(dir: &Path) -> Result<(), String> {
-    let world = World::new();
-    let mut store = open(dir, &world)?;
-    say("opened");
-    for (number, step) in steps().iter().enumerate() {
-        if matches!(step, Step::Reopen) {
-            drop(store);
-            store = open(dir, &world)?;
-        }
-        step.run(&world, &mut store).map_err(|error| error.to_string())?;
-        say(&format!("acknowledged {}", number + 1));
-    }
-    Ok(())
-}
-
-/// What two stores differ in.
-fn differ(left: &dyn Reader, right: &dyn Reader, either: &[Body]) -> Option<String> {
-    if left.logs() != right.logs() {
-        return Some(format!("logs {:?} and {:?}", left.logs(), right.logs()));
-    }
-    for origin in left.logs() {
-        let all = |store: &dyn Reader| store.entries(&origin, 0, u64::MAX, usize::MAX).ok();
-        let same = left.tree(&origin) == right.tree(&origin)
-            && left.head(&origin) == right.head(&origin)
-            && left.cosigned(&origin) == right.cosigned(&origin)
-            && left.evidence(&origin) == right.evidence(&origin)
-            && all(left) == all(right);
-        if !same {
-            let sizes = (left.tree(&origin).size(), right.tree(&origin).size());
-            return Some(format!("{origin}: {} and {} entries", sizes.0, sizes.1));
-        }
-    }
-    let mut bodies: Vec<Body> = vec![body(9, 77)];
-    for step in steps() {
-        if let Step::Append(_, _, more) | Step::Bodies(more) = step {
-            bodies.extend(more);
-        }
-    }
-    for body in &bodies {
-        let key = body.key();
-        for store in [left, right] {
-            let held = store.body(&key, 0, usize::MAX);
-            let whole = store.body_state(&key) == BodyState::Present;
-            if held.ok() != Some(whole.then(|| body.bytes().to_vec())) {
-                return Some("a body is neither whole nor absent".into());
-            }
-        }
-        if left.body_state(&key) != right.body_state(&key) && !either.contains(body) {
-            return Some(format!("a body of {} bytes", body.bytes().len()));
-        }
-    }
-    None
-}
-
-fn check(dir: &Path, acknowledged: usize) -> Result<(), String> {
-    let world = World::new();
-    let mut store = open(dir, &world)?;
-    let steps = steps();
-    let mut model = MemoryStore::new();
-    for step in steps.iter().take(acknowledged) {
-        step.run(&world, &mut model).map_err(|error| error.to_string())?;
-    }
-    let none = Vec::new();
-    let under_way = match steps.get(acknowledged) {
-        Some(Step::Append(_, _, bodies) | Step::Bodies(bodies)) => bodies,
-        _ => &none,
+/// Bytes that no other number gives, and that stand nowhere by chance.
+fn noise(number: u64, len: usize) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
+    let mut next = || {
+        // Xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
     };
-    if let Some(before) = differ(&store, &model, under_way) {
-        if let Some(step) = steps.get(acknowledged) {
-            step.run(&world, &mut model).map_err(|error| error.to_string())?;
-        }
-        if let Some(after) = differ(&store, &model, under_way) {
-            return Err(format!(
-                "after {acknowledged} acknowledged steps: neither as before ({before}) nor as \
-                 after the step that was under way ({after})"
-            ));
+    (0..len.div_ceil(8)).flat_map(|_| next()).take(len).collect()
+}
+
+/// Every file below `dir`.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
         }
     }
-    Step::Append("ph", 1, vec![]).run(&world, &mut store).map_err(|error| error.to_string())?;
-    drop(store);
-    open(dir, &world).map(drop)
+    found
+}
+
+/// In which file below `dir` these bytes stand, if in any. They begin with no zero.
+fn stands_in(dir: &Path, bytes: &[u8]) -> Option<PathBuf> {
+    const PAGE: usize = 4096;
+    let holds = |path: &PathBuf| {
+        let held = fs::read(path).unwrap_or_default();
+        // Most of what is preallocated is zeros, which are passed over as fast as memory is read.
+        held.chunks(PAGE).enumerate().filter(|(_, page)| *page != &[0; PAGE][..page.len()]).any(
+            |(at, page)| {
+                let end = (at * PAGE + page.len() + bytes.len() - 1).min(held.len());
+                held[at * PAGE..end].windows(bytes.len()).any(|window| window == bytes)
+            },
+        )
+    };
+    files(dir).into_iter().find(holds)
+}
+
+fn run(args: &[&str]) -> Result<(), Problem> {
+    if let ["scripts"] = args {
+        SCRIPTS.iter().for_each(|(name, _)| say(name));
+        return Ok(());
+    }
+    let [name, verb, dir, rest @ ..] = args else {
+        return Err("storage-driver scripts | SCRIPT prepare|write DIR | SCRIPT check DIR N".into());
+    };
+    let script = SCRIPTS.iter().find(|(known, _)| known == name).map(|(_, script)| *script);
+    let script = script.ok_or_else(|| format!("there is no script {name}"))?;
+    let dir = Path::new(dir);
+    match (*verb, rest) {
+        ("prepare", []) => fs::create_dir_all(dir).map_err(said).and_then(|()| script.prepare(dir)),
+        ("write", []) => {
+            let mut steps = 0;
+            script.write(dir, &mut || {
+                steps += 1;
+                say(&format!("acknowledged {steps}"));
+            })
+        }
+        ("check", [count]) => script.check(dir, count.parse().map_err(said)?),
+        _ => Err(format!("a script knows no {verb} so")),
+    }
 }
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let done = match args.as_slice() {
-        ["write", dir] => write(Path::new(dir)),
-        ["check", dir, count] => match count.parse() {
-            Ok(count) => check(Path::new(dir), count),
-            Err(_) => Err("N is a number".into()),
-        },
-        _ => Err("storage-driver write DIR | check DIR N".into()),
-    };
-    match done {
+    match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             let _ = writeln!(io::stderr(), "{problem}");

@@ -32,7 +32,7 @@ pub struct Secrets {
 
 impl Secrets {
     /// As a node that starts reads them.
-    pub(super) fn keyring(&self) -> Keyring {
+    pub fn keyring(&self) -> Keyring {
         Keyring {
             log: self.log.parse().expect("a key as it was written"),
             witness: self.witness.parse().expect("a key as it was written"),
