@@ -205,9 +205,9 @@ pub(super) fn record(data: &[u8]) {
 }
 
 pub(super) fn record_seeds() -> Vec<Vec<u8>> {
-    let ph = &federation().ph;
+    let origin = federation().ph.origin();
     let framed = |index| {
-        let message = message(ph, index).encode_to_vec();
+        let message = message(&origin, index).encode_to_vec();
         [&(message.len() as u16).to_le_bytes(), message.as_slice()].concat()
     };
     let mut seeds: Vec<Vec<u8>> = (0..4).map(framed).collect();

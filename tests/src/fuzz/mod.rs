@@ -5,6 +5,7 @@
 //! The same functions run in two ways: the seeds and some thousand mutations of each in every
 //! ordinary test run (`tests`), and guided by coverage under libFuzzer (`tests/fuzz/run`).
 
+pub mod corpus;
 mod federation;
 mod formats;
 mod link;

@@ -3,19 +3,33 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use prost::Message as _;
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use rand_core::RngCore as _;
 
-use super::{TARGETS, Target};
+use super::{TARGETS, Target, corpus, federation};
 
 /// Mutations a target.
 const MUTATIONS: usize = 2_000;
 
-/// `tests/fuzz/corpus/<target>` and, with the name of what it once broke, `tests/fuzz/found`.
-fn kept(folder: &str, target: &Target) -> Vec<Vec<u8>> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder).join(target.name);
+fn fuzz_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// What reached something new once, under libFuzzer.
+fn kept(target: &Target) -> Vec<Vec<u8>> {
+    corpus::unpack(&fs::read(fuzz_dir().join("corpus").join(target.name)).unwrap())
+}
+
+/// What once broke the target, under the name of what it broke.
+fn found(target: &Target) -> Vec<Vec<u8>> {
+    let dir = fuzz_dir().join("found").join(target.name);
     let mut paths: Vec<_> =
         fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
@@ -59,7 +73,9 @@ fn mutate(input: &mut Vec<u8>, others: &[Vec<u8>], rng: &mut ChaCha20Rng) {
 fn run(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).unwrap();
     let seeds = (target.seeds)();
-    for input in seeds.iter().chain(&kept("corpus", target)).chain(&kept("found", target)) {
+    let kept = kept(target);
+    assert!(!kept.is_empty(), "{name} has a corpus");
+    for input in seeds.iter().chain(&kept).chain(&found(target)) {
         (target.run)(input);
     }
     let mut rng = ChaCha20Rng::seed_from_u64(17);
@@ -92,4 +108,39 @@ each!(entry head note roster frame session record sealed export proof);
 fn the_session_seed_brings_the_log_over() {
     let seeds = super::link::session_seeds();
     assert!(super::link::entries_after(&seeds[0]) == super::federation::SIZE);
+}
+
+/// An input means the same in every run. What is sealed was sealed once; where the message has become
+/// another one, it is sealed anew by `TUTTI_SEAL_AGAIN=1 cargo test -p tutti-tests --lib fuzz`, and then
+/// a corpus is made anew by `tests/fuzz/run --keep 60`.
+#[test]
+fn the_fixture_is_the_same_in_every_run() {
+    let origin = crate::seeds::ph().origin();
+    for (index, frozen) in federation::SEALED {
+        let message = federation::record(&origin, index).encode_to_vec();
+        if std::env::var_os("TUTTI_SEAL_AGAIN").is_some() {
+            let recipient = federation::audit().recipient();
+            let path = fuzz_dir().join(format!("sealed/{index:02}.age"));
+            fs::write(path, tutti_core::sealing::seal(&message, &[recipient]).unwrap()).unwrap();
+            continue;
+        }
+        let opened = tutti_core::sealing::open(frozen, &[&federation::audit()]).unwrap();
+        assert_eq!(*opened, message, "record {index} is sealed as it was");
+    }
+    if std::env::var_os("TUTTI_SEAL_AGAIN").is_some() {
+        return;
+    }
+    let (one, other) = (federation::Federation::new(), federation::Federation::new());
+    assert_eq!(one.export, other.export);
+}
+
+#[test]
+fn a_corpus_is_packed_shortest_first_and_bounded() {
+    let inputs = vec![vec![9; 3], vec![], vec![1], vec![9; 3], vec![7; corpus::BYTES_MAX]];
+    let packed = corpus::pack(inputs);
+    assert_eq!(corpus::unpack(&packed), [vec![], vec![1], vec![9; 3]]);
+    for target in &TARGETS {
+        let path = fuzz_dir().join("corpus").join(target.name);
+        assert!(fs::metadata(path).unwrap().len() <= corpus::BYTES_MAX as u64, "{}", target.name);
+    }
 }
