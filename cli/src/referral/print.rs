@@ -87,14 +87,14 @@ impl Print {
                 .unwrap_or_else(|| code.to_uppercase())
         };
         let with_note = referral.events.iter().filter(|event| !event.note.is_empty());
-        let mut notes: Vec<(String, u64, String)> = with_note
+        let notes: Vec<(String, u64, String)> = with_note
             .map(|event| (name(&event.society), event.recorded_at_ms / 1000, event.note.clone()))
             .collect();
         let kept = |file: &&Attachment| file.state() != BodyState::Erased;
-        notes.extend(referral.attachments.iter().filter(kept).map(|file| {
-            let what = format!("A file went along: {}.", file.kind.replace('_', " "));
-            (name(&file.society), file.recorded_at_ms / 1000, what)
-        }));
+        let files = referral.attachments.iter().filter(kept);
+        let files: Vec<(String, u64, String)> = files
+            .map(|file| (name(&file.society), file.recorded_at_ms / 1000, file.kind.clone()))
+            .collect();
         let onward: Vec<String> = referral
             .events
             .iter()
@@ -120,6 +120,7 @@ impl Print {
             state: names::referral_state(referral.state()),
             content: referral.content.as_ref(),
             notes: &notes,
+            files: &files,
             consent: referral.consent.as_ref(),
             onward: &onward,
             kept_until: referral.retained_until_ms / 1000,

@@ -25,6 +25,7 @@ fn page(language: Language, note: &str, erased: Option<&Erased>) -> Page {
             state: "in_progress",
             content: Some(&content),
             notes: &[("Qatar Red Crescent Society".into(), DAY, note.into())],
+            files: &[],
             consent: sent.consent.as_ref(),
             onward: &[],
             kept_until: DAY + 86_400,

@@ -38,6 +38,9 @@ pub struct Copy<'a> {
     pub content: Option<&'a v1::ReferralContent>,
     /// Answers and notes that went along later: by whom, on which day (seconds), the text.
     pub notes: &'a [(String, u64, String)],
+    /// Files that went along: from whom, on which day (seconds), and what it is, a code of
+    /// [`v1::AttachmentKind`] by its name.
+    pub files: &'a [(String, u64, String)],
     /// The consent that holds now.
     pub consent: Option<&'a v1::Consent>,
     /// Third societies to whom it was passed on.
@@ -143,6 +146,12 @@ fn what(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
         let wrote = Line::fill(words.wrote, &[("who", Line::theirs(by)), ("day", day)]);
         blocks.push(Block::Heading(wrote));
         blocks.push(Block::Text(note.clone()));
+    }
+    for (by, day, kind) in copy.files {
+        let day = Line::ours(&seconds_to_date(*day));
+        let what = Line::ours(words.field(&format!("attachment.{kind}")));
+        let places = [("who", Line::theirs(by)), ("day", day), ("what", what)];
+        blocks.push(Block::Paragraph(Line::fill(words.file, &places)));
     }
     blocks.push(Block::Heading(Line::ours(words.noted)));
     let age = words.code(codes::name::<v1::AgeBand>(copy.sent.age_band));

@@ -106,6 +106,8 @@ pub(super) struct Words {
     pub(super) not_here: &'static str,
     /// {who} {day}
     pub(super) wrote: &'static str,
+    /// {who} {day} {what}
+    pub(super) file: &'static str,
     pub(super) noted: &'static str,
     /// {list}
     pub(super) withheld: &'static str,

@@ -23,10 +23,9 @@ fn every_language_has_a_word_for_every_code_and_field() {
     codes.extend(names::<v1::LegalBasis>());
     codes.extend(names::<v1::OverrideReason>());
     codes.extend(crate::referral::State::ALL.iter().map(|state| state.name()));
-    let english = Language::English.words();
     for language in Language::ALL {
         let words = language.words();
-        for (field, _) in english.fields {
+        for field in crate::referral::CONTENT_FIELDS {
             assert_ne!(words.field(field), words.other_field, "{language:?}: {field}");
         }
         for code in &codes {
@@ -56,6 +55,7 @@ fn every_language_fills_the_places_that_english_fills() {
             words.never,
             words.not_here,
             words.wrote,
+            words.file,
             words.withheld,
             words.from,
             words.now_in,
