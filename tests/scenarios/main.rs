@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod approvals;
 mod canary;
 mod damage;
 mod files;
