@@ -168,9 +168,8 @@ impl Exchange {
         origin: &Origin,
     ) {
         let until_ms = step.now_ms.saturating_add(GRAFTED_MS);
-        let up_ms = self.links.get(&from.link).map_or(step.now_ms, |link| link.connected_at_ms);
         // One that has just come catches up; that says nothing of the tree.
-        if step.now_ms.saturating_sub(up_ms) < SETTLED_MS {
+        if self.is_new(step, from) {
             return;
         }
         let log = self.log(step, origin);
@@ -179,6 +178,12 @@ impl Exchange {
         if !in_tree && (log.grafted.len() < GRAFTED_MAX || log.grafted.contains_key(&from.link)) {
             log.grafted.insert(from.link, until_ms);
         }
+    }
+
+    /// Whether the link is up so shortly that its ends are still catching up.
+    pub(super) fn is_new<S, R>(&self, step: &Step<'_, S, R>, from: Sender) -> bool {
+        let up_ms = self.links.get(&from.link).map_or(step.now_ms, |link| link.connected_at_ms);
+        step.now_ms.saturating_sub(up_ms) < SETTLED_MS
     }
 
     /// Entries of a log that is held whole, with their head and proof.

@@ -16,6 +16,7 @@ use tutti_proto::v1;
 use super::{
     Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step,
     cosignatures::{Outgoing, witnesses_of},
+    log::Log,
 };
 use crate::{
     head::SignedHead,
@@ -32,10 +33,13 @@ pub(super) const FRONTIER_MS: u64 = 30_000;
 const HOLDINGS_MS: u64 = FRONTIER_MS / 2;
 
 /// Parts that the logs fall into.
-const PARTS: usize = 16;
+pub(super) const PARTS: usize = 16;
 
 /// Of the digest of one part.
 const DIGEST_BYTES: usize = 16;
+
+/// Over one part.
+pub(super) type Digest = [u8; DIGEST_BYTES];
 
 /// What a peer says that it holds of one log.
 struct Claim {
@@ -74,7 +78,7 @@ impl Exchange {
             }
         }
         shown.send(step, id, true);
-        let digests = self.digests().concat();
+        let digests = self.logs.digests().concat();
         step.send(id, FrameKind::Frontier(v1::Frontier { digests }));
         let origins: Vec<Origin> = self.logs.iter().map(|(origin, _)| origin.clone()).collect();
         for origin in origins {
@@ -94,17 +98,21 @@ impl Exchange {
             return Err(from.wrong("digests"));
         }
         let theirs = frontier.digests.chunks_exact(DIGEST_BYTES);
+        let own = self.logs.digests();
         let differs: Vec<bool> =
-            self.digests().iter().zip(theirs).map(|(own, their)| own.as_slice() != their).collect();
+            own.iter().zip(theirs).map(|(own, their)| own.as_slice() != their).collect();
         let Some(link) = self.links.get_mut(&from.link) else { return Ok(()) };
         let mut logs = Vec::new();
         for (origin, log) in self.logs.iter() {
             let Some(head) = log.whole() else { continue };
-            if differs.get(part_of(origin)).copied().unwrap_or(true) {
+            if differs.get(log.part).copied().unwrap_or(true) {
                 logs.push(holding(head));
                 continue;
             }
-            link.standing(origin).shown(head.size(), witnesses_of(head));
+            let standing = link.standing(origin);
+            if !standing.is_at(head) {
+                standing.shown(head.size(), witnesses_of(head));
+            }
             if *origin == self.settings.origin {
                 step.effects.push(Effect::OwnLogShown { size: head.size() });
             }
@@ -135,9 +143,9 @@ impl Exchange {
         if !std::mem::take(&mut link.holdings_due) {
             return Ok(());
         }
-        let in_parts = |origin: &Origin| holdings.parts >> part_of(origin) & 1 == 1;
+        let in_parts = |log: &Log| holdings.parts >> log.part & 1 == 1;
         let (mut lacking, mut missing) = (Vec::new(), Vec::new());
-        for (origin, log) in self.logs.iter().filter(|(origin, _)| in_parts(origin)) {
+        for (origin, log) in self.logs.iter().filter(|(_, log)| in_parts(log)) {
             let claim = claims.get(origin);
             let standing = link.standing(origin);
             standing.holds = claim.map_or(standing.holds, |claim| claim.size);
@@ -169,26 +177,6 @@ impl Exchange {
         }
         Ok(())
     }
-
-    /// Over each part of the logs that are held whole, in the order of their origins.
-    fn digests(&self) -> Vec<[u8; DIGEST_BYTES]> {
-        let mut parts = vec![Sha256::new_with_prefix(b"tutti/v1/frontier"); PARTS];
-        for (origin, log) in self.logs.iter() {
-            if let (Some(head), Some(part)) = (log.whole(), parts.get_mut(part_of(origin))) {
-                part.update(origin.as_str());
-                part.update([0]);
-                part.update(head.size().to_be_bytes());
-                part.update(head.root().0);
-                for witness in witnesses_of(head) {
-                    part.update(witness.as_str());
-                    part.update([0]);
-                }
-                part.update([0]);
-            }
-        }
-        let short = |part: Sha256| part.finalize().first_chunk().copied().unwrap_or_default();
-        parts.into_iter().map(short).collect()
-    }
 }
 
 impl Claim {
@@ -197,8 +185,27 @@ impl Claim {
     }
 }
 
+/// Over the logs of one part that are held whole, in the order of their origins.
+pub(super) fn digest<'a>(logs: impl Iterator<Item = (&'a Origin, &'a Log)>) -> Digest {
+    let mut part = Sha256::new_with_prefix(b"tutti/v1/frontier");
+    for (origin, log) in logs {
+        let Some(head) = log.whole() else { continue };
+        part.update(origin.as_str());
+        part.update([0]);
+        part.update(head.size().to_be_bytes());
+        part.update(head.root().0);
+        // They stand in the order of their societies.
+        for cosignature in head.witnesses() {
+            part.update(cosignature.society.as_str());
+            part.update([0]);
+        }
+        part.update([0]);
+    }
+    part.finalize().first_chunk().copied().unwrap_or_default()
+}
+
 /// The part of the frontier that a log falls into.
-fn part_of(origin: &Origin) -> usize {
+pub(super) fn part_of(origin: &Origin) -> usize {
     let [first, ..] = <[u8; 32]>::from(Sha256::digest(origin.as_str()));
     usize::from(first) % PARTS
 }

@@ -29,10 +29,12 @@ impl Exchange {
             return Err(Misbehaved::TooMuch { society: from.society, what: "heads" });
         }
         self.tally.heads_frames += 1;
+        // One that has just come catches up. Later, what a frontier shows may be on its way already.
+        let at_once = heads.frontier && self.is_new(step, from);
         for bytes in &heads.checkpoints {
             if let Some(head) = self.open(step, from, bytes)? {
                 self.show_holding(from.link, &head);
-                self.consider(step, from, head, heads.frontier);
+                self.consider(step, from, head, at_once);
             }
         }
         Ok(())
@@ -129,7 +131,9 @@ impl Exchange {
             self.own_known = head.size();
             step.effects.push(Effect::OwnLogAhead { size: head.size() });
         }
-        let round_trip_ms = self.links.get(&from.link).map_or(0, |link| link.round_trip_ms);
+        let ways = [Some(from.link), self.towards(&origin)].into_iter().flatten();
+        let ways = ways.filter_map(|id| self.links.get(&id));
+        let round_trip_ms = ways.map(|link| link.round_trip_ms).max().unwrap_or_default();
         let log = self.log(step, &origin);
         let contradiction = [&log.ahead, &log.head]
             .into_iter()
@@ -149,8 +153,10 @@ impl Exchange {
         if at_once {
             return self.ask(step, &origin, Some(from.link));
         }
-        // Two round trips: by then the tree has brought the entries, or it will not.
-        let graft_at_ms = step.after(round_trip_ms.saturating_mul(2).clamp(50, 2_000), 50);
+        // As many round trips as there are steps from the author, of whoever tells or of the tree,
+        // whichever is slower: by then the tree has brought the entries, or it will not.
+        let trips = u64::from(log.place.depth.max(2));
+        let graft_at_ms = step.after(round_trip_ms.saturating_mul(trips).clamp(50, 2_000), 50);
         let log = self.log(step, &origin);
         if log.asked.is_none() && log.graft_at_ms.is_none() {
             log.graft_at_ms = Some(graft_at_ms);

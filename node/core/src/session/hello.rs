@@ -80,7 +80,7 @@ impl Exchange {
                 .try_into()
                 .map_err(|_| wrong("incarnation"))?,
         });
-        link.measured(step.now_ms.saturating_sub(link.connected_at_ms));
+        link.took(step.now_ms.saturating_sub(link.connected_at_ms));
         self.show_frontier(step, from.link);
         self.bodies_may_come(step, from.society);
         self.greet(step, from);

@@ -80,6 +80,13 @@ impl Standing {
         }
     }
 
+    /// Whether to be shown this head, with the cosignatures that are on it, would change nothing.
+    pub(super) fn is_at(&self, head: &SignedHead) -> bool {
+        let (size, known) = &self.cosigned;
+        let same = || known.iter().eq(head.witnesses().map(|cosignature| &cosignature.society));
+        self.holds >= head.size() && (*size > head.size() || *size == head.size() && same())
+    }
+
     /// Whether this head or a larger one went over the link.
     pub(super) fn knows(&self, head: &SignedHead) -> bool {
         head.size() <= self.cosigned.0
@@ -125,6 +132,11 @@ impl Link {
 
     pub(super) fn holds(&self, origin: &Origin) -> u64 {
         self.standing.get(origin).map_or(0, |standing| standing.holds)
+    }
+
+    /// The hello took so long. Whoever dialled may get it with the link itself: that is no round trip.
+    pub(super) fn took(&mut self, ms: u64) {
+        self.round_trip_ms = self.round_trip_ms.max(ms.min(60_000));
     }
 
     /// Takes a measured round trip into the average.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{LinkId, doubts::Doubt, neighbours::Place};
+use super::{LinkId, doubts::Doubt, frontier::part_of, neighbours::Place};
 use crate::{
     evidence::Evidence,
     head::SignedHead,
@@ -57,6 +57,8 @@ pub(super) struct Log {
     pub(super) unkept_at_ms: Option<u64>,
     /// Where this node stands in the log's tree.
     pub(super) place: Place,
+    /// The part of the frontier that it falls into.
+    pub(super) part: usize,
     /// Its place among the timers of all logs: [`super::logs::Logs`] alone sets it.
     pub(super) set_for_ms: Option<u64>,
 }
@@ -74,7 +76,8 @@ pub(super) struct Asked {
 
 impl Log {
     pub(super) fn load(store: &impl Reader, origin: &Origin) -> Self {
-        let mut log = Self { frozen: store.evidence(origin), ..Self::default() };
+        let (frozen, part) = (store.evidence(origin), part_of(origin));
+        let mut log = Self { frozen, part, ..Self::default() };
         for (witness, head) in store.cosigned(origin) {
             log.witnessed.insert(witness, head.size());
         }

@@ -3,11 +3,14 @@
 //! Looking for what is due takes no walk through all logs: a federation has as many as it has
 //! members, and something happens a thousand times a second. Invariant: a log is changed through
 //! [`Logs`] alone, which notes it; [`Logs::settle`], at the end of each input, brings the sets up
-//! to it.
+//! to it. By the same notes the digests of the frontier are made anew only where a log has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::log::Log;
+use super::{
+    frontier::{Digest, PARTS, digest},
+    log::Log,
+};
 use crate::society::Origin;
 
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub(super) struct Logs {
     behind: BTreeSet<Origin>,
     /// Those that may have changed since the last settling.
     touched: BTreeSet<Origin>,
+    /// Over each part of the frontier, where no log in it may have changed since.
+    digests: [Option<Digest>; PARTS],
 }
 
 impl Logs {
@@ -29,6 +34,7 @@ impl Logs {
     pub(super) fn get_mut(&mut self, origin: &Origin) -> Option<&mut Log> {
         let log = self.logs.get_mut(origin)?;
         touch(&mut self.touched, origin);
+        forget(&mut self.digests, log);
         Some(log)
     }
 
@@ -38,7 +44,9 @@ impl Logs {
         log: impl FnOnce() -> Log,
     ) -> &mut Log {
         touch(&mut self.touched, origin);
-        self.logs.entry(origin.clone()).or_insert_with(log)
+        let log = self.logs.entry(origin.clone()).or_insert_with(log);
+        forget(&mut self.digests, log);
+        log
     }
 
     pub(super) fn contains(&self, origin: &Origin) -> bool {
@@ -52,7 +60,15 @@ impl Logs {
     /// All, to be changed: for what happens seldom.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Origin, &mut Log)> {
         self.touched.extend(self.logs.keys().cloned());
+        self.digests = [None; PARTS];
         self.logs.iter_mut()
+    }
+
+    /// Over each part of the logs that are held whole.
+    pub(super) fn digests(&mut self) -> Vec<Digest> {
+        let (logs, parts) = (&self.logs, (0..).zip(&mut self.digests));
+        let of = |part: usize| logs.iter().filter(move |(_, log)| log.part == part);
+        parts.map(|(part, known)| *known.get_or_insert_with(|| digest(of(part)))).collect()
     }
 
     /// Those that are known to go on beyond what is held, in their order.
@@ -94,6 +110,12 @@ impl Logs {
                 self.timers.insert((at_ms, origin));
             }
         }
+    }
+}
+
+fn forget(digests: &mut [Option<Digest>; PARTS], log: &Log) {
+    if let Some(known) = digests.get_mut(log.part) {
+        *known = None;
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Graph {
 pub(super) struct Place {
     /// One step nearer to the author; `None` for the author itself.
     pub(super) parent: Option<Society>,
+    /// How many steps away the author is.
+    pub(super) depth: u32,
     /// To whom it pushes.
     pub(super) children: Vec<Society>,
     /// Neighbours that stand no deeper than this node, nearest to the author first.
@@ -153,6 +155,7 @@ impl Graph {
         nearer.sort_unstable();
         Place {
             parent,
+            depth: own_depth,
             children: children.collect(),
             nearer: nearer.into_iter().map(|(_, society)| society).collect(),
         }

@@ -12,7 +12,10 @@
 use rand_core::CryptoRngCore;
 use sha2::{Digest as _, Sha256};
 
-use super::{Effect, Exchange, Step, log::no_later};
+use super::{
+    Effect, Exchange, Step,
+    log::{Log, no_later},
+};
 use crate::{
     head::SignedHead,
     roster::Roster,
@@ -47,6 +50,18 @@ pub(super) fn turn(roster: &Roster, origin: &Origin, own: Society) -> usize {
     order.iter().position(|society| *society == own).unwrap_or(order.len())
 }
 
+impl Log {
+    /// As many have cosigned this size or a larger one as cosign a log at once.
+    fn has_witnesses(&self, size: u64) -> bool {
+        self.witnessed.values().filter(|cosigned| **cosigned >= size).count() >= WITNESSES
+    }
+
+    /// It is not this node's turn, nobody is waited for, and nobody need be.
+    fn needs_no_stand_in(&self, size: u64) -> bool {
+        self.turn >= WITNESSES && self.waits_from.is_none() && self.has_witnesses(size)
+    }
+}
+
 impl Exchange {
     /// Sets the timer where there is something to cosign.
     pub(super) fn consider_cosigning<S: Reader, R: CryptoRngCore>(
@@ -55,6 +70,9 @@ impl Exchange {
         origin: &Origin,
     ) {
         let Some(head) = self.to_cosign(origin) else { return };
+        if self.logs.get(origin).is_some_and(|log| log.needs_no_stand_in(head.size())) {
+            return;
+        }
         let now_ms = step.now_ms;
         let log = self.log(step, origin);
         let wait_ms = match log.turn.checked_sub(WITNESSES) {
@@ -85,8 +103,7 @@ impl Exchange {
         let log = self.log(step, origin);
         if log.turn >= WITNESSES {
             let from = waited_from.unwrap_or(head.size());
-            let enough = log.witnessed.values().filter(|size| **size >= from).count() >= WITNESSES;
-            if enough {
+            if log.has_witnesses(from) {
                 // Those that have cosigned an earlier one have their time for the newest, too.
                 if head.size() > from {
                     self.consider_cosigning(step, origin);

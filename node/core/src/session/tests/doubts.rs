@@ -130,6 +130,7 @@ fn a_head_whose_entries_nobody_gives_is_in_doubt_after_three_wants() {
     sg.frame(1, Kind::Batch(message(&own)));
     for round in 1..=3 {
         sg.frame(1, heads(&[other.head()]));
+        sg.wait(300);
         assert!(sg.take().iter().any(|(_, kind)| matches!(kind, Kind::Want(_))), "{round}");
         // One says that there is nothing, the others say nothing.
         if round == 2 {

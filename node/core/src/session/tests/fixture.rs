@@ -154,6 +154,9 @@ impl Node<'_> {
         );
         let each = self.exchange.logs.iter().filter_map(|(_, log)| log.next_timer());
         assert_eq!(self.exchange.logs.next_timer(), each.min(), "a timer is lost, or rings twice");
+        let digests = self.exchange.logs.digests();
+        self.exchange.logs.iter_mut().for_each(drop);
+        assert_eq!(self.exchange.logs.digests(), digests, "a digest is of what was held before");
         for effect in effects {
             if let Some(unkept) = unkept(&effect).filter(|_| self.full) {
                 self.input(Input::NotKept(unkept));

@@ -224,6 +224,7 @@ fn a_want_that_is_not_answered_goes_to_another_link() {
     sg.frame(2, Kind::Batch(nothing));
     assert_eq!(wants(&sg.take()), []);
     sg.frame(1, heads(&[&head]));
+    sg.wait(300);
     assert_eq!(wants(&sg.take()), [(1, 0)]);
     // A cut link: at once elsewhere, where another is known to hold it.
     sg.frame(2, heads(&[&head]));
@@ -243,6 +244,26 @@ fn entries_that_are_announced_and_do_not_come_are_asked_for() {
     assert_eq!(wants(&sg.take()), []);
     sg.wait(300);
     assert_eq!(wants(&sg.take()), [(1, 0)]);
+}
+
+/// Found in a year of thirty: where a frontier crosses a push, what is on its way came twice.
+#[test]
+fn what_a_later_frontier_shows_is_given_time_to_come() {
+    let federation = Federation::new(&["ph", "sg"]);
+    let (mut ph, mut sg) = (federation.node("ph"), federation.node("sg"));
+    let batch = ph.author(1, 0);
+    sg.meet(1, "ph");
+    sg.wait(5_000);
+    sg.take();
+    sg.frame(1, heads(&[batch.head()]));
+    assert_eq!(wants(&sg.take()), []);
+    sg.frame(1, Kind::Batch(message(&batch)));
+    sg.wait(2_000);
+    assert_eq!(wants(&sg.take()), [], "it has come");
+    ph.write(2);
+    sg.frame(1, heads(&[&ph.store.head(&origin("ph")).unwrap()]));
+    sg.wait(300);
+    assert_eq!(wants(&sg.take()), [(1, 1)], "it does not");
 }
 
 #[test]
