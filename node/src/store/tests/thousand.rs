@@ -185,7 +185,7 @@ fn come_back(dir: &Path, damaged: &str, world: &World, expected: &MemoryStore) -
             BodyState::Present => {
                 kept.bodies.1 += 1;
                 kept.bodies.0 += usize::from(matches!(store.body(&key, 0, 1), Ok(Some(_))));
-                store.put_bodies(&[body]).unwrap();
+                store.put_bodies(std::slice::from_ref(body)).unwrap();
             }
             // Whoever was told of it says so again.
             BodyState::Erased => store.erase_body(&key).unwrap(),
