@@ -31,6 +31,8 @@ pub struct Load {
     written: u64,
     /// The shortest and the longest time that some contents are to be kept, days.
     pub keep_days: Option<(u64, u64)>,
+    /// Now and then people do what is seldom done, too: every state is reached.
+    pub seldom: bool,
     /// Referrals that are not closed yet, as far as is known.
     pub cases: Vec<Case>,
 }
@@ -46,7 +48,15 @@ impl Default for Load {
         let form: information::InformationForm =
             toml::from_str(information::example()).expect("the template is sound");
         let (_, version) = form.to_messages().expect("the template is sound");
-        Self { sent, content, version, written: 0, keep_days: None, cases: Vec::new() }
+        Self {
+            sent,
+            content,
+            version,
+            written: 0,
+            keep_days: None,
+            seldom: false,
+            cases: Vec::new(),
+        }
     }
 }
 
@@ -76,7 +86,7 @@ impl Load {
         let mut content = self.content.clone();
         content.case_code = format!("{} {}", parties[0], self.written);
         let write = Write::Send { key, sent: Box::new(sent), content: Box::new(content) };
-        let job = Job { write, parties: Parties::Named(parties) };
+        let job = Job { write, parties: Parties::Named(parties.into()) };
         let origin = super::origin(parties[0]);
         let id = ReferralId::of(&origin, &key);
         simulation.write(sender, vec![job]);
@@ -91,7 +101,16 @@ impl Load {
         };
         let register = simulation.nodes[node].engine()?.referral_register();
         let state = register.get(&case.id)?.state;
-        let command = command(state, side, simulation.choose(100))?;
+        let rare = self.seldom && simulation.choose(6) == 0;
+        let receiver = simulation.nodes[case.receiver].society;
+        let command = match rare {
+            true => seldom(state, side, simulation.choose(100), receiver),
+            false => None,
+        };
+        let command = match command {
+            Some(command) => command,
+            None => command_of(state, side, simulation.choose(100))?,
+        };
         let kind = command.kind();
         let key = self.key();
         // What would be erased at once is not written down.
@@ -182,12 +201,12 @@ impl Simulation {
         if parties[0] != self.nodes[node].society {
             parties.reverse();
         }
-        self.write(node, vec![Job { write, parties: Parties::Named(parties) }]);
+        self.write(node, vec![Job { write, parties: Parties::Named(parties.into()) }]);
     }
 }
 
 /// What one side does in a state, as `chance` of a hundred has it.
-fn command(state: State, side: Side, chance: usize) -> Option<Command> {
+fn command_of(state: State, side: Side, chance: usize) -> Option<Command> {
     let decline = || Command::Decline(v1::Declined { code: v1::DeclineCode::NoCapacity as i32 });
     let withdraw =
         || Command::Withdraw(v1::Withdrawn { code: v1::WithdrawCode::PersonLeft as i32 });
@@ -230,4 +249,44 @@ fn command(state: State, side: Side, chance: usize) -> Option<Command> {
         }
         _ => return None,
     })
+}
+
+/// What one side seldom does in a state; some of it is refused.
+fn seldom(state: State, side: Side, chance: usize, receiver: super::Society) -> Option<Command> {
+    use State as S;
+    if state == S::Closed {
+        let consent = v1::Consent {
+            status: v1::ConsentStatus::Given as i32,
+            form: v1::ConsentForm::Verbal as i32,
+            given_by: v1::ConsentGiver::Person as i32,
+            recipients: vec![receiver.to_string()],
+            purposes: vec![v1::Purpose::Repatriation as i32],
+            ..Default::default()
+        };
+        let code = v1::ReopenCode::ConsentGivenAnew as i32;
+        let reopened = v1::Reopened { code, consent: Some(consent), ..Default::default() };
+        return (side == Side::Sender).then_some(Command::Reopen(reopened, None));
+    }
+    match chance {
+        _ if state.is_stopped() => None,
+        0..10 => Some(Command::WithdrawConsent(v1::ConsentWithdrawn {
+            by: v1::ConsentGiver::Person as i32,
+            form: v1::ConsentForm::Verbal as i32,
+            ..Default::default()
+        })),
+        10..20 => Some(Command::EnterInError(v1::EnteredInError::default())),
+        _ => match (side, state) {
+            (_, S::Accepted | S::InProgress | S::OnHold) if chance < 50 => {
+                Some(Command::Cancel(v1::Cancelled { code: 1 }))
+            }
+            // Only where the own clock says that nobody has answered in time.
+            (Side::Sender, S::Sent | S::Acknowledged | S::InformationRequested) => {
+                Some(Command::Expire)
+            }
+            (Side::Sender, S::Expired | S::Cancelled) => {
+                Some(Command::Close(v1::Closed { outcome: 1, feedback: 0 }))
+            }
+            _ => None,
+        },
+    }
 }

@@ -34,7 +34,7 @@ struct History {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Parties {
     All,
-    Named([Society; 2]),
+    Named(Vec<Society>),
 }
 
 impl Parties {

@@ -1,6 +1,9 @@
 //! What a scenario does to a simulation from outside, and what it asks of it at the end.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tutti_core::{
     body::{BodyKey, Part},
@@ -9,7 +12,7 @@ use tutti_core::{
     information::Share,
     referral::Brief,
     session,
-    society::Society,
+    society::{Origin, Society},
     store::{BodyState, MemoryStore, Reader as _},
 };
 
@@ -194,13 +197,50 @@ impl Simulation {
         if let Some((node, jobs)) = self.unanswered.first_key_value() {
             return Err(format!("node {node} has not answered {} writes", jobs.len()));
         }
+        let turns = self.turns();
         self.nodes
             .iter()
             .filter(|node| node.conduct == Conduct::Honest)
-            .try_for_each(|node| self.node_converged(node))
+            .try_for_each(|node| self.node_converged(node, &turns))?;
+        self.truth.borrow().honest().try_for_each(|(origin, ..)| self.witnesses_agree(origin))
     }
 
-    fn node_converged(&self, node: &Node) -> Result<(), String> {
+    /// All know the same witnesses of a log.
+    fn witnesses_agree(&self, origin: &Origin) -> Result<(), String> {
+        let honest = self.nodes.iter().filter(|node| node.conduct == Conduct::Honest);
+        let mut known = honest.map(|node| {
+            let head = node.store().head(origin);
+            let witnesses = |head: SignedHead| -> Vec<Society> {
+                head.witnesses().map(|cosignature| cosignature.society).collect()
+            };
+            (node.society, head.map(witnesses).unwrap_or_default())
+        });
+        let Some((first, ours)) = known.next() else { return Ok(()) };
+        match known.find(|(_, theirs)| *theirs != ours) {
+            None => Ok(()),
+            Some((other, _)) => {
+                Err(format!("{first} and {other} know other witnesses of {origin}"))
+            }
+        }
+    }
+
+    /// Who of the honest is to have cosigned each honest log: those whose turn it is, and as many as
+    /// there are to stand in for those of them who are not honest.
+    fn turns(&self) -> BTreeMap<Origin, Vec<Society>> {
+        let truth = self.truth.borrow();
+        let forked: BTreeSet<Society> = truth.forked().map(Origin::society).collect();
+        let turns = |origin: &Origin| {
+            let turns = session::witnesses(&self.federation.roster, origin).into_iter();
+            turns.take(session::WITNESSES).filter(|society| !forked.contains(society)).collect()
+        };
+        truth.honest().map(|(origin, ..)| (origin.clone(), turns(origin))).collect()
+    }
+
+    fn node_converged(
+        &self,
+        node: &Node,
+        turns: &BTreeMap<Origin, Vec<Society>>,
+    ) -> Result<(), String> {
         let (who, store, truth) = (node.society, node.store(), self.truth.borrow());
         let engine = node.engine().ok_or_else(|| format!("{who} is off"))?;
         for origin in truth.forked() {
@@ -213,13 +253,6 @@ impl Simulation {
                 return Err(format!("{who} has not found out {origin}: {all:#?}"));
             }
         }
-        let honest: BTreeSet<Society> = self
-            .federation
-            .secrets
-            .keys()
-            .copied()
-            .filter(|society| !truth.forked().any(|origin| origin.society() == *society))
-            .collect();
         for (origin, size, root) in truth.honest() {
             let tree = store.tree(origin);
             if (tree.size(), tree.root()) != (size, root) {
@@ -228,25 +261,10 @@ impl Simulation {
             let Some(head) = store.head(origin).filter(|head| head.size() == size) else {
                 return Err(format!("{who} has no head of {size} for {origin}"));
             };
-            // Those whose turn it is, and as many as there are to stand in for those of them who are
-            // not honest.
-            let turns = session::witnesses(&self.federation.roster, origin);
-            let turns = turns.iter().take(session::WITNESSES);
             let absent = |society: &&Society| !head.is_cosigned_by(**society);
-            let missing: Vec<_> = turns.filter(|s| honest.contains(s)).filter(absent).collect();
+            let missing: Vec<_> = turns.get(origin).into_iter().flatten().filter(absent).collect();
             if !missing.is_empty() {
                 return Err(format!("{who} lacks the cosignatures of {missing:?} on {origin}"));
-            }
-            let witnesses = |head: &SignedHead| -> Vec<Society> {
-                head.witnesses().map(|cosignature| cosignature.society).collect()
-            };
-            let known = witnesses(&head);
-            for other in self.nodes.iter().filter(|node| node.conduct == Conduct::Honest) {
-                let theirs = other.store().head(origin).map(|head| witnesses(&head));
-                if theirs.is_none_or(|theirs| theirs != known) {
-                    let other = other.society;
-                    return Err(format!("{who} and {other} know other witnesses of {origin}"));
-                }
             }
         }
         let mut due = BTreeSet::new();

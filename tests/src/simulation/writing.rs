@@ -26,7 +26,8 @@ impl Simulation {
             receipts.push(match answer {
                 Ok(receipt) => {
                     if let Parties::Named(parties) = &job.parties {
-                        self.link_to(node, parties[1]);
+                        let others = parties.iter().filter(|party| **party != society);
+                        others.for_each(|other| self.link_to(node, *other));
                     }
                     if self.nodes[node].conduct == Conduct::Honest {
                         let mut truth = self.truth.borrow_mut();

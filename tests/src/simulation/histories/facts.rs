@@ -15,7 +15,7 @@ use tutti_core::{
     store::Reader as _,
 };
 use tutti_node::keyring::Keyring;
-use tutti_proto::v1::{self, referral_event::Transition};
+use tutti_proto::v1::{self, information_event::Transition as Says, referral_event::Transition};
 
 use super::model::{Line, name};
 use crate::simulation::{Node, Simulation, origin};
@@ -25,6 +25,18 @@ use crate::simulation::{Node, Simulation, origin};
 pub(super) struct Fact {
     pub(super) header: Header,
     pub(super) record: v1::Record,
+}
+
+impl Fact {
+    /// A share of information that is for some alone.
+    pub(super) fn is_for_some(&self) -> bool {
+        let event = match &self.record.event {
+            Some(v1::record::Event::Information(event)) => event,
+            _ => return false,
+        };
+        let published = matches!(event.transition, Some(Says::Published(_)));
+        published && self.header.visibility == Visibility::Addressed
+    }
 }
 
 /// See the module.
@@ -56,11 +68,11 @@ impl Facts {
         self.known.values()
     }
 
-    /// The events of a referral that satisfy `known`, and who sent it.
+    /// The events of a referral by its two sides, the sender first, that satisfy `known`.
     pub(super) fn lines(
         &self,
         id: &ReferralId,
-        sender: Society,
+        sides: [Society; 2],
         known: impl Fn(&Fact) -> bool,
     ) -> Vec<Line> {
         let facts = self.known.values().filter(|fact| known(fact));
@@ -70,8 +82,10 @@ impl Facts {
                     return None;
                 };
                 let says = event.transition.clone()?;
-                let own = fact.header.origin.society() == sender;
-                (event.referral_id == id.as_bytes()).then(|| Line {
+                let author = fact.header.origin.society();
+                let own = author == sides[0];
+                let counts = sides.contains(&author) && event.referral_id == id.as_bytes();
+                counts.then(|| Line {
                     place: (own, fact.header.index),
                     seen: event.seen.as_ref().map(|seen| seen.index),
                     content: fact.header.content.is_some() && !is_silent(&fact.record, &says),

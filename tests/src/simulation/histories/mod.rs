@@ -2,13 +2,17 @@
 //!
 //! A history is some dozens of acts among three to five societies, one or two of them relays:
 //! referrals, races, withdrawals, erasures, cases that are passed on, information; machines that are
-//! away, restored, full, cut off from all but a relay. After each act and at the end the checkers
-//! look ([`checks`]). One number decides everything; a history that fails prints it.
+//! away, restored, full, cut off from all but a relay. Each history is besides about one of four
+//! things that would else be rare ([`Theme`]). After each act and at the end the checkers look
+//! ([`checks`]). One number decides everything; a history that fails prints it.
 
 mod checks;
+mod ending;
 mod facts;
+mod forging;
 mod model;
 mod people;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,9 +24,35 @@ use super::{Network, Odds, Plan, Simulation, scenarios::number};
 /// How long everything may take to become whole after healing, milliseconds.
 const WHOLE_MS: u64 = 900_000;
 
+const DAY_MS: u64 = 86_400_000;
+
+/// What a history is about besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    /// Cases that are passed on to a third society.
+    Onward,
+    /// Contents whose time is over in the end.
+    Retention,
+    /// Information for some alone.
+    Addressed,
+    /// Events of a referral by a stranger to it.
+    Forged,
+}
+
+/// As long as cases are kept that are to be kept for a while, days; clocks are an hour off.
+const KEEP_DAYS: u64 = 3;
+
 /// One history.
 struct History {
     seed: u64,
+    theme: Theme,
+    /// The time has passed that cases were to be kept.
+    passed: bool,
+    /// Words of what was told to some alone.
+    told: Vec<String>,
+    /// Nodes whose society has forged something, and how often any has.
+    forgers: BTreeSet<usize>,
+    forged: u64,
     simulation: Simulation,
     facts: Facts,
     relays: usize,
@@ -48,6 +78,12 @@ struct Told {
     crashes: u64,
     restores: u64,
     relayed: u64,
+    /// Whose time was over, information for some alone, events by strangers.
+    over: u64,
+    addressed: u64,
+    forged: u64,
+    /// In how many histories a case was passed on, and in how many each of these three was.
+    about: [u64; 4],
     virtual_s: u64,
 }
 
@@ -70,6 +106,16 @@ impl History {
         simulation.run(1_500);
         Self {
             seed,
+            theme: match seed / 4 % 4 {
+                0 => Theme::Onward,
+                1 => Theme::Retention,
+                2 => Theme::Addressed,
+                _ => Theme::Forged,
+            },
+            passed: false,
+            told: Vec::new(),
+            forgers: BTreeSet::new(),
+            forged: 0,
             facts: Facts::new(&simulation),
             simulation,
             relays,
@@ -89,6 +135,29 @@ impl History {
             self.check_now();
         }
         self.simulation.heal();
+        self.become_whole();
+        self.restored.clear();
+        self.check_now();
+        self.check_end();
+        let mut over = 0;
+        if self.theme == Theme::Retention {
+            // Whatever the clocks say, it is over everywhere.
+            self.simulation.run_until(1000 * self.until_s() + 2 * DAY_MS);
+            self.simulation.run(180_000);
+            self.passed = true;
+            self.become_whole();
+            self.check_now();
+            self.check_end();
+            over = (0..self.matters.len()).filter(|matter| self.is_over(*matter)).count() as u64;
+        }
+        let closed = self.simulation.closed();
+        assert!(closed.is_empty(), "an honest peer was called misbehaving: {closed:?}");
+        let told = Told { over, ..self.told() };
+        let rare = [told.passed_on, told.over, told.addressed, told.forged];
+        Told { about: rare.map(|count| u64::from(count > 0)), ..told }
+    }
+
+    fn become_whole(&mut self) {
         let from_ms = self.simulation.now_ms();
         loop {
             self.simulation.retry_all();
@@ -101,15 +170,14 @@ impl History {
                 }
             }
         }
-        self.restored.clear();
-        self.check_now();
-        self.check_end();
-        let closed = self.simulation.closed();
-        assert!(closed.is_empty(), "an honest peer was called misbehaving: {closed:?}");
-        self.told(from_ms)
     }
 
-    fn told(&self, _from_ms: u64) -> Told {
+    /// The end of the time to keep a case that is kept for a while, seconds since the Unix epoch.
+    fn until_s(&self) -> u64 {
+        (super::START_MS / DAY_MS + KEEP_DAYS) * DAY_MS / 1000
+    }
+
+    fn told(&self) -> Told {
         let (crashes, _) = self.simulation.faults();
         let mut told = Told {
             histories: 1,
@@ -117,6 +185,8 @@ impl History {
             crashes,
             restores: self.restores,
             relayed: self.simulation.traffic().frames("held"),
+            addressed: self.facts.iter().filter(|fact| fact.is_for_some()).count() as u64,
+            forged: self.forged,
             virtual_s: (self.simulation.now_ms() - super::START_MS) / 1000,
             ..Told::default()
         };
@@ -142,6 +212,10 @@ impl Told {
         self.crashes += other.crashes;
         self.restores += other.restores;
         self.relayed += other.relayed;
+        self.over += other.over;
+        self.addressed += other.addressed;
+        self.forged += other.forged;
+        self.about.iter_mut().zip(other.about).for_each(|(sum, count)| *sum += count);
         self.virtual_s += other.virtual_s;
     }
 }
@@ -192,6 +266,10 @@ fn random_histories_keep_every_promise() {
     let began = std::time::Instant::now();
     let first = number("TUTTI_SEED").unwrap_or(1);
     let told = histories(first, number("TUTTI_HISTORIES").unwrap_or(40), 1);
+    if told.histories >= 40 {
+        let rare = told.about.iter().all(|count| *count >= told.histories / 5);
+        assert!(rare, "each in at least a fifth of them: {told:#?}");
+    }
     println!("seeds from {first}: {told:#?} in {} ms", began.elapsed().as_millis());
 }
 

@@ -1,8 +1,7 @@
 //! What people do in one history, chosen at random: refer, answer, race, pass on, take back, agree
-//! no longer, tell everybody something; and what befalls their machines meanwhile.
+//! no longer; and what befalls their machines meanwhile.
 
 use tutti_core::{
-    information::{Command as Inform, Readers, form as information},
     referral::{Command, ReferralId, form as referral},
     society::Society,
     store::Reader as _,
@@ -10,7 +9,7 @@ use tutti_core::{
 use tutti_node::{engine::Write, local::Actor};
 use tutti_proto::{node::v1 as api, v1};
 
-use super::History;
+use super::{History, Theme};
 use crate::simulation::{origin, truth::Parties, writing::Job};
 
 /// A referral that was sent, or was to be.
@@ -26,10 +25,11 @@ pub(super) struct Matter {
 }
 
 impl History {
-    /// Somebody does something, or something happens.
+    /// Somebody does something, or something happens; one in five times what this history is about.
     pub(super) fn act(&mut self) {
-        match self.choose(100) {
-            0..=11 => self.send(),
+        match self.choose(125) {
+            100.. => self.act_on_theme(),
+            0..=11 => self.send(false),
             12..=24 => self.pass_on(),
             25..=55 => self.step(),
             56..=62 => self.race(),
@@ -48,20 +48,29 @@ impl History {
         self.simulation.run(wait_ms);
     }
 
+    fn act_on_theme(&mut self) {
+        match self.theme {
+            Theme::Onward => self.send_and_pass_on(),
+            Theme::Retention => self.send(false),
+            Theme::Addressed => self.address(),
+            Theme::Forged => self.forge(),
+        }
+    }
+
     pub(super) fn choose(&mut self, bound: usize) -> usize {
         self.simulation.choose(bound)
     }
 
-    fn key(&mut self) -> [u8; 16] {
+    pub(super) fn key(&mut self) -> [u8; 16] {
         self.written += 1;
         u128::from(self.written).to_be_bytes()
     }
 
-    fn society(&self, node: usize) -> Society {
+    pub(super) fn society(&self, node: usize) -> Society {
         self.simulation.nodes[node].society
     }
 
-    fn write(&mut self, node: usize, parties: Parties, write: Write) {
+    pub(super) fn write(&mut self, node: usize, parties: Parties, write: Write) {
         self.simulation.write(node, vec![Job { write, parties }]);
     }
 
@@ -94,7 +103,8 @@ impl History {
         content
     }
 
-    fn send(&mut self) {
+    /// Somebody is referred; `anywhere`: and agrees to whomever it is passed on to.
+    fn send(&mut self, anywhere: bool) {
         let (sender, receiver) = (self.choose(self.count()), self.choose(self.count()));
         if sender == receiver {
             return;
@@ -104,14 +114,19 @@ impl History {
         let (mut sent, _) = form.to_messages().expect("the example is sound");
         let mut whom = vec![receiver];
         whom.extend((0..self.count()).filter(|node| *node != sender && *node != receiver));
-        let agreed = 1 + self.choose(whom.len());
-        whom.truncate(agreed);
-        sent.consent = Some(self.consent(&whom)).filter(|_| self.choose(5) > 0);
+        if !anywhere {
+            let agreed = 1 + self.choose(whom.len());
+            whom.truncate(agreed);
+        }
+        sent.consent = Some(self.consent(&whom)).filter(|_| anywhere || self.choose(5) > 0);
         if sent.consent.is_none() {
             sent.legal_basis = v1::LegalBasis::VitalInterest as i32;
         }
         sent.receiver = self.society(receiver).to_string();
         sent.information_withheld.clear();
+        if self.theme == Theme::Retention && self.choose(3) > 0 {
+            sent.retain_until = self.until_s();
+        }
         let key = self.key();
         let again = self.choose(8) == 0 && !self.matters.is_empty();
         let any = self.choose(self.matters.len().max(1));
@@ -123,8 +138,20 @@ impl History {
         let id = ReferralId::of(&origin(self.society(sender)), &key);
         let parties = [sender, receiver];
         self.matters.push(Matter { id, parties, word, first: None });
-        let named = Parties::Named(parties.map(|node| self.society(node)));
+        let named = Parties::Named(parties.map(|node| self.society(node)).into());
         self.write(sender, named, Write::Send { key, sent: Box::new(sent), content });
+    }
+
+    /// So that it happens: to somebody who has it, and may pass it on to all others.
+    fn send_and_pass_on(&mut self) {
+        let before = self.matters.len();
+        self.send(true);
+        if self.matters.len() > before {
+            self.simulation.run(3_000);
+            self.advance(before, 1, Command::Acknowledge);
+            self.simulation.run(500);
+            self.pass_on_one(before);
+        }
     }
 
     fn pass_on(&mut self) {
@@ -146,7 +173,12 @@ impl History {
             }
             chosen = self.any_matter();
         }
-        let Some(first) = chosen else { return };
+        if let Some(first) = chosen {
+            self.pass_on_one(first);
+        }
+    }
+
+    fn pass_on_one(&mut self, first: usize) {
         let (id, [_, own]) = (self.matters[first].id, self.matters[first].parties);
         let agreed = self.shown(own, first).and_then(|shown| shown.consent);
         let agreed: Vec<usize> = (0..self.count())
@@ -176,10 +208,10 @@ impl History {
         let word = self.matters[first].word.clone();
         let onward = ReferralId::of(&origin(self.society(own)), &key);
         self.matters.push(Matter { id: onward, parties, word, first: Some(first) });
-        self.write(own, Parties::Named(parties.map(|node| self.society(node))), write);
+        self.write(own, Parties::Named(parties.map(|node| self.society(node)).into()), write);
     }
 
-    fn any_matter(&mut self) -> Option<usize> {
+    pub(super) fn any_matter(&mut self) -> Option<usize> {
         let count = self.matters.len();
         // What is new is worked on more.
         let newest = self.choose(count.max(1)).max(self.choose(count.max(1)));
@@ -213,7 +245,8 @@ impl History {
         };
         let note = if told { String::new() } else { format!("{word} note {}", self.written) };
         let parties = [node, parties[1 - side]].map(|node| self.society(node));
-        self.write(node, Parties::Named(parties), Write::Advance { key, id, command, note });
+        let named = Parties::Named(parties.into());
+        self.write(node, named, Write::Advance { key, id, command, note });
     }
 
     /// Somebody takes a step that seems right from there; one in eight times any step at all.
@@ -383,42 +416,6 @@ impl History {
             21 => Command::EnterInError(v1::EnteredInError { event: about, ..Default::default() }),
             _ => self.reopening(matter, other),
         })
-    }
-
-    /// Somebody tells all others something, or says something of what was told.
-    fn inform(&mut self) {
-        let node = self.choose(self.count());
-        let form: information::InformationForm =
-            toml::from_str(information::example()).expect("the example is sound");
-        let (_, version) = form.to_messages().expect("the template is sound");
-        let version = Box::new(version);
-        let key = self.key();
-        let (now_ms, society) = (self.simulation.now_ms, self.society(node).to_string());
-        let machine = &self.simulation.nodes[node];
-        let shares = machine.engine().and_then(|engine| {
-            let request = api::ListInformationRequest::default();
-            Some(engine.shares(&Actor::node(), &request, machine.clock(now_ms)).ok()?.shares)
-        });
-        let shares = shares.unwrap_or_default();
-        let any = (!shares.is_empty()).then(|| &shares[self.choose(shares.len())]);
-        let own = any.is_some_and(|share| share.society == society);
-        let id = any.and_then(|share| share.id.parse().ok());
-        let inform = |id, command| Write::Inform { key, id, command, version: 0 };
-        let write = match (self.choose(4), id) {
-            (0, Some(id)) if own => inform(id, Inform::Revise(version)),
-            (1, Some(id)) if own => {
-                let reason = "It is no longer so.".into();
-                inform(id, Inform::Retract(v1::Retracted { reason }))
-            }
-            (0 | 1, Some(id)) => inform(id, Inform::Acknowledge),
-            _ => {
-                let visibility = tutti_core::entry::Visibility::Federation;
-                let (addressees, group) = (Vec::new(), String::new());
-                let readers = Readers { visibility, addressees, group };
-                Write::Publish { key, readers, version, supersedes: None }
-            }
-        };
-        self.write(node, Parties::All, write);
     }
 
     fn away(&mut self) {
