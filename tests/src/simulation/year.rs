@@ -19,6 +19,9 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 const RETENTION_DAYS: u32 = 45;
 const KEEP_DAYS: (u64, u64) = (5, 60);
 
+/// Before one in so many acts a link is cut: more than a thousand times a year.
+const CUT_IN: u64 = 10;
+
 /// Steps that are tried on one case before people give up.
 const TRIES: u32 = 16;
 
@@ -134,7 +137,7 @@ impl Year {
                 break;
             }
             self.simulation.run_until(at_ms);
-            if self.random(3) == 0 {
+            if self.random(CUT_IN) == 0 {
                 self.simulation.cut_one();
             }
             self.act(act);
