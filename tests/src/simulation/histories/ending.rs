@@ -16,7 +16,7 @@ use tutti_proto::{
     v1::{information_event::Transition as Says, record::Event},
 };
 
-use super::History;
+use super::{History, facts::Fact};
 
 impl History {
     /// At the end, when all is whole: what was shown step by step is what a start makes of the
@@ -133,7 +133,12 @@ impl History {
             }
         }
         // Or the test would find nothing whatever happened.
-        for fact in self.facts.iter().filter(|fact| fact.record.has_content) {
+        let about = |fact: &&Fact| match &fact.record.event {
+            // What others say to a share of information needs no words.
+            Some(Event::Information(event)) => event.about.is_empty(),
+            _ => true,
+        };
+        for fact in self.facts.iter().filter(|fact| fact.record.has_content).filter(about) {
             let key = fact.header.body_key(Part::Content);
             let Some(text) = key.and_then(|key| opened.get(&key)) else { continue };
             let says = words.keys().any(|word| holds(text, word));
