@@ -314,7 +314,10 @@ impl History {
                     || fact.record.addressees.contains(&who.to_string());
                 let present = machine.store().body_state(&key) == BodyState::Present;
                 if present != (party && !gone.contains(&key)) {
-                    return Err(format!("whether {who} has the {part:?} of {log} {index}"));
+                    let (event, state) = (&fact.record.event, machine.store().body_state(&key));
+                    return Err(format!(
+                        "{who}: {state:?} {part:?} of {log} {index}, party: {party}: {event:?}"
+                    ));
                 }
             }
         }
