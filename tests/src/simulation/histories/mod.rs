@@ -259,7 +259,7 @@ fn histories(first: u64, count: u64, threads: u64) -> Told {
     })
 }
 
-/// As many as fit into a quarter of a minute. `TUTTI_SEED` begins with another one,
+/// Forty of them. `TUTTI_SEED` begins with another one,
 /// `TUTTI_HISTORIES` runs another number of them.
 #[test]
 fn random_histories_keep_every_promise() {
