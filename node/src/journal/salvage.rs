@@ -60,7 +60,7 @@ pub(crate) fn salvage(
         let (log, problem) = copy_log(&folder.path(), new, &origin, keys)?;
         settled.extend(log.into_iter().flat_map(|log| log.found));
         if let Some(problem) = problem {
-            accused.extend(evidence_in(&folder.path(), &origin, keys));
+            accused.extend(evidence_in(&folder.path(), &origin, keys)?);
             left.insert(origin, problem);
         }
     }
@@ -76,10 +76,21 @@ pub(crate) fn salvage(
     Ok(Salvaged { changes, left })
 }
 
-/// The evidence in a log's folder, where it can be read and holds.
-fn evidence_in(folder: &Path, origin: &Origin, keys: &impl HeadKeys) -> Option<Evidence> {
-    let bytes = disk::read(&folder.join("evidence"), 4 * HEAD_BYTES_MAX as u64).ok()??;
-    Evidence::from_bytes(&bytes, keys).ok().filter(|evidence| evidence.origin() == origin)
+/// The evidence in a log's folder, where it holds.
+fn evidence_in(
+    folder: &Path,
+    origin: &Origin,
+    keys: &impl HeadKeys,
+) -> Result<Option<Evidence>, DiskError> {
+    let path = folder.join("evidence");
+    let bytes = match disk::read(&path, 4 * HEAD_BYTES_MAX as u64) {
+        // Larger than any: it is none.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => None,
+        // What cannot be read at this moment is not given up.
+        bytes => bytes.map_err(|error| DiskError::io(&path, error))?,
+    };
+    let read = bytes.and_then(|bytes| Evidence::from_bytes(&bytes, keys).ok());
+    Ok(read.filter(|evidence| evidence.origin() == origin))
 }
 
 /// Copies a log's folder; without its cosignatures and evidence where these are what is damaged, since
