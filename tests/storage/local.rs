@@ -89,6 +89,7 @@ impl Step {
                     id: FILE,
                     account: ACCOUNT,
                     referral: referral(1),
+                    draft: None,
                     kind: 2,
                     name: "letter.pdf".into(),
                     size: FILE_BYTES,

@@ -120,6 +120,7 @@ impl Node {
             name: format!("letter-{number}.txt"),
             size: bytes.len() as u64,
             sha256: Sha256::digest(&bytes).to_vec(),
+            ..Default::default()
         };
         let begun = self.engine.begin_attachment(&self.actor, &request, self.now_ms);
         let begun = begun.map_err(said)?;

@@ -19,8 +19,8 @@ pub(crate) use information::{Groups, Share, Shares};
 pub(crate) use log::{LogEntry, Proven};
 pub(crate) use node::{Change, Peers, Repaired, Status};
 pub(crate) use people::{
-    AccessLog, AccessReport, AccountAnswer, Accounts, ApprovalDraft, Approvals, Draft, Drafts, Me,
-    NewToken, Token, Tokens,
+    AccessLog, AccessReport, AccountAnswer, Accounts, ApprovalDraft, Approvals, Draft, DraftFile,
+    DraftFiles, Drafts, Me, NewToken, Token, Tokens,
 };
 pub(crate) use referral::{Receipt, Referral, Referrals};
 pub(crate) use trust::{Card, Roster};

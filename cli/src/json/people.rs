@@ -111,6 +111,23 @@ pub(crate) struct Draft {
     used: String,
     target: Option<String>,
     approval: Option<String>,
+    files: Vec<DraftFile>,
+}
+
+/// A file that is sent with a draft.
+#[derive(Serialize)]
+pub(crate) struct DraftFile {
+    attachment: String,
+    kind: String,
+    name: String,
+    size: u64,
+    whole: bool,
+}
+
+/// `tutti referral draft attachments --json`.
+#[derive(Serialize)]
+pub(crate) struct DraftFiles {
+    files: Vec<DraftFile>,
 }
 
 /// `tutti approval list --json`.
@@ -305,7 +322,26 @@ impl From<&api::DraftInfo> for Draft {
             used: draft.r#use.clone(),
             target: given(&draft.target),
             approval: given(&draft.approval),
+            files: draft.files.iter().map(DraftFile::from).collect(),
         }
+    }
+}
+
+impl From<&api::DraftFile> for DraftFile {
+    fn from(file: &api::DraftFile) -> Self {
+        Self {
+            attachment: file.attachment.clone(),
+            kind: file.kind.clone(),
+            name: file.name.clone(),
+            size: file.size,
+            whole: file.whole,
+        }
+    }
+}
+
+impl From<&[api::DraftFile]> for DraftFiles {
+    fn from(files: &[api::DraftFile]) -> Self {
+        Self { files: files.iter().map(DraftFile::from).collect() }
     }
 }
 

@@ -36,7 +36,7 @@ use crate::{
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// How long the node is waited for, from one word to the next.
-const WORD_MAX: Duration = Duration::from_secs(120);
+pub(super) const WORD_MAX: Duration = Duration::from_secs(120);
 
 /// Add a file to a referral: a consent form, a medical letter, a photo.
 ///
@@ -179,13 +179,7 @@ impl Ready {
 
     /// Adds it to a referral, from where it stopped, if it was begun before.
     pub(super) async fn add(self, node: &Node, referral: &str) -> Result<Added, Failure> {
-        let request = BeginAttachmentRequest {
-            id: referral.to_owned(),
-            kind: self.kind as i32,
-            name: self.name.clone(),
-            size: self.size,
-            sha256: self.sha256.to_vec(),
-        };
+        let request = BeginAttachmentRequest { id: referral.to_owned(), ..self.announced() };
         let begun = node::ask(node.attachments().begin(request)).await?;
         let added = Added {
             id: begun.attachment.clone(),
@@ -199,6 +193,26 @@ impl Ready {
             self.send(node, &begun).await?;
         }
         Ok(added)
+    }
+
+    /// Has it kept with a draft, from where it stopped, if it was begun before; gives its id.
+    pub(super) async fn keep_with(self, node: &Node, draft: &str) -> Result<String, Failure> {
+        let request = BeginAttachmentRequest { draft: draft.to_owned(), ..self.announced() };
+        let begun = node::ask(node.attachments().begin(request)).await?;
+        if !begun.added {
+            self.send(node, &begun).await?;
+        }
+        Ok(begun.attachment)
+    }
+
+    fn announced(&self) -> BeginAttachmentRequest {
+        BeginAttachmentRequest {
+            kind: self.kind as i32,
+            name: self.name.clone(),
+            size: self.size,
+            sha256: self.sha256.to_vec(),
+            ..BeginAttachmentRequest::default()
+        }
     }
 
     async fn send(self, node: &Node, begun: &api::AttachmentUpload) -> Result<(), Failure> {
@@ -232,7 +246,7 @@ impl Ready {
         loop {
             let word = tokio::time::timeout(WORD_MAX, answers.message());
             let Some(word) = word.await.map_err(|_| broken())?? else { break };
-            if word.receipt.is_some() || word.parts_added == word.parts {
+            if word.receipt.is_some() || word.held || word.parts_added == word.parts {
                 drop(progress);
                 return Ok(());
             }

@@ -1,5 +1,7 @@
 //! `tutti referral draft`: forms that are not sent yet, kept by the node, sealed.
 
+mod along;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -26,6 +28,9 @@ pub(crate) enum Draft {
     List(List),
     Show(Show),
     Edit(Edit),
+    Attach(self::along::Attach),
+    Attachments(self::along::Attachments),
+    Detach(self::along::Detach),
     AskApproval(AskApproval),
     Send(Send),
     Delete(Delete),
@@ -88,7 +93,7 @@ pub(crate) struct AskApproval {
     reason: String,
 }
 
-/// Send a draft as a referral; the draft is erased then.
+/// Send a draft as a referral, with its files; the draft is erased then.
 ///
 /// If no answer comes, send it again: it goes out once.
 #[derive(Debug, Args)]
@@ -147,6 +152,9 @@ impl Draft {
             Self::List(kept) => list(&kept.node, kept.json, &REFERRALS).await,
             Self::Show(draft) => show(&draft.which, &REFERRALS).await,
             Self::Edit(draft) => edit(&draft.which, &draft.file, draft.json, &REFERRALS).await,
+            Self::Attach(file) => file.run().await,
+            Self::Attachments(list) => list.run().await,
+            Self::Detach(file) => file.run().await,
             Self::AskApproval(draft) => {
                 let whom = "a supervisor or the data-protection focal point";
                 ask(&draft.which, draft.reason, &REFERRALS, whom).await
@@ -192,6 +200,11 @@ pub(crate) async fn list(node: &NodeArgs, as_json: bool, kind: &Kind) -> Outcome
         return Ok(Exit::Ok);
     }
     let row = |draft: &DraftInfo| {
+        let files = draft.files.len() as u64;
+        let files = match files {
+            0 => String::new(),
+            files => format!(", {files} file{}", text::s(files)),
+        };
         let faults = match (draft.faults.len() as u64, draft.approval.as_str()) {
             (0, "") => "complete".to_owned(),
             (0, "asked") => "waits for approval".to_owned(),
@@ -202,7 +215,7 @@ pub(crate) async fn list(node: &NodeArgs, as_json: bool, kind: &Kind) -> Outcome
             short(&draft.id).to_owned(),
             text::line(&draft.r#use),
             time::local(draft.saved_at_ms),
-            faults,
+            faults + &files,
         ]
     };
     say(table(&["draft", "to", "saved", ""], drafts.iter().map(row)));
@@ -253,6 +266,13 @@ impl Send {
         let read = read::parse::<ReferralForm>(Path::new(&name), &draft.form)?;
         let receiver = read.form.receiver.clone();
         let (sent, content) = read.checked(Path::new(&name), ReferralForm::to_send)?;
+        let info = draft.info.unwrap_or_default();
+        if !info.faults.is_empty() {
+            let faults: Vec<String> = info.faults.iter().map(|fault| text::line(fault)).collect();
+            return Err(Failure::new(Exit::Refused, format!("{name}: {}", faults.join("; ")))
+                .kept("nothing was sent; the draft is as it was")
+                .todo(format!("{} referral draft detach {}", text::program(), short(&id))));
+        }
         let key = own_number(&id)?;
         let request = SendReferralRequest {
             idempotency_key: key.to_vec(),
@@ -262,9 +282,13 @@ impl Send {
         };
         let receipt = key.write(node.referrals().send(request)).await?;
         let referral = short(&receipt.id).to_owned();
+        let added = self::along::add_all(&node, &id, &info.files).await?;
         let erased = node::ask(node.drafts().delete(DraftRequest { id })).await;
         let done = format!("Referral {referral} is sent to {}.", text::line(&receiver));
         show_receipt(&done, &receipt, "", self.json);
+        if !self.json {
+            added.iter().for_each(|file| say(format!("  file {} goes with it", short(file))));
+        }
         erased.map_err(|failure| failure.kept("it is sent; the draft is there still"))?;
         Ok(Exit::Ok)
     }

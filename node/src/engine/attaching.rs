@@ -28,6 +28,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         request: &api::BeginAttachmentRequest,
         now_ms: u64,
     ) -> Result<api::AttachmentUpload, Refused> {
+        if !request.draft.is_empty() {
+            return self.begin_draft_file(actor, request, now_ms);
+        }
         let account = *actor.account().ok_or_else(|| not_allowed(Action::Act))?;
         let referral_id: ReferralId = request
             .id
@@ -37,18 +40,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if self.may_with(actor, (&referral_id, brief), Action::Act) != Verdict::Allow {
             return Err(not_allowed(Action::Act));
         }
-        let unfit = |unfit: Unfit| Refused::Invalid(format!("{unfit}. Nothing was added"));
-        let parts = attachment::parts_of(request.size).ok_or_else(|| unfit(Unfit::Size))?;
-        let sha256: [u8; 32] =
-            request.sha256.as_slice().try_into().map_err(|_| unfit(Unfit::Digest))?;
-        // What it is, its bytes will tell; here it is about the name.
-        let manifest = v1::AttachmentManifest {
-            name: request.name.clone(),
-            media_type: MediaType::Text.mime().into(),
-            size: request.size,
-            sha256: request.sha256.clone(),
-        };
-        attachment::check_manifest(&manifest, parts).map_err(unfit)?;
+        let (parts, sha256) = announced(request)?;
         let referral = self.case(&referral_id);
         let referral = referral.ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
         let (id, before) = self.attachment_id(&referral, request.kind, &sha256, now_ms);
@@ -70,6 +62,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             id,
             account,
             referral: referral_id,
+            draft: None,
             kind: request.kind,
             name: request.name.clone(),
             size: request.size,
@@ -77,15 +70,75 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             held: 0,
             touched_ms: now_ms,
         };
-        let begun = self.local.begin_upload(upload, &mut self.rng);
-        let begun = begun.map(|upload| (upload.account, upload.offset()));
-        let (whose, offset) = begun.map_err(|error| self.local_failed(error))?;
-        if whose != account {
-            return Err(Refused::State(
-                "a colleague is adding this very file at this moment; nothing was done".into(),
+        let upload = self.begin(upload)?;
+        Ok(api::AttachmentUpload { attachment: text, offset: upload.offset(), added: false })
+    }
+
+    /// The same for a draft: what it will be sent as is known, for it goes out under its own number.
+    fn begin_draft_file(
+        &mut self,
+        actor: &Actor,
+        request: &api::BeginAttachmentRequest,
+        now_ms: u64,
+    ) -> Result<api::AttachmentUpload, Refused> {
+        let (draft, account) = self.draft_of_referral(actor, &request.draft)?;
+        let (_, sha256) = announced(request)?;
+        if !request.id.is_empty() || attachment::field(request.kind).is_none() {
+            return Err(Refused::Invalid(
+                "a file is added to a referral or to a draft, and its kind is one of the list. Nothing \
+                 was added"
+                    .into(),
             ));
         }
-        Ok(api::AttachmentUpload { attachment: text, offset, added: false })
+        let referral = ReferralId::of(&self.identity.origin, &draft);
+        if self.case(&referral).is_some() {
+            return Err(Refused::State(format!(
+                "this draft is sent already, as referral {referral}; nothing was added. Attach the file \
+                 to that"
+            )));
+        }
+        let secret = &self.identity.keyring.local;
+        let upload = Upload {
+            id: attachment::id(secret, &referral, request.kind, &sha256, 0),
+            account,
+            referral,
+            draft: Some(draft),
+            kind: request.kind,
+            name: request.name.clone(),
+            size: request.size,
+            sha256,
+            held: 0,
+            touched_ms: now_ms,
+        };
+        let upload = self.begin(upload)?;
+        Ok(api::AttachmentUpload {
+            attachment: hex::encode(upload.id),
+            offset: upload.offset(),
+            added: upload.is_whole(),
+        })
+    }
+
+    /// Keeps what a file is; gives how far it has come, where it is that person's.
+    fn begin(&mut self, upload: Upload) -> Result<Upload, Refused> {
+        let account = upload.account;
+        let begun = self.local.begin_upload(upload, &mut self.rng).cloned();
+        let begun = begun.map_err(|error| self.local_failed(error))?;
+        match begun.account == account {
+            true => Ok(begun),
+            false => Err(Refused::State(
+                "a colleague is adding this very file at this moment; nothing was done".into(),
+            )),
+        }
+    }
+
+    /// The files of a draft of one's own that was sent: they go with the referral now.
+    pub fn files_to_add(&self, actor: &Actor, draft: &str) -> Result<Vec<Upload>, Refused> {
+        let (draft, _) = self.draft_of_referral(actor, draft)?;
+        let referral = ReferralId::of(&self.identity.origin, &draft);
+        if self.case(&referral).is_none() {
+            return Err(Refused::State("this draft is not sent yet; nothing was added".into()));
+        }
+        Ok(self.local.uploads_of_draft(&draft).cloned().collect())
     }
 
     /// The id of a file of our own, and what is written of it: one that was erased does not count.
@@ -235,4 +288,21 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.local_failed(error.into());
         }
     }
+}
+
+/// How many parts a file has that is announced so, and its digest.
+fn announced(request: &api::BeginAttachmentRequest) -> Result<(u32, [u8; 32]), Refused> {
+    let unfit = |unfit: Unfit| Refused::Invalid(format!("{unfit}. Nothing was added"));
+    let parts = attachment::parts_of(request.size).ok_or_else(|| unfit(Unfit::Size))?;
+    let sha256: [u8; 32] =
+        request.sha256.as_slice().try_into().map_err(|_| unfit(Unfit::Digest))?;
+    // What it is, its bytes will tell; here it is about the name.
+    let manifest = v1::AttachmentManifest {
+        name: request.name.clone(),
+        media_type: MediaType::Text.mime().into(),
+        size: request.size,
+        sha256: request.sha256.clone(),
+    };
+    attachment::check_manifest(&manifest, parts).map_err(unfit)?;
+    Ok((parts, sha256))
 }

@@ -7,13 +7,13 @@ use tutti_core::{
         form::{InformationForm, TextForm},
     },
     people::Action,
-    referral::{form::ReferralForm, overriding::is_override},
+    referral::{attachment, codes, form::ReferralForm, overriding::is_override},
     store::Store,
 };
 use tutti_proto::{node::v1 as api, v1};
 
 use super::{Engine, Refused, Write, allowed::not_allowed, reading::people_refused};
-use crate::local::{Actor, Said, Use};
+use crate::local::{Actor, Said, Upload, Use};
 
 /// What a draft says once it is complete.
 pub(super) enum Told {
@@ -109,6 +109,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let (id, _, account) = self.draft_of(actor, request)?;
         let gone = self.local.delete_draft(&account, &id, now_ms, &mut self.rng);
         gone.map_err(|error| self.local_failed(error))?;
+        // What is left of them a start erases, for no draft is theirs any more.
+        let files = self.local.discard_uploads_of_draft(&id);
+        files.map_err(|error| self.local_failed(error.into()))?;
         Ok(api::DraftInfo { id: request.id.clone(), ..api::DraftInfo::default() })
     }
 
@@ -124,6 +127,21 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let (account, used) = self.own_draft(actor, &id)?;
         self.writer(actor, used)?;
         Ok((id, used, account))
+    }
+
+    /// A draft of a referral, of one's own, and its author.
+    pub(super) fn draft_of_referral(
+        &self,
+        actor: &Actor,
+        draft: &str,
+    ) -> Result<([u8; 16], [u8; 16]), Refused> {
+        let (id, used, account) = self.draft_of(actor, &api::DraftRequest { id: draft.into() })?;
+        match used {
+            Use::Referral => Ok((id, account)),
+            Use::Publish(_) | Use::Revise(_) | Use::Translate(_) => Err(Refused::Invalid(
+                "files go with a referral alone, and this draft is of an information share".into(),
+            )),
+        }
     }
 
     /// The account of whoever may write what such a draft becomes.
@@ -143,8 +161,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             Some(Said::Approved(_)) => "approved",
             Some(Said::Refused(..)) => "refused",
         };
+        let files: Vec<&Upload> = self.local.uploads_of_draft(id).collect();
         let (needs_approval, faults) = match read_draft(form, used) {
-            Ok(Told::Referral(sent, _)) => (is_override(&sent), Vec::new()),
+            Ok(Told::Referral(sent, _)) => (is_override(&sent), faults_of(&sent, &files)),
             Ok(Told::Publish(..) | Told::Revise(_) | Told::Translate(_)) => {
                 (self.review, Vec::new())
             }
@@ -159,8 +178,36 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             r#use: use_name(used).into(),
             target: used.target().map(|id| id.to_string()).unwrap_or_default(),
             approval: approval.into(),
+            files: files.into_iter().map(file_message).collect(),
         }
     }
+}
+
+fn file_message(file: &Upload) -> api::DraftFile {
+    api::DraftFile {
+        attachment: hex::encode(file.id),
+        kind: codes::name::<v1::AttachmentKind>(file.kind).into(),
+        name: file.name.clone(),
+        size: file.size,
+        whole: file.is_whole(),
+    }
+}
+
+/// Why files cannot go with what is to be sent.
+fn faults_of(sent: &v1::Sent, files: &[&Upload]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for file in files {
+        let field = attachment::field(file.kind).unwrap_or("attachment");
+        if !file.is_whole() {
+            faults.push(format!(
+                "{field}: not all of the file has come; attach it again, and it goes on where it stopped"
+            ));
+        }
+        if let Err(refusal) = attachment::goes_along(sent, file.kind) {
+            faults.push(format!("{field}: {refusal}"));
+        }
+    }
+    faults
 }
 
 pub(super) fn parse_id(id: &str) -> Result<[u8; 16], Refused> {

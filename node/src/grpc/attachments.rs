@@ -55,6 +55,7 @@ impl Service {
 #[tonic::async_trait]
 impl Attachments for Service {
     type UploadStream = ReceiverStream<Result<api::UploadProgress, Status>>;
+    type AddOfDraftStream = ReceiverStream<Result<api::UploadProgress, Status>>;
     type ReadStream = ReceiverStream<Result<api::AttachmentPiece, Status>>;
 
     async fn begin(
@@ -79,6 +80,24 @@ impl Attachments for Service {
         tokio::spawn(async move {
             let _turn = turn;
             taking.run(request.into_inner()).await;
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn add_of_draft(
+        &self,
+        request: Request<api::AddOfDraftRequest>,
+    ) -> Result<Response<Self::AddOfDraftStream>, Status> {
+        let actor = self.context.actor(&request)?;
+        let turn = self.turn()?;
+        let (by, draft) = (actor.clone(), request.into_inner().draft);
+        let ask = self.context.engine.ask(move |engine, _| engine.files_to_add(&by, &draft));
+        let files = ask.await??;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let taking = Taking { context: self.context.clone(), actor, sender };
+        tokio::spawn(async move {
+            let _turn = turn;
+            taking.run_held(files).await;
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
@@ -190,6 +209,42 @@ impl Taking {
         }
     }
 
+    /// Adds files that were kept with a draft, one after the other.
+    async fn run_held(self, files: Vec<Upload>) {
+        for file in files {
+            if let Err(status) = self.add_held(&file).await {
+                let _ = self.sender.send(Err(status)).await;
+                return;
+            }
+        }
+    }
+
+    async fn add_held(&self, file: &Upload) -> Result<(), Status> {
+        if !file.is_whole() {
+            return Err(Status::failed_precondition(
+                "a file of the draft has not come whole, and was not added. Attach it to the referral",
+            ));
+        }
+        let mut check = Check::default();
+        self.check_held(file, &mut check).await?;
+        let media = self.fits(check.finish(&file.sha256), &file.id).await?;
+        let receipt = self.add(file, media).await?;
+        self.say(file, file.size, file.parts(), receipt).await;
+        Ok(())
+    }
+
+    /// Looks through the parts that are here.
+    async fn check_held(&self, upload: &Upload, check: &mut Check) -> Result<(), Status> {
+        let id = upload.id;
+        for part in 1..=upload.held {
+            let actor = self.actor.clone();
+            let ask =
+                self.context.engine.ask(move |engine, _| engine.upload_part(&actor, &id, part));
+            self.fits(check.feed(&upload.name, &ask.await??), &id).await?;
+        }
+        Ok(())
+    }
+
     async fn take(&self, mut incoming: Streaming<api::UploadPiece>) -> Result<(), Status> {
         let first = next(&mut incoming).await?;
         let first = first.ok_or_else(|| Status::invalid_argument("nothing came"))?;
@@ -205,14 +260,14 @@ impl Taking {
             )));
         }
         let mut check = Check::default();
-        for part in 1..=upload.held {
-            let actor = self.actor.clone();
-            let ask =
-                self.context.engine.ask(move |engine, _| engine.upload_part(&actor, &id, part));
-            self.fits(check.feed(&upload.name, &ask.await??), &id).await?;
-        }
+        self.check_held(&upload, &mut check).await?;
         self.take_rest(&upload, &mut check, first.data, &mut incoming).await?;
         let media = self.fits(check.finish(&upload.sha256), &id).await?;
+        if upload.draft.is_some() {
+            let held = api::UploadProgress { held: true, ..progress(&upload, upload.size) };
+            let _ = self.sender.send(Ok(held)).await;
+            return Ok(());
+        }
         let receipt = self.add(&upload, media).await?;
         self.say(&upload, upload.size, upload.parts(), receipt).await;
         Ok(())
@@ -319,13 +374,18 @@ impl Taking {
 
     /// Whoever does not listen is not waited for: the file is added all the same.
     async fn say(&self, upload: &Upload, kept: u64, parts_added: u32, receipt: Option<Receipt>) {
-        let progress = api::UploadProgress {
-            kept,
-            parts_added,
-            parts: upload.parts(),
-            receipt: receipt.as_ref().map(decode::receipt),
-        };
-        let _ = self.sender.send(Ok(progress)).await;
+        let receipt = receipt.as_ref().map(decode::receipt);
+        let word = api::UploadProgress { parts_added, receipt, ..progress(upload, kept) };
+        let _ = self.sender.send(Ok(word)).await;
+    }
+}
+
+fn progress(upload: &Upload, kept: u64) -> api::UploadProgress {
+    api::UploadProgress {
+        kept,
+        parts: upload.parts(),
+        attachment: hex::encode(upload.id),
+        ..api::UploadProgress::default()
     }
 }
 

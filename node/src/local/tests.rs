@@ -291,6 +291,7 @@ fn a_file_under_way_that_cannot_be_read_is_not_erased() {
         id: [5; 16],
         account: [4; 16],
         referral: ReferralId::from_bytes([1; 16]),
+        draft: None,
         kind: 2,
         name: "letter.pdf".into(),
         size: 700,

@@ -1,4 +1,5 @@
-//! Files on their way into a referral: kept part by part, sealed, until all have come and are added.
+//! Files on their way into a referral: kept part by part, sealed, until all have come and are added, or,
+//! with a draft, until that is sent.
 //!
 //! Each is some files in `local/uploads`: one that says what it is, and one for each part that has come
 //! whole. A part is on the disk before it is told of as kept, so that a broken upload goes on behind it,
@@ -34,8 +35,9 @@ use crate::{disk, store::DiskError};
 /// How long a file is kept on which nothing has come, milliseconds: a day.
 pub const UPLOAD_KEEP_MS: u64 = 24 * 3_600_000;
 
-/// Files of one account that may be under way at once, and bytes of all together.
+/// Files of one account that may be under way at once, those of one draft, and bytes of all together.
 const UPLOADS_MAX: usize = 8;
+const DRAFT_FILES_MAX: usize = 8;
 const UPLOADS_BYTES_MAX: u64 = 40 * ATTACHMENT_BYTES_MAX;
 
 const NONCE_BYTES: usize = 24;
@@ -50,8 +52,10 @@ pub struct Upload {
     pub id: [u8; 16],
     /// Whose it is.
     pub account: [u8; 16],
-    /// To which referral it is added.
+    /// To which referral it is added; with a draft, the one that it will be sent as.
     pub referral: ReferralId,
+    /// The draft that it is kept with, until that is sent.
+    pub draft: Option<[u8; 16]>,
     /// A code of `v1::AttachmentKind`.
     pub kind: i32,
     /// As its author calls it.
@@ -75,6 +79,11 @@ impl Upload {
     /// How many parts it has.
     pub fn parts(&self) -> u32 {
         parts_of(self.size).unwrap_or(0)
+    }
+
+    /// Whether all of it is here.
+    pub fn is_whole(&self) -> bool {
+        self.held >= self.parts()
     }
 
     fn about(&self) -> String {
@@ -103,10 +112,22 @@ impl Local {
     ) -> Result<&Upload, PeopleError> {
         if !self.uploads.contains_key(&upload.id) {
             let own = self.uploads.values().filter(|other| other.account == upload.account);
-            if own.count() >= UPLOADS_MAX {
-                return Err(PeopleError::Wrong(format!(
-                    "you have {UPLOADS_MAX} files under way already: let them end, or discard some"
-                )));
+            let (with_draft, rest): (Vec<&Upload>, Vec<&Upload>) =
+                own.partition(|other| other.draft.is_some());
+            let of_draft = with_draft.iter().filter(|other| other.draft == upload.draft);
+            match upload.draft {
+                None if rest.len() >= UPLOADS_MAX => {
+                    return Err(PeopleError::Wrong(format!(
+                        "you have {UPLOADS_MAX} files under way already: let them end, or discard some"
+                    )));
+                }
+                Some(_) if of_draft.count() >= DRAFT_FILES_MAX => {
+                    return Err(PeopleError::Wrong(format!(
+                        "{DRAFT_FILES_MAX} files are with this draft already: detach some, or send it \
+                         and attach the rest to the referral"
+                    )));
+                }
+                None | Some(_) => {}
             }
             let bytes: u64 = self.uploads.values().map(|other| other.size).sum();
             if bytes.saturating_add(upload.size) > UPLOADS_BYTES_MAX {
@@ -123,6 +144,7 @@ impl Local {
                 size: upload.size,
                 sha256: upload.sha256.to_vec(),
                 begun_ms: upload.touched_ms,
+                draft: upload.draft.map(Vec::from).unwrap_or_default(),
             };
             let about = Zeroizing::new(about.encode_to_vec());
             self.keep_file(&upload.about(), &about, rng)?;
@@ -179,9 +201,23 @@ impl Local {
         self.discard_where(|upload| upload.referral == *referral)
     }
 
-    /// Erases the files on which nothing came for long; how many.
+    /// Erases the files on which nothing came for long; how many. What is whole and with a draft stays
+    /// as long as that.
     pub fn discard_old_uploads(&mut self, now_ms: u64) -> Result<usize, StoreError> {
-        self.discard_where(|upload| upload.touched_ms.saturating_add(UPLOAD_KEEP_MS) <= now_ms)
+        self.discard_where(|upload| {
+            let waits = upload.draft.is_some() && upload.is_whole();
+            !waits && upload.touched_ms.saturating_add(UPLOAD_KEEP_MS) <= now_ms
+        })
+    }
+
+    /// The files that are kept with a draft, whoever's it is.
+    pub fn uploads_of_draft(&self, draft: &[u8; 16]) -> impl Iterator<Item = &Upload> {
+        self.uploads.values().filter(move |upload| upload.draft.as_ref() == Some(draft))
+    }
+
+    /// Erases the files of a draft; how many.
+    pub fn discard_uploads_of_draft(&mut self, draft: &[u8; 16]) -> Result<usize, StoreError> {
+        self.discard_where(|upload| upload.draft.as_ref() == Some(draft))
     }
 
     fn discard_where(&mut self, which: impl Fn(&Upload) -> bool) -> Result<usize, StoreError> {
@@ -206,7 +242,11 @@ impl Local {
                 unread(error.to_string())
             })?;
             let found = about.and_then(|bytes| read(&bytes));
-            if let Some(mut upload) = found.filter(|upload| upload.about() == *name) {
+            let has_draft = |upload: &Upload| {
+                upload.draft.is_none_or(|draft| self.state.drafts.contains_key(&draft))
+            };
+            let found = found.filter(|upload| upload.about() == *name && has_draft(upload));
+            if let Some(mut upload) = found {
                 upload.held = (1..=upload.parts())
                     .take_while(|part| names.contains(&upload.part(*part)))
                     .last()
@@ -285,6 +325,10 @@ fn read(bytes: &[u8]) -> Option<Upload> {
         name: about.name,
         size: parts_of(about.size).map(|_| about.size)?,
         sha256: about.sha256.try_into().ok()?,
+        draft: match about.draft.as_slice() {
+            [] => None,
+            draft => Some(draft.try_into().ok()?),
+        },
         held: 0,
         touched_ms: about.begun_ms,
     })

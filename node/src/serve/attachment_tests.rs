@@ -14,7 +14,8 @@ use tutti_core::{
 use tutti_proto::{
     node::v1::{
         self as api, access_client::AccessClient, advance_referral_request::Transition,
-        attachments_client::AttachmentsClient, referrals_client::ReferralsClient,
+        attachments_client::AttachmentsClient, drafts_client::DraftsClient,
+        referrals_client::ReferralsClient,
     },
     v1,
 };
@@ -25,6 +26,24 @@ use crate::{
 };
 
 const CANARY: &[u8] = b"canary-of-the-medical-letter-93821";
+
+/// What the example tells, and of files a photo alone.
+const NARROW: [&str; 14] = [
+    "person.name",
+    "person.sex",
+    "person.age",
+    "person.nationality",
+    "person.languages",
+    "person.interpreter_needed",
+    "person.disability",
+    "person.safe_contact",
+    "person.safe_contact_times",
+    "person.caregiver",
+    "reason",
+    "risk",
+    "services_already_provided",
+    "attachment.photo",
+];
 
 struct Up {
     node: Running,
@@ -53,6 +72,7 @@ impl Up {
             name: name.into(),
             size: bytes.len() as u64,
             sha256: Sha256::digest(bytes).to_vec(),
+            ..Default::default()
         };
         self.files().begin(request).await.map(tonic::Response::into_inner)
     }
@@ -115,7 +135,7 @@ impl Up {
     }
 }
 
-async fn send(up: &Up, key: u8, fields: &[&str]) -> String {
+fn filled(key: u8, fields: &[&str]) -> form::ReferralForm {
     let mut form: form::ReferralForm = toml::from_str(form::example()).unwrap();
     form.receiver = "ph".into();
     form.content.get_or_insert_default().case_code = format!("A-{key}");
@@ -123,9 +143,17 @@ async fn send(up: &Up, key: u8, fields: &[&str]) -> String {
         consent.recipients = vec!["ph".into()];
         consent.fields = fields.iter().map(ToString::to_string).collect();
     }
+    form
+}
+
+async fn send(up: &Up, key: u8, fields: &[&str]) -> String {
+    send_as(up, vec![key; 16], &filled(key, fields)).await
+}
+
+async fn send_as(up: &Up, idempotency_key: Vec<u8>, form: &form::ReferralForm) -> String {
     let (sent, content) = form.to_messages().unwrap();
     let request = api::SendReferralRequest {
-        idempotency_key: vec![key; 16],
+        idempotency_key,
         sent: Some(sent),
         content: Some(content),
         ..Default::default()
@@ -293,6 +321,7 @@ async fn what_may_not_go_along_is_refused_and_leaves_nothing() {
         name: "a.pdf".into(),
         size,
         sha256: sha256.to_vec(),
+        ..Default::default()
     };
     for (size, sha256) in
         [(0, [1; 32].as_slice()), (ATTACHMENT_BYTES_MAX + 1, &[1; 32]), (9, &[1; 31])]
@@ -333,23 +362,7 @@ async fn what_may_not_go_along_is_refused_and_leaves_nothing() {
     assert_eq!(sg.list(&id).await, []);
 
     // By what the person has agreed to: before a byte is sent.
-    let narrow = [
-        "person.name",
-        "person.sex",
-        "person.age",
-        "person.nationality",
-        "person.languages",
-        "person.interpreter_needed",
-        "person.disability",
-        "person.safe_contact",
-        "person.safe_contact_times",
-        "person.caregiver",
-        "reason",
-        "risk",
-        "services_already_provided",
-        "attachment.photo",
-    ];
-    let narrow = send(&sg, 2, &narrow).await;
+    let narrow = send(&sg, 2, &NARROW).await;
     let refused = sg.begin(&narrow, "letter.pdf", &letter).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("consent"), "{}", refused.message());
@@ -368,4 +381,109 @@ async fn what_may_not_go_along_is_refused_and_leaves_nothing() {
     let gone = sg.upload(&begun.attachment, &letter, 0).await.unwrap_err();
     assert_eq!(gone.code(), Code::NotFound);
     sg.node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draft_holds_files_sealed_and_they_are_sent_with_it() {
+    let mut federation = Federation::found(&["ph", "sg"], &["ph"]);
+    ["ph", "sg"].iter().for_each(|code| federation.release(code));
+    let homes = ["sg", "ph"].map(|code| federation.home(code));
+    let sg = Up::start(&homes[0]).await;
+    let ph = Up::start(&homes[1]).await;
+    let form = filled(3, &NARROW);
+    let text = serde_json::to_string(&form).unwrap();
+    let save = |up: &Up| {
+        let mut drafts = DraftsClient::new(up.connection.clone());
+        let request = api::SaveDraftRequest { form: text.clone(), ..Default::default() };
+        async move { drafts.save(request).await.unwrap().into_inner() }
+    };
+    let info = async |up: &Up, id: &str| {
+        let mut drafts = DraftsClient::new(up.connection.clone());
+        let request = api::DraftRequest { id: id.into() };
+        drafts.get(request).await.unwrap().into_inner().info.unwrap()
+    };
+    let announced =
+        |draft: &str, kind: v1::AttachmentKind, bytes: &[u8]| api::BeginAttachmentRequest {
+            kind: kind as i32,
+            name: "photo.pdf".into(),
+            size: bytes.len() as u64,
+            sha256: Sha256::digest(bytes).to_vec(),
+            draft: draft.into(),
+            ..Default::default()
+        };
+    let saved = save(&sg).await;
+    assert_eq!(saved.faults, [""; 0]);
+    let photo = letter(PART_BYTES + 77_777);
+    let request = announced(&saved.id, v1::AttachmentKind::Photo, &photo);
+
+    // Broken off and gone on with, over a restart; until it is whole it is a fault.
+    let begun = sg.files().begin(request.clone()).await.unwrap().into_inner();
+    let broken = sg.upload(&begun.attachment, &photo[..PART_BYTES + 300], 0).await;
+    assert_eq!(broken.unwrap_err().code(), Code::Cancelled);
+    assert!(info(&sg, &saved.id).await.faults[0].contains("not all of the file"));
+    sg.node.stop().await.unwrap();
+    let sg = Up::start(&homes[0]).await;
+    let begun = sg.files().begin(request.clone()).await.unwrap().into_inner();
+    assert_eq!(begun.offset, PART_BYTES as u64);
+    let rest = &photo[PART_BYTES..];
+    let word = sg.upload(&begun.attachment, rest, begun.offset).await.unwrap().unwrap();
+    assert!(word.held && word.receipt.is_none(), "nothing is written yet: {word:?}");
+    let begun = sg.files().begin(request.clone()).await.unwrap().into_inner();
+    assert!(begun.added, "the same again is kept once");
+    assert_eq!((under_way(&homes[0]), canaries(&homes[0])), (3, vec![]));
+    let files = info(&sg, &saved.id).await.files;
+    assert_eq!((files[0].kind.as_str(), files[0].name.as_str()), ("photo", "photo.pdf"));
+    assert!(files[0].whole && files.len() == 1);
+
+    // What is wrong with its bytes, and what the person has not agreed to, shows before it is sent.
+    let page = b"<html>".repeat(1000);
+    let wrong = announced(&saved.id, v1::AttachmentKind::Photo, &page);
+    let begun = sg.files().begin(wrong).await.unwrap().into_inner();
+    let refused = sg.upload(&begun.attachment, &page, 0).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let beyond = announced(&saved.id, v1::AttachmentKind::MedicalLetter, &photo[..900]);
+    let begun = sg.files().begin(beyond).await.unwrap().into_inner();
+    assert!(sg.upload(&begun.attachment, &photo[..900], 0).await.unwrap().unwrap().held);
+    let faults = info(&sg, &saved.id).await.faults;
+    assert!(
+        faults.len() == 1 && faults[0].starts_with("attachment.medical_letter: "),
+        "{faults:?}"
+    );
+    let request = api::DiscardUploadRequest { attachment: begun.attachment };
+    assert!(sg.files().discard(request).await.unwrap().into_inner().discarded);
+    assert_eq!(info(&sg, &saved.id).await.faults, [""; 0]);
+
+    // Sent under the draft's number; its file follows.
+    let request = api::AddOfDraftRequest { draft: saved.id.clone() };
+    let early = sg.files().add_of_draft(request.clone()).await.unwrap_err();
+    assert_eq!(early.code(), Code::FailedPrecondition);
+    let id = send_as(&sg, hex::decode(&saved.id).unwrap(), &form).await;
+    for again in [false, true] {
+        let mut words = sg.files().add_of_draft(request.clone()).await.unwrap().into_inner();
+        let mut last = None;
+        while let Some(word) = words.message().await.unwrap() {
+            last = Some(word);
+        }
+        assert_eq!(last.map(|word| (word.parts_added, word.parts)), (!again).then_some((2, 2)));
+    }
+    assert_eq!(under_way(&homes[0]), 0);
+    let late = announced(&saved.id, v1::AttachmentKind::Photo, &photo[..800]);
+    assert_eq!(sg.files().begin(late).await.unwrap_err().code(), Code::FailedPrecondition);
+    until("the file at ph", async || {
+        ph.list(&id).await.first().is_some_and(|file| file.state() == api::BodyState::Present)
+    })
+    .await;
+    assert!(ph.read(&id, &files[0].attachment, 0).await.unwrap() == photo);
+
+    // What is with a draft goes with it.
+    let other = save(&sg).await;
+    let request = announced(&other.id, v1::AttachmentKind::Photo, &photo[..900]);
+    let begun = sg.files().begin(request).await.unwrap().into_inner();
+    assert!(sg.upload(&begun.attachment, &photo[..900], 0).await.unwrap().unwrap().held);
+    assert_eq!(under_way(&homes[0]), 2);
+    let mut drafts = DraftsClient::new(sg.connection.clone());
+    drafts.delete(api::DraftRequest { id: other.id }).await.unwrap();
+    assert_eq!(under_way(&homes[0]), 0);
+    sg.node.stop().await.unwrap();
+    ph.node.stop().await.unwrap();
 }

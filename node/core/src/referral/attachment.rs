@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tutti_proto::v1::{self, referral_event::Transition};
 
 pub use super::media::{HEAD_BYTES, MediaType, TextCheck, WrongType, recognise};
-use super::{EventRef, Referral, ReferralId, codes};
+use super::{EventRef, Referral, ReferralId, Refusal, codes, steps};
 use crate::{
     limits::{ATTACHMENT_BYTES_MAX, ATTACHMENT_PARTS_MAX, LINE_CHARS_MAX},
     society::Society,
@@ -52,6 +52,16 @@ pub fn field(kind: i32) -> Option<&'static str> {
         K::Photo => Some("attachment.photo"),
         K::Other => Some("attachment.other"),
     })
+}
+
+/// Whether a file of that kind may go with what is about to be sent, as far as the person's word goes.
+/// That the word has not ended meanwhile is asked when it is sent.
+///
+/// # Errors
+/// [`Refusal::Consent`].
+pub fn goes_along(sent: &v1::Sent, kind: i32) -> Result<(), Refusal> {
+    let fields: Vec<String> = field(kind).map(String::from).into_iter().collect();
+    steps::covered(sent, sent.consent.as_ref(), &fields, 0)
 }
 
 /// The id of a file: HMAC-SHA-256 under the author's own `secret` over what it is, so that the same

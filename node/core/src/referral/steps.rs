@@ -224,10 +224,19 @@ pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Re
         }
         _ => return Ok(()),
     };
-    if referral.sent.legal_basis != v1::LegalBasis::Consent as i32 {
-        let held = referral.consent.as_ref();
+    covered(&referral.sent, referral.consent.as_ref(), &fields, now_ms)
+}
+
+/// Whether these fields may be disclosed after what was sent, while the person's word is `held`.
+pub(super) fn covered(
+    sent: &v1::Sent,
+    held: Option<&v1::Consent>,
+    fields: &[String],
+    now_ms: u64,
+) -> Result<(), Refusal> {
+    if sent.legal_basis != v1::LegalBasis::Consent as i32 {
         let now_s = now_ms / 1000;
-        return match overriding::beyond_later(&referral.sent, held, &fields, now_s).is_empty() {
+        return match overriding::beyond_later(sent, held, fields, now_s).is_empty() {
             true => Ok(()),
             false => Err(Refusal::Consent(
                 "it does not cover every field that is disclosed, and what was sent did not hold \
@@ -235,13 +244,13 @@ pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Re
             )),
         };
     }
-    let Some(consent) = &referral.consent else {
+    let Some(consent) = held else {
         return Err(Refusal::Consent("there is none"));
     };
     if consent.expires_at != 0 && consent.expires_at <= now_ms / 1000 {
         return Err(Refusal::Consent("it has ended"));
     }
-    if !validate::covers(consent, &fields) {
+    if !validate::covers(consent, fields) {
         return Err(Refusal::Consent("it does not cover every field that is disclosed"));
     }
     Ok(())

@@ -182,6 +182,7 @@ async fn begin_file(person: &Connection, id: &str) -> Result<(), Status> {
         name: "a.jpg".into(),
         size: 100,
         sha256: vec![1; 32],
+        ..Default::default()
     };
     client.begin(request).await.map(drop)
 }
