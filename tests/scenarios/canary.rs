@@ -3,10 +3,11 @@
 //! parties have on their disks.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Write as _},
     os::unix::fs::FileExt as _,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +20,8 @@ use prost::Message as _;
 use tutti_proto::v1::{self, frame::Frame as Kind};
 
 use crate::{
-    harness::{Federation, eventually, files_below},
+    files::{self, CANARY, attach, letter, samples},
+    harness::{Federation, Seat, eventually, files_below},
     story::{CANARIES, refer, state},
     turned::{Turned, frame},
     writer::publish,
@@ -167,5 +169,134 @@ fn no_word_of_a_case_reaches_a_third_society_or_a_disk() {
         for canary in CANARIES {
             assert!(!holds(&bytes, canary.as_bytes()), "{canary:?} stands in {}", file.display());
         }
+    }
+}
+
+/// Pieces of the parts of files that a node has in its own log, sealed, as it exports them; they are the
+/// only bodies that are so large.
+fn sealed_parts(federation: &Federation, at: &str) -> Vec<Vec<u8>> {
+    let out = federation.path("parts");
+    federation.at(at).ok(&["log", "export", "--out", out.to_str().unwrap(), "--of", at]);
+    let bodies = files_below(&out.join("bodies"));
+    let bodies = bodies.iter().map(|file| fs::read(file).unwrap_or_default());
+    let parts = bodies.filter(|bytes| bytes.len() > 400_000);
+    let pieces = parts.flat_map(|bytes| samples(&bytes)).collect();
+    fs::remove_dir_all(&out).unwrap();
+    pieces
+}
+
+/// How many of these pieces stand anywhere on a node's disk.
+fn found(dir: &Path, pieces: &[Vec<u8>]) -> usize {
+    // Each piece by its first eight bytes, of which the last two are looked at first.
+    let first =
+        |piece: &Vec<u8>| piece.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte));
+    let wanted: BTreeSet<u64> = pieces.iter().map(first).collect();
+    let mut likely = vec![false; 1 << 16];
+    wanted.iter().for_each(|piece| likely[usize::from(*piece as u16)] = true);
+    let mut found = BTreeSet::new();
+    for file in files_below(dir) {
+        let mut window = 0u64;
+        for byte in fs::read(&file).unwrap_or_default() {
+            window = window << 8 | u64::from(byte);
+            if likely[usize::from(window as u16)] && wanted.contains(&window) {
+                found.insert(window);
+            }
+        }
+    }
+    found.len()
+}
+
+/// Both sides have signed that what was to be erased is.
+fn all_confirmed(federation: &Federation, at: &str, id: &str) -> bool {
+    let shown = federation.at(at).json(&["referral", "show", id]);
+    let sides = shown["erasure"]["confirmations"].as_array().cloned().unwrap_or_default();
+    sides.len() == 2 && sides.iter().all(|side| side["confirmed"] == true)
+}
+
+/// A relay keeps a file sealed, and no longer than it must; a wrong one that was taken back is gone from
+/// it and from both parties, while the right one and the case stay; then all goes.
+#[test]
+fn a_file_is_on_no_disk_in_clear_and_on_none_at_all_once_it_was_taken_back_or_erased() {
+    let seats = [
+        Seat { role: "relay", ..Seat::of("ifrc") },
+        Seat { listens: false, ..Seat::of("ph") },
+        Seat { listens: false, ..Seat::of("sg") },
+    ];
+    let mut federation = Federation::seated(&seats);
+    for society in ["ifrc", "sg"] {
+        federation.node(society).start();
+    }
+    let dirs = ["ifrc", "sg", "ph"].map(|society| federation.at(society).dir.clone());
+    let [relay, sg, ph] = &dirs;
+    let id = refer(&federation, "sg", "ph");
+    let right = attach(&federation, "sg", &id, &letter(&federation, "right.pdf", 700_000));
+    let right = right["attachment"].as_str().unwrap();
+    let rights = sealed_parts(&federation, "sg");
+    assert!(rights.len() > 5, "{}", rights.len());
+    eventually("the relay has the right one", || found(relay, &rights) == rights.len());
+    // Another file, and the wrong one: its first part is another's, so no piece is in both.
+    let wrong = attach(&federation, "sg", &id, &letter(&federation, "wrong.pdf", 1_600_000));
+    let wrong = wrong["attachment"].as_str().unwrap();
+    let mut wrongs = sealed_parts(&federation, "sg");
+    wrongs.retain(|piece| !rights.contains(piece));
+    assert!(wrongs.len() > 15, "{}", wrongs.len());
+    eventually("the relay has both", || found(relay, &wrongs) == wrongs.len());
+
+    // Taken back before the other side has come: it never gets there.
+    let words = ["referral", "entered-in-error", &id, "--attachment", &wrong[..8]];
+    let said = federation.at("sg").ok(&words);
+    assert!(said.contains("goes on without that file"), "{said}");
+    assert_eq!(found(sg, &wrongs), 0, "at once");
+    eventually("the relay has dropped it", || found(relay, &wrongs) == 0);
+    assert_eq!(found(relay, &rights), rights.len(), "the right one waits on");
+    let again = federation.at("sg").run(&words);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("was taken back before"));
+
+    federation.node("ph").start();
+    let file = |at: &str, which: &str| {
+        let output = federation.at(at).run(&["referral", "attachments", &id, "--json"]);
+        let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let files = listed["attachments"].as_array().cloned().unwrap_or_default();
+        files.into_iter().find(|file| file["id"] == which).unwrap_or_default()
+    };
+    eventually("ph has the right one", || file("ph", right)["state"] == "present");
+    eventually("both have confirmed", || all_confirmed(&federation, "sg", &id));
+    for at in ["sg", "ph"] {
+        let shown = federation.at(at).json(&["referral", "show", &id]);
+        assert_eq!(
+            (&shown["state"], &shown["erasure"]["of_case"]),
+            (&"sent".into(), &false.into())
+        );
+        assert_eq!(file(at, wrong)["state"], "erased");
+        assert_eq!(file(at, right)["state"], "present");
+    }
+    assert_eq!([relay, sg, ph].map(|dir| found(dir, &wrongs)), [0; 3]);
+    eventually("the relay has dropped the right one, too", || found(relay, &rights) == 0);
+    assert_eq!([sg, ph].map(|dir| found(dir, &rights)), [rights.len(); 2]);
+    // The same file again is another, for it was meant this time.
+    let anew = attach(&federation, "sg", &id, &federation.path("wrong.pdf"));
+    assert_ne!(anew["attachment"], wrong);
+    eventually("it comes", || {
+        file("ph", anew["attachment"].as_str().unwrap())["state"] == "present"
+    });
+    let news = sealed_parts(&federation, "sg");
+
+    let in_clear = |dir: &Path| {
+        let words = CANARIES.iter().chain([&CANARY]);
+        let words: Vec<&str> = words.copied().collect();
+        let holds = |file: &Path| words.iter().any(|word| files::holds(file, word));
+        files_below(dir).into_iter().find(|file| holds(file))
+    };
+    assert_eq!(dirs.iter().find_map(|dir| in_clear(dir)), None);
+    federation.at("ph").ok(&["referral", "withdraw-consent", &id]);
+    let of_case =
+        || federation.at("sg").json(&["referral", "show", &id])["erasure"]["of_case"] == true;
+    eventually("all is erased", || of_case() && all_confirmed(&federation, "sg", &id));
+    for dir in &dirs {
+        eventually("nothing is left", || found(dir, &rights) + found(dir, &news) == 0);
+    }
+    assert_eq!(dirs.iter().find_map(|dir| in_clear(dir)), None);
+    for log in ["sg", "ph"] {
+        federation.audit("ifrc", log);
     }
 }

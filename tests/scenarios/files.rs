@@ -16,10 +16,10 @@ use crate::{
     story::{refer, refer_case, state},
 };
 
-const CANARY: &str = "canary in the medical letter, 7731";
+pub(crate) const CANARY: &str = "canary in the medical letter, 7731";
 
 /// A letter of that many bytes with canaries all through it, no part like another.
-fn letter(federation: &Federation, name: &str, bytes: usize) -> PathBuf {
+pub(crate) fn letter(federation: &Federation, name: &str, bytes: usize) -> PathBuf {
     let mut text = b"%PDF-1.7\n".to_vec();
     let mut n = 0u64;
     while text.len() < bytes {
@@ -33,19 +33,19 @@ fn letter(federation: &Federation, name: &str, bytes: usize) -> PathBuf {
     file
 }
 
-fn attach(federation: &Federation, at: &str, id: &str, file: &Path) -> Value {
+pub(crate) fn attach(federation: &Federation, at: &str, id: &str, file: &Path) -> Value {
     let file = file.to_str().unwrap();
     federation.at(at).json(&["referral", "attach", id, file, "--kind", "medical_letter"])
 }
 
 /// The one file that goes with the referral, as that node shows it.
-fn shown(federation: &Federation, at: &str, id: &str) -> Value {
+pub(crate) fn shown(federation: &Federation, at: &str, id: &str) -> Value {
     let output = federation.at(at).run(&["referral", "attachments", id, "--json"]);
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     listed["attachments"][0].clone()
 }
 
-fn is_here(federation: &Federation, at: &str, id: &str) -> bool {
+pub(crate) fn is_here(federation: &Federation, at: &str, id: &str) -> bool {
     shown(federation, at, id)["state"] == "present"
 }
 
@@ -56,7 +56,7 @@ fn memory_kib(pid: u32) -> u64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
-fn holds(file: &Path, words: &str) -> bool {
+pub(crate) fn holds(file: &Path, words: &str) -> bool {
     let bytes = fs::read(file).unwrap_or_default();
     bytes.windows(words.len()).any(|window| window == words.as_bytes())
 }
@@ -257,6 +257,6 @@ fn a_saved_file_overwrites_nothing_and_an_erased_one_is_gone_from_every_disk() {
 }
 
 /// Sixteen bytes from every 64 KiB of a part.
-fn samples(bytes: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn samples(bytes: &[u8]) -> Vec<Vec<u8>> {
     (0..bytes.len() - 16).step_by(65_536).skip(1).map(|at| bytes[at..at + 16].to_vec()).collect()
 }

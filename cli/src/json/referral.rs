@@ -66,6 +66,7 @@ struct Erasure {
     by: Option<String>,
     at: Option<String>,
     entries: u32,
+    of_case: bool,
     confirmations: Vec<Confirmation>,
 }
 
@@ -210,6 +211,7 @@ impl From<&api::Erasure> for Erasure {
             by: given(&erasure.by),
             at: rfc3339(erasure.at_ms),
             entries: erasure.entries,
+            of_case: erasure.of_case,
             confirmations: erasure.confirmations.iter().map(confirmation).collect(),
         }
     }

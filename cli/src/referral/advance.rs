@@ -8,9 +8,9 @@ use tutti_proto::{
     v1,
 };
 
-use super::{IdArg, code, short, show_receipt};
+use super::{IdArg, attachments, code, short, show_receipt};
 use crate::{
-    failure::{Exit, Outcome},
+    failure::{Exit, Failure, Outcome},
     files,
     key::KeyArgs,
     node::{self, NodeArgs},
@@ -48,6 +48,26 @@ impl Step {
         done: &str,
         next: &str,
     ) -> Outcome {
+        self.take_with(None, |_| transition, content, (done, next))
+    }
+
+    /// The same about one of the referral's files, by its id or the first characters of that.
+    pub(super) fn take_about_file(
+        self,
+        attachment: &str,
+        transition: impl FnOnce(Vec<u8>) -> Transition,
+        done: &str,
+    ) -> Outcome {
+        self.take_with(Some(attachment), transition, None, (done, ""))
+    }
+
+    fn take_with(
+        self,
+        attachment: Option<&str>,
+        transition: impl FnOnce(Vec<u8>) -> Transition,
+        content: Option<v1::ReferralContent>,
+        (done, next): (&str, &str),
+    ) -> Outcome {
         let key = self.key.key();
         let note = match (&self.note, &self.note_file) {
             (Some(note), _) => note.clone(),
@@ -56,12 +76,20 @@ impl Step {
         };
         let receipt = node::block_on(async {
             let node = self.node.connect().await?;
+            let id = self.id.resolve(&node).await?;
+            let file = match attachment {
+                Some(attachment) => attachments::resolve(&node, &id, attachment).await?,
+                None => String::new(),
+            };
+            let file = hex::decode(file).map_err(|error| {
+                Failure::new(Exit::Internal, format!("the attachment's id: {error}"))
+            })?;
             let request = AdvanceReferralRequest {
                 idempotency_key: key.to_vec(),
-                id: self.id.resolve(&node).await?,
+                id,
                 note,
                 content,
-                transition: Some(transition),
+                transition: Some(transition(file)),
             };
             key.write(node.referrals().advance(request)).await
         })?;

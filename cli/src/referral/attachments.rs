@@ -3,11 +3,11 @@
 use clap::Args;
 use tutti_proto::node::v1::{Attachment, BodyState, ListAttachmentsRequest};
 
-use super::{IdArg, short};
+use super::{ID_DIGITS, IdArg, short};
 use crate::{
-    failure::{Exit, Outcome},
+    failure::{Exit, Failure, Outcome},
     json,
-    node::{self, NodeArgs},
+    node::{self, Node, NodeArgs},
     screen::{say, table},
     text, time,
 };
@@ -47,6 +47,25 @@ impl Attachments {
             (false, false) => say(files(&listed.attachments)),
         }
         Ok(Exit::Ok)
+    }
+}
+
+/// The whole id of a file; where a part was given, the one file of the referral that begins so.
+pub(super) async fn resolve(node: &Node, id: &str, attachment: &str) -> Result<String, Failure> {
+    if attachment.len() == ID_DIGITS {
+        return Ok(attachment.to_owned());
+    }
+    let request = ListAttachmentsRequest { id: id.into(), ..Default::default() };
+    let listed = node::ask(node.attachments().list(request)).await?.attachments;
+    let mut found = listed.iter().filter(|file| file.id.starts_with(attachment));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one.id.clone()),
+        (found, _) => {
+            let word = if found.is_some() { "several files begin" } else { "no file begins" };
+            Err(Failure::new(Exit::Refused, format!("{word} with {attachment}"))
+                .kept("everything as it was")
+                .todo(format!("see: tutti referral attachments {}", short(id))))
+        }
     }
 }
 

@@ -15,9 +15,9 @@ use std::{
 use clap::Args;
 use sha2::{Digest as _, Sha256};
 use tutti_core::referral::attachment::MediaType;
-use tutti_proto::node::v1::{Attachment, ListAttachmentsRequest, ReadAttachmentRequest};
+use tutti_proto::node::v1::{Attachment, ReadAttachmentRequest};
 
-use super::{IdArg, id_or_prefix, short};
+use super::{IdArg, attachments, id_or_prefix, short};
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
@@ -61,7 +61,7 @@ impl Save {
     pub(super) async fn run(self) -> Outcome {
         let node = self.node.connect().await?;
         let id = self.id.resolve(&node).await?;
-        let attachment = self.resolve(&node, &id).await?;
+        let attachment = attachments::resolve(&node, &id, &self.attachment).await?;
         let to = self.to.clone().unwrap_or_else(|| ".".into());
         // Before anybody reads anything.
         let named = !to.is_dir();
@@ -103,25 +103,6 @@ impl Save {
             }
         }
         Ok(Exit::Ok)
-    }
-
-    /// The whole id; where a part was given, the one file that begins so.
-    async fn resolve(&self, node: &Node, id: &str) -> Result<String, Failure> {
-        if self.attachment.len() == super::ID_DIGITS {
-            return Ok(self.attachment.clone());
-        }
-        let request = ListAttachmentsRequest { id: id.into(), ..Default::default() };
-        let listed = node::ask(node.attachments().list(request)).await?.attachments;
-        let mut found = listed.iter().filter(|file| file.id.starts_with(&self.attachment));
-        match (found.next(), found.next()) {
-            (Some(one), None) => Ok(one.id.clone()),
-            (found, _) => {
-                let word = if found.is_some() { "several files begin" } else { "no file begins" };
-                Err(Failure::new(Exit::Refused, format!("{word} with {}", self.attachment))
-                    .kept("everything as it was")
-                    .todo(format!("see: tutti referral attachments {}", short(id))))
-            }
-        }
     }
 
     fn check_free(&self, path: &Path) -> Result<(), Failure> {

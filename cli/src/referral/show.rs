@@ -207,7 +207,8 @@ fn erasure(erasure: &api::Erasure) -> String {
         "" => "the time to keep it has passed".to_owned(),
         by => format!("{}, by {}", erasure.reason.replace('_', " "), text::line(by)),
     };
-    let mut lines = vec![paint(Style::Warn, format!("The content is erased: {whose}."))];
+    let what = if erasure.of_case { "The content is erased" } else { "A file is erased" };
+    let mut lines = vec![paint(Style::Warn, format!("{what}: {whose}."))];
     for side in &erasure.confirmations {
         let society = text::line(&side.society);
         lines.push(match side.confirmed {

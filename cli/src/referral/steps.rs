@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use tutti_core::referral::{extent_of_request, form::ReferralForm};
 use tutti_proto::{node::v1::advance_referral_request::Transition, v1};
 
-use super::{advance::Step, code};
+use super::{advance::Step, code, id_or_prefix};
 use crate::{
     failure::{Failure, Outcome},
     files, form as read,
@@ -235,8 +235,9 @@ impl Correct {
 
 /// Say that an entry, or the whole referral, should never have been written.
 ///
-/// An entry that was taken back counts no more. Without --entry it is the whole referral: nothing
-/// goes on, and the content is erased at both societies.
+/// An entry that was taken back counts no more. A file that was taken back is erased at both societies,
+/// and the case goes on. Without --entry and --attachment it is the whole referral: nothing goes on, and the
+/// content is erased at both societies.
 #[derive(Debug, Args)]
 pub(crate) struct EnteredInError {
     #[command(flatten)]
@@ -244,19 +245,25 @@ pub(crate) struct EnteredInError {
     /// The entry of this society's log; `show` gives its number.
     #[arg(long, value_name = "INDEX")]
     entry: Option<u64>,
+    /// A file that this society has added; `attachments` gives its id, which may be cut short.
+    #[arg(long, value_name = "ATTACHMENT", value_parser = id_or_prefix, conflicts_with = "entry")]
+    attachment: Option<String>,
 }
 
 impl EnteredInError {
     pub(super) fn run(self) -> Outcome {
+        let taken_back = |event, attachment| {
+            Transition::EnterInError(v1::EnteredInError { event, attachment, carried: Vec::new() })
+        };
+        if let Some(attachment) = &self.attachment {
+            let done = "goes on without that file, which is being erased at both societies";
+            return self.step.take_about_file(attachment, |file| taken_back(None, file), done);
+        }
         let done = match self.entry {
             Some(_) => "is as if that entry had not been written",
             None => "is stopped, and its content is being erased at both societies",
         };
-        let transition = Transition::EnterInError(v1::EnteredInError {
-            event: self.entry.map(own),
-            carried: Vec::new(),
-        });
-        self.step.take(transition, None, done, "")
+        self.step.take(taken_back(self.entry.map(own), Vec::new()), None, done, "")
     }
 }
 

@@ -200,6 +200,7 @@ fn action_of(kind: Kind) -> Action {
         | Kind::ConsentRenewed
         | Kind::Corrected
         | Kind::StepEnteredInError
+        | Kind::FileEnteredInError
         | Kind::Erased
         | Kind::Attached => Action::Act,
     }

@@ -282,6 +282,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
+    /// Erases what is still being added to files that were taken back.
+    pub(super) fn discard_uploads_named(&mut self, files: &[[u8; 16]]) {
+        for id in files {
+            if let Err(error) = self.local.discard_upload(id) {
+                self.local_failed(error.into());
+            }
+        }
+    }
+
     /// Erases what nobody has gone on with for long.
     pub(super) fn discard_old_uploads(&mut self, now_ms: u64) {
         if let Err(error) = self.local.discard_old_uploads(now_ms) {

@@ -159,7 +159,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let Some((erasure, entries)) = self.due(&referral, at_ms) else { return };
         let own = self.identity.society;
         let owed = !erasure.open(own).is_empty() || self.has_news(&referral, &erasure, now_ms);
-        self.discard_uploads_of(id);
+        match erasure.of_case {
+            true => self.discard_uploads_of(id),
+            false => {
+                let files: Vec<[u8; 16]> = referral.taken_back_by(own).copied().collect();
+                self.discard_uploads_named(&files);
+            }
+        }
         if self.erase_entries(id, &entries, now_ms) && owed {
             self.erasing.owed.insert(*id);
         }

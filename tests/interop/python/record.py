@@ -70,7 +70,7 @@ REFERRAL = {
     30: ("consent_withdrawn", {1: ("by", Enum), 2: ("form", Enum), 3: ("carried", bytes), 4: ("extent", Enum)}),
     31: ("consent_renewed", {1: ("consent", CONSENT)}),
     32: ("corrected", {1: ("event", SEEN), 2: ("information_disclosed", [str])}),
-    33: ("entered_in_error", {1: ("event", SEEN), 2: ("carried", bytes)}),
+    33: ("entered_in_error", {1: ("event", SEEN), 2: ("carried", bytes), 3: ("attachment", bytes)}),
     34: ("erasure_requested", {1: ("ground", Enum), 2: ("carried", bytes), 3: ("extent", Enum)}),
     35: (
         "erased",
@@ -211,6 +211,10 @@ def check_referral(record, referral, to):
         require(len(part["attachment_id"]) == 16 and part["kind"], "a file without an ID or a kind")
         require(1 <= part["part"] <= part["parts"] <= 26, f"part {part['part']} of {part['parts']}")
         require(record["has_content"], "a part of a file without its bytes")
+    if name == "entered_in_error":
+        file = referral[name]["attachment"]
+        require(len(file) in (0, 16), "a file without an ID")
+        require(not file or referral[name]["event"] is None, "a step and a file at once")
     if name in ("declined", "withdrawn", "service_delivered", "closed"):
         code = referral[name].get("code") or referral[name].get("result") or referral[name].get("outcome")
         require(code, f"{name} without its code")

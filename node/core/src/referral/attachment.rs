@@ -113,6 +113,8 @@ pub struct Attachment {
     /// When the first of those that are known was recorded, by the author's clock, milliseconds
     /// since the Unix epoch.
     pub at_ms: u64,
+    /// Its author has taken it back as entered in error.
+    pub taken_back: bool,
     /// The parts whose records are known, by their numbers: where each stands, and its event's id.
     pub known: BTreeMap<u32, (EventRef, [u8; 16])>,
 }
@@ -129,6 +131,9 @@ impl Referral {
     /// in which they began. Of the parts of one number the first counts; parts that do not fit the
     /// first of their file are left out.
     pub fn attachments(&self) -> Vec<Attachment> {
+        let taken_back = |by: Society, id: &[u8; 16]| {
+            self.taken_back.iter().any(|file| file.event.society == by && file.id == *id)
+        };
         let mut found: Vec<Attachment> = Vec::new();
         let mut events: Vec<_> = self.effective().collect();
         events.sort_by_key(|event| (event.society != self.sender, &event.at));
@@ -148,6 +153,7 @@ impl Referral {
                     kind: attached.kind,
                     parts: attached.parts,
                     at_ms: event.recorded_at_ms,
+                    taken_back: taken_back(event.society, &id),
                     known: BTreeMap::from([(attached.part, part)]),
                 }),
             }

@@ -13,7 +13,7 @@ use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
     Case, Event, EventRef, Kind, Outcome, ReferralId, Side, State, Why,
-    evolve::{Events, Stop, evolve},
+    evolve::{Events, Stop, TakenBack, evolve},
 };
 use crate::{
     limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX},
@@ -47,6 +47,8 @@ pub struct Referral {
     pub consent: Option<v1::Consent>,
     /// What stopped it last.
     pub(super) stop: Option<Stop>,
+    /// Files that were taken back.
+    pub(super) taken_back: Vec<TakenBack>,
 }
 
 impl Referral {
@@ -103,8 +105,9 @@ impl Referral {
     pub fn waits_for(&self) -> Option<(Side, u64)> {
         let side = owes(self.state)?;
         let waiting = self.society(side.other());
-        // A file that comes after puts off no answer.
-        let mut steps = self.effective().filter(|event| event.kind() != Some(Kind::Attached));
+        // A file that comes or goes after puts off no answer.
+        let of_file = [Some(Kind::Attached), Some(Kind::FileEnteredInError)];
+        let mut steps = self.effective().filter(|event| !of_file.contains(&event.kind()));
         let since = steps.rfind(|event| event.society == waiting)?;
         Some((side, since.recorded_at_ms))
     }
@@ -297,6 +300,7 @@ impl Kept {
             case: verdict.case,
             consent: verdict.consent,
             stop: verdict.stop,
+            taken_back: verdict.taken_back,
             outcomes: verdict.outcomes,
         });
     }

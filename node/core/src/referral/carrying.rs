@@ -134,8 +134,10 @@ fn carrying(event: &Event) -> Option<Command> {
         Transition::ErasureRequested(v1::ErasureRequested { ground, .. }) => {
             Some(Command::RequestErasure(v1::ErasureRequested { ground, carried, extent }))
         }
-        Transition::EnteredInError(v1::EnteredInError { event: None, .. }) => {
-            Some(Command::EnterInError(v1::EnteredInError { event: None, carried }))
+        Transition::EnteredInError(v1::EnteredInError { event: None, attachment, .. })
+            if attachment.is_empty() =>
+        {
+            Some(Command::EnterInError(v1::EnteredInError { carried, ..Default::default() }))
         }
         _ => None,
     }

@@ -129,12 +129,20 @@ pub(crate) fn event(
             is(is_event(corrected.event.as_ref()), "it is about no event")?;
             Kind::Corrected
         }
-        Transition::EnteredInError(v1::EnteredInError { event: None, carried }) => {
+        Transition::EnteredInError(v1::EnteredInError { event: None, carried, attachment })
+            if attachment.is_empty() =>
+        {
             is(is_carried(carried), CARRIED)?;
             Kind::EnteredInError
         }
-        Transition::EnteredInError(v1::EnteredInError { event, carried }) => {
+        Transition::EnteredInError(v1::EnteredInError { event: None, carried, attachment }) => {
+            is(attachment.len() == 16, "it is about no file")?;
+            is(carried.is_empty(), CARRIED)?;
+            Kind::FileEnteredInError
+        }
+        Transition::EnteredInError(v1::EnteredInError { event, carried, attachment }) => {
             is(is_event(event.as_ref()), "it is about no event")?;
+            is(attachment.is_empty(), "it is about an event and a file at once")?;
             is(carried.is_empty(), CARRIED)?;
             Kind::StepEnteredInError
         }

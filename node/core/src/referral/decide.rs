@@ -112,6 +112,7 @@ impl Command {
             Self::RenewConsent(_) => Kind::ConsentRenewed,
             Self::Correct(..) => Kind::Corrected,
             Self::EnterInError(which) if which.event.is_some() => Kind::StepEnteredInError,
+            Self::EnterInError(which) if !which.attachment.is_empty() => Kind::FileEnteredInError,
             Self::EnterInError(_) => Kind::EnteredInError,
             Self::RequestErasure(_) => Kind::ErasureRequested,
             Self::ConfirmErasure(_) => Kind::Erased,
@@ -217,7 +218,10 @@ impl fmt::Display for Refusal {
                         f.write_str(". It is for the other side to act, or nothing is left to do")
                     }
                     allowed => {
-                        let names: Vec<&str> = allowed.iter().map(|kind| kind.command()).collect();
+                        let mut names: Vec<&str> =
+                            allowed.iter().map(|kind| kind.command()).collect();
+                        // One verb, three things to take back.
+                        names.dedup();
                         write!(f, ". What you can do now: {}", names.join(", "))
                     }
                 }

@@ -23,6 +23,8 @@ pub struct Erasure {
     pub reason: ErasureReason,
     /// On whose word; `None` where the time to keep it has passed.
     pub on: Option<Event>,
+    /// Whether it is the case; else it is files that were taken back, and the case goes on.
+    pub of_case: bool,
     /// The entries whose content it is.
     pub entries: Vec<EventRef>,
     /// Those of them that a reopening which has not arrived may yet save.
@@ -168,6 +170,12 @@ impl Referral {
         last.unwrap_or(self.sent_at_ms)
     }
 
+    /// Files that this society has taken back.
+    pub fn taken_back_by(&self, society: Society) -> impl Iterator<Item = &[u8; 16]> {
+        let own = self.taken_back.iter().filter(move |file| file.event.society == society);
+        own.map(|file| &file.id)
+    }
+
     /// What stopped the referral last, and the referrals by which a side had passed it on before:
     /// the stop is to be carried there. `None` where nothing stopped it.
     pub fn stopped_by(&self) -> Option<(&Event, &[Passed])> {
@@ -183,24 +191,38 @@ impl Referral {
     pub(super) fn erasure_where(&self, over: bool) -> Option<Erasure> {
         let party = |event: &&Event| self.side_of(event.society).is_some() && event.holds_content();
         let held = || self.outcomes.iter().map(|outcome| &outcome.event).filter(party);
-        let (reason, on, entries, doubtful) = match &self.stop {
-            Some(Stop { event, due, doubtful, .. }) if !over || due.len() == held().count() => {
+        let of_files = |mut entries: Vec<EventRef>| {
+            for at in self.taken_back.iter().flat_map(|file| &file.due) {
+                if !entries.contains(at) {
+                    entries.push(at.clone());
+                }
+            }
+            entries
+        };
+        let stopped = self.stop.as_ref().map(|stop| (stop, of_files(stop.due.clone())));
+        let (reason, on, entries, doubtful) = match stopped {
+            Some((Stop { event, doubtful, .. }, due)) if !over || due.len() == held().count() => {
                 let reason = match event.kind() {
                     Some(Kind::ConsentWithdrawn) => ErasureReason::ConsentWithdrawn,
                     Some(Kind::EnteredInError) => ErasureReason::EnteredInError,
                     _ => ErasureReason::ErasureRequested,
                 };
-                (reason, Some(event.clone()), due.clone(), doubtful.clone())
+                (reason, Some(event.clone()), due, doubtful.clone())
             }
             _ if over => {
                 let entries = held().map(|event| event.at.clone()).collect();
                 (ErasureReason::Retention, None, entries, Vec::new())
             }
-            _ => return None,
+            _ => {
+                let last = self.taken_back.last()?;
+                let entries = of_files(Vec::new());
+                (ErasureReason::EnteredInError, Some(last.event.clone()), entries, Vec::new())
+            }
         };
+        let of_case = over || self.stop.is_some();
         let confirmations =
             [Side::Sender, Side::Receiver].map(|side| self.confirmation(side, &entries));
-        Some(Erasure { reason, on, entries, doubtful, confirmations })
+        Some(Erasure { reason, on, of_case, entries, doubtful, confirmations })
     }
 
     fn confirmation(&self, side: Side, entries: &[EventRef]) -> Confirmation {

@@ -19,6 +19,8 @@
 //! sides whose claims contradict each other (each says that it had seen the other's later event)
 //! are put in order by [`merge`], whose rule depends on the set alone.
 
+mod due;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tutti_proto::v1::{self, referral_event::Transition};
@@ -27,6 +29,9 @@ use super::{
     Case, Event, EventRef, Kind, Outcome, ReferralId, Side, State, Why, check, handover, transition,
 };
 use crate::society::Society;
+pub use due::Passed;
+pub(super) use due::{Stop, TakenBack};
+use due::{file_of, stop, taken_back, taken_file};
 
 /// Events of one referral: by author, then in the order of the author's log.
 pub(super) type Events = BTreeMap<Society, BTreeMap<EventRef, Event>>;
@@ -45,34 +50,8 @@ pub(super) struct Verdict {
     pub(super) consent: Option<v1::Consent>,
     /// What stopped the referral last.
     pub(super) stop: Option<Stop>,
-}
-
-/// What stopped the referral last.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Stop {
-    /// The first event that did since it was last reopened.
-    pub(super) event: Event,
-    /// The entries whose content is to be erased for it.
-    pub(super) due: Vec<EventRef>,
-    /// Those of them whose author had seen that it was stopped: a reopening that has not arrived
-    /// may lie between.
-    pub(super) doubtful: Vec<EventRef>,
-    /// By what the case was passed on to a third society before.
-    pub(super) onward: Vec<Passed>,
-}
-
-/// A referral by which one side has passed the case on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passed {
-    /// The event that says so.
-    pub at: EventRef,
-    /// The third society.
-    pub to: Society,
-    /// The referral that was sent there.
-    pub referral: ReferralId,
-    /// Whether its author had seen that the referral was stopped: a reopening that has not arrived
-    /// may lie between.
-    pub doubtful: bool,
+    /// Files that their authors have taken back, in order.
+    pub(super) taken_back: Vec<TakenBack>,
 }
 
 /// One event on one side.
@@ -120,6 +99,7 @@ pub(super) fn evolve(id: ReferralId, events: &Events) -> Verdict {
             case: Case::default(),
             consent: None,
             stop: None,
+            taken_back: Vec::new(),
         };
     };
     let sender = sent.society;
@@ -170,6 +150,7 @@ pub(super) fn evolve(id: ReferralId, events: &Events) -> Verdict {
         case: whole.case,
         consent: consent(&order, &whole),
         stop: stop(&order, &whole),
+        taken_back: taken_back(&order, &whole),
     }
 }
 
@@ -199,6 +180,12 @@ fn lane<'a>(
                 target = found.map(|item| item.place);
                 if target.is_none() {
                     return Err(Why::Malformed("it is about no earlier event of its author"));
+                }
+            }
+            if let Some(file) = taken_file(event) {
+                let has = |item: &Item| file_of(item.event) == Some(file);
+                if !items.iter().any(has) {
+                    return Err(Why::Malformed("it is about no earlier file of its author"));
                 }
             }
             Ok(kind)
@@ -263,7 +250,11 @@ fn merge<'a>([senders, receivers]: [Vec<Item<'a>>; 2]) -> Vec<Item<'a>> {
 fn rank(item: &Item) -> u8 {
     let Ok(kind) = item.kind else { return 0 };
     match kind {
-        Kind::Sent | Kind::Erased | Kind::StepEnteredInError | Kind::Attached => 0,
+        Kind::Sent
+        | Kind::Erased
+        | Kind::StepEnteredInError
+        | Kind::FileEnteredInError
+        | Kind::Attached => 0,
         Kind::Acknowledged
         | Kind::InformationProvided
         | Kind::ServiceStarted
@@ -343,8 +334,9 @@ fn is_bound(kind: Kind, item: &Item, before: &[Item], told: &[(bool, Option<Stat
     }
 }
 
-/// Effective events of the other side that the author of `item` had not seen. Parts of a file are none:
-/// they change nothing of what an answer rests on, and may come for minutes.
+/// Effective events of the other side that the author of `item` had not seen. Parts of a file are none,
+/// nor is that one is taken back: they change nothing of what an answer rests on, and may come for
+/// minutes.
 fn unseen<'a>(
     item: &'a Item,
     before: &'a [Item<'a>],
@@ -354,7 +346,7 @@ fn unseen<'a>(
         .iter()
         .zip(told)
         .filter(|(other, (effective, _))| *effective && !item.has_seen(other))
-        .filter(|(other, _)| !other.is(Kind::Attached))
+        .filter(|(other, _)| !other.is(Kind::Attached) && !other.is(Kind::FileEnteredInError))
         .filter_map(|(other, _)| Some((other, other.kind.clone().ok()?)))
 }
 
@@ -414,48 +406,4 @@ fn consent(order: &[Item], whole: &Run) -> Option<v1::Consent> {
         }
     }
     holds
-}
-
-/// What stopped the referral last, and the entries whose content is to be erased for it: all, but
-/// for those that a reopening after it brought, and those whose author had seen that.
-fn stop(order: &[Item], whole: &Run) -> Option<Stop> {
-    let stops = |item: &Item| item.kind.as_ref().is_ok_and(|kind| kind.stops());
-    let (last, stopper) = effective(order, whole).rfind(|(_, item)| stops(item))?;
-    let reopened = |item: &Item| item.is(Kind::Reopened);
-    // The first of those that stopped it since it was last reopened is the one that is answered.
-    let since = effective(order, whole)
-        .rfind(|(at, item)| *at < last && reopened(item))
-        .map_or(0, |(at, _)| at);
-    let (_, first) = effective(order, whole).find(|(at, item)| *at >= since && stops(item))?;
-    let again = effective(order, whole).find(|(at, item)| *at > last && reopened(item));
-    let kept = |item: &Item| {
-        again.is_some_and(|(_, again)| match item.side == again.side {
-            true => item.place >= again.place,
-            false => item.seen > again.place,
-        })
-    };
-    let knew = |item: &Item| match item.side == stopper.side {
-        true => item.place > stopper.place,
-        false => item.seen > stopper.place,
-    };
-    let due = || order.iter().filter(|item| item.event.holds_content() && !kept(item));
-    // Whatever became of the event: what it tells of has left the house.
-    let onward = order.iter().filter(|item| item.is(Kind::Onward) && !kept(item));
-    Some(Stop {
-        event: first.event.clone(),
-        onward: onward.filter_map(|item| passed(item.event, knew(item))).collect(),
-        due: due().map(|item| item.event.at.clone()).collect(),
-        doubtful: due().filter(|item| knew(item)).map(|item| item.event.at.clone()).collect(),
-    })
-}
-
-fn passed(event: &Event, doubtful: bool) -> Option<Passed> {
-    let Some(Transition::Onward(onward)) = &event.body.transition else { return None };
-    let referral = <[u8; 16]>::try_from(onward.referral_id.as_slice()).ok()?;
-    Some(Passed {
-        at: event.at.clone(),
-        to: onward.receiver.parse().ok()?,
-        referral: ReferralId::from_bytes(referral),
-        doubtful,
-    })
 }

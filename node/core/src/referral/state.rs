@@ -159,6 +159,8 @@ named! {
         Corrected = "corrected",
         /// An own event should never have been written.
         StepEnteredInError = "step_entered_in_error",
+        /// An own file should never have been added: all of its parts.
+        FileEnteredInError = "file_entered_in_error",
         /// The whole referral should never have been sent.
         EnteredInError = "entered_in_error",
         /// The data are to be erased.
@@ -231,6 +233,9 @@ impl Kind {
             Transition::ConsentRenewed(_) => Self::ConsentRenewed,
             Transition::Corrected(_) => Self::Corrected,
             Transition::EnteredInError(which) if which.event.is_some() => Self::StepEnteredInError,
+            Transition::EnteredInError(which) if !which.attachment.is_empty() => {
+                Self::FileEnteredInError
+            }
             Transition::EnteredInError(_) => Self::EnteredInError,
             Transition::ErasureRequested(_) => Self::ErasureRequested,
             Transition::Erased(_) => Self::Erased,
@@ -271,7 +276,9 @@ impl Kind {
             Self::ConsentWithdrawn => "withdraw-consent",
             Self::ConsentRenewed => "renew-consent",
             Self::Corrected => "correct",
-            Self::StepEnteredInError | Self::EnteredInError => "entered-in-error",
+            Self::StepEnteredInError | Self::FileEnteredInError | Self::EnteredInError => {
+                "entered-in-error"
+            }
             Self::ErasureRequested => "request-erasure",
             Self::Erased => "confirm-erasure",
             Self::Attached => "attach",
@@ -283,9 +290,10 @@ impl Kind {
         matches!(self, Self::ConsentWithdrawn | Self::ErasureRequested | Self::EnteredInError)
     }
 
-    /// Whether it belongs to stopping and erasing, for which there is always room.
+    /// Whether it belongs to stopping, taking files back and erasing: there is always room for it, and
+    /// nothing is said beside it.
     pub fn ends(self) -> bool {
-        self.stops() || self == Self::Erased
+        self.stops() || matches!(self, Self::FileEnteredInError | Self::Erased)
     }
 
     /// Whether its author may take it back as entered in error. What has left the house, what a
@@ -318,6 +326,7 @@ impl Kind {
             | Self::ConsentRenewed
             | Self::Corrected
             | Self::StepEnteredInError
+            | Self::FileEnteredInError
             | Self::EnteredInError
             | Self::ErasureRequested
             | Self::Erased

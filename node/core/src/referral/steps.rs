@@ -100,8 +100,27 @@ pub(super) fn check(
                 None => note_need = Required,
             }
         }
-        Command::EnterInError(v1::EnteredInError { event, .. }) => {
-            if let Some(event) = event {
+        Command::EnterInError(v1::EnteredInError { event, attachment, .. }) => {
+            if !attachment.is_empty() {
+                fields.check(
+                    event.is_none(),
+                    "event",
+                    "cannot go with a file: give one of the two",
+                );
+                let files = referral.attachments();
+                let own = files.iter().find(|file| file.by == by && file.id == attachment[..]);
+                match own {
+                    None => fields.wrong(
+                        "attachment",
+                        "is no file that this society has added to this referral",
+                    ),
+                    Some(file) => fields.check(
+                        !file.taken_back,
+                        "attachment",
+                        "was taken back before; it is erased on both sides",
+                    ),
+                }
+            } else if let Some(event) = event {
                 let about = EventRef::from_seen(event);
                 own_event(&mut fields, referral, by, about, Kind::is_voidable);
             }
@@ -147,6 +166,8 @@ fn attach(fields: &mut Fields, referral: &Referral, by: Society, attached: &v1::
     if let Some(file) = file {
         let same = file.kind == attached.kind && file.parts == attached.parts;
         fields.check(same, "attachment", "was begun as another kind, or with another size");
+        let gone = file.taken_back;
+        fields.check(!gone, "attachment", "was taken back as entered in error: add it anew");
         let twice = file.known.contains_key(&attached.part);
         fields.check(!twice, "part", "was written already");
     }

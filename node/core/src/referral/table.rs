@@ -103,7 +103,7 @@ pub(super) fn row(kind: Kind) -> (By, &'static [Way]) {
                 (&[S::ConsentWithdrawn, S::ErasureRequested], None),
             ],
         ),
-        Kind::Erased => (Both, &[(S::ALL, None)]),
+        Kind::FileEnteredInError | Kind::Erased => (Both, &[(S::ALL, None)]),
         Kind::Attached => (Both, &[(PROCESSING, None)]),
     }
 }
@@ -140,6 +140,7 @@ pub(super) fn row(kind: Kind) -> (By, &'static [Way]) {
 /// | consent_renewed (both) | going on | = |
 /// | corrected (both) | going on | = |
 /// | step_entered_in_error (both) | going on | = |
+/// | file_entered_in_error (both) | going on, consent_withdrawn, erasure_requested, entered_in_error | = |
 /// | entered_in_error (sender) | going on, consent_withdrawn, erasure_requested | entered_in_error |
 /// | erasure_requested (both) | going on | erasure_requested |
 /// | erasure_requested (both) | consent_withdrawn, erasure_requested | = |

@@ -366,6 +366,7 @@ fn erasure_message(erasure: &referral::Erasure) -> api::Erasure {
         at_ms: erasure.on.as_ref().map_or(0, |event| event.recorded_at_ms),
         entries: u32::try_from(erasure.entries.len()).unwrap_or(u32::MAX),
         confirmations: erasure.confirmations.iter().map(confirmation).collect(),
+        of_case: erasure.of_case,
     }
 }
 
@@ -373,6 +374,9 @@ fn code_of(event: &referral::Event) -> String {
     let Some(transition) = &event.body.transition else { return String::new() };
     if let Transition::Onward(onward) = transition {
         return onward.receiver.clone();
+    }
+    if let Transition::EnteredInError(which) = transition {
+        return hex::encode(&which.attachment);
     }
     named_code(transition).into()
 }

@@ -148,7 +148,10 @@ fn unfounded(case: &Case, findings: &mut Findings) {
                 let on = erased.on.as_ref().and_then(EventRef::from_seen);
                 let stops = |outcome: &crate::referral::Outcome| {
                     Some(&outcome.event.at) == on.as_ref()
-                        && outcome.event.kind().is_some_and(Kind::stops)
+                        && outcome
+                            .event
+                            .kind()
+                            .is_some_and(|kind| kind.stops() || kind == Kind::FileEnteredInError)
                 };
                 !case.whole || referral.outcomes.iter().any(stops)
             }

@@ -185,3 +185,100 @@ fn files_leave_room_for_steps_and_for_what_stops() {
     let steps = book([event("sg", 0, Kind::Sent, None)].into_iter().chain(steps));
     assert!(attach(&steps, "sg", attached(1, 1, 1)).is_ok());
 }
+
+fn taken_back(by: &str, index: u64, file: u8) -> Event {
+    let other = (by == "ph").then_some(0);
+    let mut event = event(by, index, Kind::FileEnteredInError, other);
+    event.has_content = false;
+    event.body.transition = Some(Transition::EnteredInError(v1::EnteredInError {
+        attachment: vec![file; 16],
+        ..Default::default()
+    }));
+    event
+}
+
+fn at(code: &str, index: u64) -> EventRef {
+    EventRef { origin: origin(code), index }
+}
+
+#[test]
+fn one_file_is_taken_back_alone_whatever_the_order_and_the_case_goes_on() {
+    let mut events = vec![
+        event("sg", 0, Kind::Sent, None),
+        part("sg", 1, None, attached(1, 1, 2)),
+        part("sg", 2, None, attached(2, 1, 1)),
+        taken_back("sg", 3, 1),
+        // Another process had not heard of it yet.
+        part("sg", 4, None, attached(1, 2, 2)),
+        part("ph", 0, Some(0), attached(1, 1, 1)),
+        event("ph", 1, Kind::Accepted, Some(0)),
+    ];
+    let told = book(events.clone());
+    let referral = told.get(&id()).unwrap();
+    assert_eq!(referral.state, State::Accepted, "an answer rests on no file");
+    assert!(referral.outcomes.iter().all(|outcome| outcome.effective));
+    let files = referral.attachments();
+    assert_eq!(files.iter().map(|file| file.taken_back).collect::<Vec<_>>(), [true, false, false]);
+    let erasure = referral.erasure(NOW_MS, &RULES).unwrap();
+    assert_eq!((erasure.reason, erasure.of_case), (v1::ErasureReason::EnteredInError, false));
+    assert_eq!(erasure.on.as_ref().unwrap().at, at("sg", 3));
+    assert_eq!(erasure.entries, [at("sg", 1), at("sg", 4)]);
+    assert!(erasure.doubtful.is_empty());
+    assert_eq!(erasure.open(society("ph")), erasure.entries);
+    events.reverse();
+    assert_eq!(book(events.clone()).get(&id()), Some(referral));
+    // With the receipts of both it is confirmed; and goes with the case when that goes.
+    for by in ["sg", "ph"] {
+        let mut receipt = event(by, 10, Kind::Erased, Some(0));
+        let entries = erasure.entries.iter().map(EventRef::to_seen).collect();
+        let on = Some(at("sg", 3).to_seen());
+        let erased = v1::Erased { reason: 3, on, entries, ..Default::default() };
+        receipt.body.transition = Some(Transition::Erased(erased));
+        receipt.has_content = false;
+        events.push(receipt);
+    }
+    assert!(
+        book(events.clone()).get(&id()).unwrap().erasure(NOW_MS, &RULES).unwrap().is_confirmed()
+    );
+    let mut stop = event("ph", 11, Kind::ConsentWithdrawn, Some(10));
+    stop.has_content = false;
+    events.push(stop);
+    let stopped = book(events);
+    let erasure = stopped.get(&id()).unwrap().erasure(NOW_MS, &RULES).unwrap();
+    assert!(erasure.of_case && erasure.entries.len() == 6, "{erasure:?}");
+    assert_eq!(erasure.reason, v1::ErasureReason::ConsentWithdrawn);
+}
+
+#[test]
+fn a_file_is_taken_back_by_its_author_alone_and_once() {
+    let sent = event("sg", 0, Kind::Sent, None);
+    let letter = part("sg", 1, None, attached(1, 1, 1));
+    // Of the other side's file, of none, and before it was there.
+    for wrong in [taken_back("ph", 0, 1), taken_back("sg", 2, 9)] {
+        let told = book([sent.clone(), letter.clone(), wrong.clone()]);
+        let outcome = told.outcomes(&id()).iter().find(|o| o.event.at == wrong.at).unwrap();
+        assert!(matches!(outcome.why, Some(Why::Malformed(_))), "{:?}", outcome.why);
+        assert!(told.get(&id()).unwrap().erasure(NOW_MS, &RULES).is_none());
+    }
+    let take = |book: &Book, by: &str, file: u8| {
+        let which = v1::EnteredInError { attachment: vec![file; 16], ..Default::default() };
+        decide(book.get(&id()), Command::EnterInError(which), &context(&origin(by), NOW_MS))
+    };
+    let told = book([sent.clone(), letter.clone()]);
+    for (by, file) in [("ph", 1), ("sg", 9)] {
+        assert!(matches!(take(&told, by, file), Err(Refusal::Fields(_))), "{by} {file}");
+    }
+    assert!(take(&told, "sg", 1).is_ok());
+    let closed = book([
+        sent.clone(),
+        letter.clone(),
+        event("ph", 0, Kind::Declined, Some(1)),
+        event("sg", 2, Kind::Closed, Some(0)),
+    ]);
+    assert_eq!(closed.get(&id()).unwrap().state, State::Closed);
+    assert!(take(&closed, "sg", 1).is_ok(), "also when all is over");
+    let gone = book([sent, letter, taken_back("sg", 2, 1)]);
+    assert!(matches!(take(&gone, "sg", 1), Err(Refusal::Fields(_))));
+    let Err(Refusal::Fields(wrong)) = attach(&gone, "sg", attached(1, 1, 1)) else { panic!() };
+    assert!(wrong.iter().any(|wrong| wrong.field == "attachment"), "{wrong:?}");
+}

@@ -120,6 +120,10 @@ fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
             event: about.map(EventRef::to_seen),
             information_disclosed: Vec::new(),
         }),
+        Kind::FileEnteredInError => Transition::EnteredInError(v1::EnteredInError {
+            attachment: vec![3; 16],
+            ..Default::default()
+        }),
         Kind::StepEnteredInError => Transition::EnteredInError(v1::EnteredInError {
             event: about.map(EventRef::to_seen),
             ..Default::default()

@@ -242,7 +242,11 @@ fn every_step() -> Vec<Transition> {
             event: Some(seen()),
             information_disclosed: fields(),
         }),
-        Transition::EnteredInError(v1::EnteredInError { event: Some(seen()), carried: carried() }),
+        Transition::EnteredInError(v1::EnteredInError {
+            event: Some(seen()),
+            carried: carried(),
+            attachment: vec![1; 16],
+        }),
         Transition::ErasureRequested(v1::ErasureRequested {
             ground: 1,
             carried: carried(),
