@@ -7,6 +7,7 @@ where the two disagree, the page says too little or one of them is wrong.
 
 import base64
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from heads import read_head
 from bodies import digest_of
 from log import read_entry
 from proof import read_proof
+from record import read_record
 from records import pair_key, receipt_of, tag_of, token_of
 from roster import Roster, read_card, read_routing_key
 from tree import leaf, root_from_inclusion
-from wire import COSIGNATURE, ED25519, Bad, key_id, read_vkey, require
+from wire import COSIGNATURE, ED25519, Bad, key_id, read_vkey, require, sha256
 
 REFUSALS = (Bad, ValueError, KeyError, IndexError, TypeError, AttributeError)
 
@@ -53,6 +55,58 @@ def body(case, _shared):
     raw = bytes.fromhex(case["body"])
     part = {1: "record", 2: "content"}[case["part"]]
     return {"digest": digest_of(case["origin"], int(case["index"]), part, raw).hex()}
+
+
+PART = 990 * 1024
+TYPES = ("application/pdf", "image/jpeg", "image/png", "image/webp", "image/heic", "text/plain")
+HARMFUL = re.compile("[\\x00-\\x1f\\x7f-\\x9f/\\\\\\\\:\\u061c\\ufeff\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069]")
+
+
+def varint(value):
+    raw = b""
+    while value > 127:
+        raw += bytes([value & 127 | 128])
+        value >>= 7
+    return raw + bytes([value])
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def attachment(case, _shared):
+    name, size = case["file_name"], case["size"]
+    require(1 <= len(name) <= 200 and name.strip() == name and name not in (".", ".."), "no name")
+    require(not HARMFUL.search(name), "a name that does something")
+    require(case["media_type"] in TYPES, "a type that may not go along")
+    require(1 <= size <= 25 * 2**20, "too little or too much")
+    number = case["parts_number"]
+    require(-(-size // PART) == number, "another number of parts")
+    digest = bytes.fromhex(case["sha256"])
+    require(len(digest) == 32, "a digest that is none")
+    fill = bytes.fromhex(case["fill"])
+    data = (fill * (size // len(fill) + 1))[:size]
+    require(sha256(data) == digest, "another file")
+    entry = {"origin": case["origin"], "visibility": 3, "content": True, "tags": [b"", b""]}
+    files = set()
+    for index, part in enumerate(case["parts"]):
+        record = read_record(bytes.fromhex(part["record"]), entry)
+        attached = record["referral"]["attached"]
+        files.add(attached["attachment_id"])
+        require((attached["part"], attached["parts"]) == (index + 1, number), "another part")
+        manifest = field(1, name.encode()) + field(2, case["media_type"].encode())
+        manifest += field(3, size) + field(4, digest)
+        held = field(1, manifest) if index == 0 else b""
+        held += field(2, data[index * PART : (index + 1) * PART])
+        content = field(1, record["origin"].encode()) + field(2, record["event_id"]) + field(11, held)
+        require(len(content) == part["content_bytes"], "a content of another size")
+        require(sha256(content).hex() == part["content_sha256"], "another content")
+    back = read_record(bytes.fromhex(case["taken_back"]), entry)
+    files.add(back["referral"]["entered_in_error"]["attachment"])
+    require(len(files) == 1 and not back["has_content"], "parts of several files")
+    return {}
 
 
 def head(case, shared):
@@ -122,7 +176,7 @@ def routing(case, _shared):
 
 def main():
     folder, tried, wrong = Path(sys.argv[1]), 0, []
-    for run in (body, entry, head, proof, roster, routing):
+    for run in (attachment, body, entry, head, proof, roster, routing):
         document = json.loads((folder / f"{run.__name__}.json").read_text())
         for case in document["cases"]:
             valid = case.get("expect", "valid") == "valid"

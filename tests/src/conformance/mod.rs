@@ -4,6 +4,7 @@
 //! test makes its vectors anew from seeds and compares them with the file, then runs every case of
 //! the *file* through the code. With `TUTTI_FREEZE=1` the files are written instead.
 
+mod attachment;
 mod body;
 mod entry;
 mod foreign;
