@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::harness::{Federation, eventually, files_below, ok, tutti};
+use crate::{
+    files,
+    harness::{Federation, eventually, files_below, ok, tutti},
+};
 
 /// Words that stand in the case and must be nowhere in clear, and nowhere at all with others.
 pub(crate) const CANARIES: [&str; 3] =
@@ -144,10 +147,23 @@ fn a_case_is_passed_on_and_a_withdrawal_follows_it_through_three_nodes() {
     let file = federation.path("agreed.toml");
     fs::write(&file, form.to_string()).expect("form");
     ph.ok(&["referral", "renew-consent", &id, "--file", file.to_str().expect("UTF-8 path")]);
-    let hide = ["--withhold", "person.safe_contact"];
-    let onward = ["referral", "onward", &id, "--to", "qa", hide[0], hide[1]];
+    let letter = files::letter(&federation, "letter.pdf", 1_200_000);
+    let letter = files::attach(&federation, "sg", &id, &letter)["attachment"].clone();
+    let letter = letter.as_str().expect("id");
+    eventually("ph has the letter", || files::is_here(&federation, "ph", &id));
+    let hide = ["--withhold", "person.safe_contact", "--attach", &letter[..8]];
+    let onward = ["referral", "onward", &id, "--to", "qa", hide[0], hide[1], hide[2], hide[3]];
     let onward = ph.json(&onward)["id"].as_str().expect("id").to_string();
     eventually("qa has it", || state(&federation, "qa", &onward) == "sent");
+    eventually("qa has the letter", || files::is_here(&federation, "qa", &onward));
+    let passed = files::shown(&federation, "qa", &onward);
+    assert_eq!((&passed["society"], &passed["kind"]), (&"ph".into(), &"medical_letter".into()));
+    let (passed, saved) = (passed["id"].as_str().expect("id"), federation.path("passed.pdf"));
+    assert_ne!(passed, letter, "nobody can tell from its number that it is the same");
+    let to = saved.to_str().expect("UTF-8 path");
+    federation.at("qa").ok(&["referral", "save", &onward, passed, "--to", to]);
+    let sent = fs::read(federation.path("letter.pdf")).expect("the letter");
+    assert!(fs::read(&saved).expect("the file") == sent);
     let shown = || federation.at("qa").json(&["referral", "show", &onward, "--content"]);
     eventually("qa reads it", || shown()["content_state"] == "present");
     let person = shown()["form"]["content"]["person"].clone();
@@ -165,6 +181,7 @@ fn a_case_is_passed_on_and_a_withdrawal_follows_it_through_three_nodes() {
     federation.at("sg").ok(&["referral", "withdraw-consent", &id]);
     eventually("qa has stopped", || state(&federation, "qa", &onward) == "consent_withdrawn");
     assert!(shown()["form"].get("content").is_none());
+    assert_eq!(files::shown(&federation, "qa", &onward)["state"], "erased");
     eventually("sg sees that all have confirmed", || {
         let shown = federation.at("sg").json(&["referral", "show", &id]);
         let sides = shown["erasure"]["confirmations"].as_array().cloned().unwrap_or_default();

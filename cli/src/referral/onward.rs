@@ -7,14 +7,18 @@ use tutti_core::{
     referral::{CONTENT_FIELDS, form::ReferralForm},
     society::Society,
 };
-use tutti_proto::{node::v1::PassReferralOnRequest, v1};
+use tutti_proto::{
+    node::v1::{PassAttachmentOnRequest, PassReferralOnRequest},
+    v1,
+};
 
-use super::{IdArg, code, short, show_receipt};
+use super::{IdArg, attach::WORD_MAX, attachments, code, id_or_prefix, short, show_receipt};
 use crate::{
-    failure::{Exit, Outcome},
+    failure::{Exit, Failure, Outcome},
     files, form as read,
     key::KeyArgs,
-    node::{self, NodeArgs},
+    node::{self, Node, NodeArgs},
+    screen::say,
     text,
 };
 
@@ -37,6 +41,9 @@ pub(crate) struct Onward {
     /// A field of the case to leave out, such as person.name. May be repeated.
     #[arg(long = "withhold", value_name = "FIELD", value_parser = CONTENT_FIELDS)]
     withhold: Vec<String>,
+    /// A file of the case that goes along, by its id or the first characters of that. May be repeated.
+    #[arg(long, value_name = "ATTACHMENT", value_parser = id_or_prefix)]
+    attach: Vec<String>,
     /// A form to send instead of the case as you know it; - reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["services", "withhold"])]
     file: Option<PathBuf>,
@@ -62,7 +69,7 @@ impl Onward {
             None => None,
         };
         let (sent, content) = told.unzip();
-        let (first, receipt) = node::block_on(async {
+        let (first, receipt, along) = node::block_on(async {
             let node = self.node.connect().await?;
             let request = PassReferralOnRequest {
                 idempotency_key: key.to_vec(),
@@ -74,7 +81,15 @@ impl Onward {
                 withhold: self.withhold.clone(),
             };
             let first = request.id.clone();
-            Ok((first, key.write(node.referrals().pass_on(request)).await?))
+            let mut along = Vec::new();
+            for attachment in &self.attach {
+                along.push(attachments::resolve(&node, &first, attachment).await?);
+            }
+            let receipt = key.write(node.referrals().pass_on(request)).await?;
+            for attachment in &along {
+                pass_on(&node, &receipt.id, attachment).await?;
+            }
+            Ok((first, receipt, along))
         })?;
         let id = short(&receipt.id);
         let mut show = vec![text::program(), "referral".into(), "show".into(), id.to_owned()];
@@ -82,6 +97,29 @@ impl Onward {
         let done =
             format!("Referral {} is passed on to {}, as referral {id}.", short(&first), self.to);
         show_receipt(&done, &receipt, &show.join(" "), self.json);
+        if !self.json {
+            along.iter().for_each(|file| say(format!("  file {} goes along", short(file))));
+        }
         Ok(Exit::Ok)
+    }
+}
+
+/// Adds a file of the case to the referral by which it was passed on.
+async fn pass_on(node: &Node, id: &str, attachment: &str) -> Result<(), Failure> {
+    let failed = |failure: Failure| {
+        let what = format!("file {} does not go along: {failure}", short(attachment));
+        Failure::new(failure.code(), what)
+            .kept(format!("the case is passed on, as referral {}", short(id)))
+            .todo("save the file, and attach it to the new referral, if the person agrees to that")
+    };
+    let request = PassAttachmentOnRequest { id: id.to_owned(), attachment: attachment.to_owned() };
+    let mut words = node::ask(node.attachments().pass_on(request)).await.map_err(failed)?;
+    loop {
+        let word = tokio::time::timeout(WORD_MAX, words.message()).await.map_err(|_| {
+            failed(Failure::new(Exit::Unreachable, "the node has not said anything for long"))
+        })?;
+        if word.map_err(|status| failed(status.into()))?.is_none() {
+            return Ok(());
+        }
     }
 }

@@ -30,7 +30,58 @@ pub struct OpenedPart {
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
+/// A file that goes along where a case is passed on.
+pub struct Passing {
+    /// How much of it is here already, for the new referral.
+    pub begun: api::AttachmentUpload,
+    /// By what its bytes are read.
+    pub read: api::ReadAttachmentRequest,
+}
+
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// Begins to add a file of the case that a referral passes on to that referral. That it is read is
+    /// recorded.
+    pub fn begin_passing(
+        &mut self,
+        actor: &Actor,
+        request: &api::PassAttachmentOnRequest,
+        now_ms: u64,
+    ) -> Result<Passing, Refused> {
+        let id = parse(&request.id)?;
+        self.seen(actor, &id)?;
+        let onward = self.case(&id).ok_or_else(hidden)?;
+        let first = <[u8; 16]>::try_from(onward.sent.onward_of.as_slice()).ok();
+        let first = first.map(ReferralId::from_bytes).filter(|_| self.is_own(&onward));
+        let first = first.ok_or_else(|| {
+            Refused::State("this referral passes on none that came here; nothing was added".into())
+        })?;
+        let read = api::ReadAttachmentRequest {
+            id: first.to_string(),
+            attachment: request.attachment.clone(),
+            ..Default::default()
+        };
+        let opened = self.read_attachment(actor, &read, 0, true, now_ms)?;
+        let first = self.case(&first).ok_or_else(hidden)?;
+        let wanted = parse_attachment(&request.attachment)?;
+        let kind = first.attachments().iter().find(|file| file.id == wanted).map(|file| file.kind);
+        let kind = kind.ok_or_else(hidden)?;
+        attachment::passes_on(&first, &onward.sent, kind, now_ms)?;
+        let announced = api::BeginAttachmentRequest {
+            id: request.id.clone(),
+            kind,
+            name: opened.file.name,
+            size: opened.file.size,
+            sha256: opened.file.sha256,
+            ..Default::default()
+        };
+        let begun = self.begin_attachment(actor, &announced, now_ms)?;
+        Ok(Passing { begun, read })
+    }
+
+    fn is_own(&self, referral: &Referral) -> bool {
+        referral.sender == self.identity.society
+    }
+
     /// What goes with a referral; names only once the reading is recorded.
     pub fn list_attachments(
         &mut self,

@@ -52,6 +52,7 @@ use tutti_core::{
 use tutti_proto::node::v1 as api;
 use zeroize::Zeroizing;
 
+pub use attachments::Passing;
 pub(crate) use attachments::parse_attachment;
 pub use exchange::PeerStatus;
 pub use fence::Mode;

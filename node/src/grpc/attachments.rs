@@ -1,5 +1,7 @@
 //! `tutti.node.v1.Attachments`.
 
+mod passing;
+
 use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest as _, Sha256};
@@ -56,6 +58,7 @@ impl Service {
 impl Attachments for Service {
     type UploadStream = ReceiverStream<Result<api::UploadProgress, Status>>;
     type AddOfDraftStream = ReceiverStream<Result<api::UploadProgress, Status>>;
+    type PassOnStream = ReceiverStream<Result<api::UploadProgress, Status>>;
     type ReadStream = ReceiverStream<Result<api::AttachmentPiece, Status>>;
 
     async fn begin(
@@ -98,6 +101,25 @@ impl Attachments for Service {
         tokio::spawn(async move {
             let _turn = turn;
             taking.run_held(files).await;
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn pass_on(
+        &self,
+        request: Request<api::PassAttachmentOnRequest>,
+    ) -> Result<Response<Self::PassOnStream>, Status> {
+        let actor = self.context.actor(&request)?;
+        let turn = self.turn()?;
+        let (by, request) = (actor.clone(), request.into_inner());
+        let engine = &self.context.engine;
+        let ask = engine.ask(move |engine, now| engine.begin_passing(&by, &request, now));
+        let passing = ask.await??;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let taking = Taking { context: self.context.clone(), actor, sender };
+        tokio::spawn(async move {
+            let _turn = turn;
+            taking.run_passed(passing).await;
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }

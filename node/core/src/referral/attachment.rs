@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tutti_proto::v1::{self, referral_event::Transition};
 
 pub use super::media::{HEAD_BYTES, MediaType, TextCheck, WrongType, recognise};
-use super::{EventRef, Referral, ReferralId, Refusal, codes, steps};
+use super::{EventRef, Referral, ReferralId, Refusal, codes, onward, steps};
 use crate::{
     limits::{ATTACHMENT_BYTES_MAX, ATTACHMENT_PARTS_MAX, LINE_CHARS_MAX},
     society::Society,
@@ -62,6 +62,19 @@ pub fn field(kind: i32) -> Option<&'static str> {
 pub fn goes_along(sent: &v1::Sent, kind: i32) -> Result<(), Refusal> {
     let fields: Vec<String> = field(kind).map(String::from).into_iter().collect();
     steps::covered(sent, sent.consent.as_ref(), &fields, 0)
+}
+
+/// Whether a file of that kind may go along where `first` was passed on by `sent`, as far as the person's
+/// word for the first goes; what goes with the new one is asked there.
+///
+/// # Errors
+/// [`Refusal::NotFound`] where the one does not pass on the other, [`Refusal::Consent`].
+pub fn passes_on(first: &Referral, sent: &v1::Sent, kind: i32, now_ms: u64) -> Result<(), Refusal> {
+    if sent.onward_of != first.id.as_bytes() {
+        return Err(Refusal::NotFound);
+    }
+    let fields: Vec<String> = field(kind).map(String::from).into_iter().collect();
+    onward::covered(first, &sent.receiver, &fields, sent.purpose, now_ms)
 }
 
 /// The id of a file: HMAC-SHA-256 under the author's own `secret` over what it is, so that the same

@@ -282,3 +282,37 @@ fn a_file_is_taken_back_by_its_author_alone_and_once() {
     let Err(Refusal::Fields(wrong)) = attach(&gone, "sg", attached(1, 1, 1)) else { panic!() };
     assert!(wrong.iter().any(|wrong| wrong.field == "attachment"), "{wrong:?}");
 }
+
+#[test]
+fn a_file_goes_along_where_the_person_agreed_that_the_third_society_has_it() {
+    let with = |recipients: &[&str], fields: &[&str]| {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        let consent =
+            v1::Consent { recipients: texts(recipients), fields: texts(fields), ..consent() };
+        let mut sent = event("sg", 0, Kind::Sent, None);
+        sent.body.transition = Some(Transition::Sent(v1::Sent {
+            legal_basis: v1::LegalBasis::Consent as i32,
+            consent: Some(consent),
+            ..sent_body()
+        }));
+        book([sent])
+    };
+    let purpose = consent().purposes.first().copied().unwrap_or_default();
+    let onward_of = id().as_bytes().to_vec();
+    let onward = v1::Sent { receiver: "qa".into(), purpose, onward_of, ..sent_body() };
+    let may = |book: &Book, sent: &v1::Sent| {
+        let letter = v1::AttachmentKind::MedicalLetter as i32;
+        super::super::attachment::passes_on(book.get(&id()).unwrap(), sent, letter, NOW_MS)
+    };
+    assert_eq!(may(&with(&["ph", "qa"], &[]), &onward), Ok(()));
+    let named = ["reason", "attachment.medical_letter"];
+    assert_eq!(may(&with(&["ph", "qa"], &named), &onward), Ok(()));
+    for (recipients, fields) in
+        [(&["ph"][..], &named[..]), (&["ph", "qa"], &["reason", "attachment.photo"])]
+    {
+        let refused = may(&with(recipients, fields), &onward);
+        assert!(matches!(refused, Err(Refusal::Consent(_))), "{refused:?}");
+    }
+    let other = v1::Sent { onward_of: vec![1; 16], ..onward };
+    assert_eq!(may(&with(&["ph", "qa"], &[]), &other), Err(Refusal::NotFound));
+}
