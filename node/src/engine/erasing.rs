@@ -24,6 +24,9 @@ use crate::local::Actor;
 /// receipt that could not be written is tried again, milliseconds.
 const LOOK_MS: u64 = 60_000;
 
+/// After how long what failed is tried again, milliseconds.
+const RETRY_MS: u64 = 1000;
+
 /// Receipts that are written at one time.
 const RECEIPTS_MAX: usize = 64;
 
@@ -34,6 +37,8 @@ pub(super) struct Erasing {
     ready: bool,
     /// Referrals for which a receipt is owed, or for which erasing failed.
     owed: BTreeSet<ReferralId>,
+    /// Contents that nobody keeps, and that go with no case, where erasing failed.
+    kept: BTreeSet<EventRef>,
     look_at_ms: u64,
     retry_at_ms: u64,
     /// Referrals that were stopped, where the case may have been passed on.
@@ -78,8 +83,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if steady_ms >= self.erasing.look_at_ms {
             self.look_for_erasures(false, now_ms);
         }
-        if !self.erasing.owed.is_empty() && steady_ms >= self.erasing.retry_at_ms {
-            self.confirm_erasures(now_ms);
+        if steady_ms >= self.erasing.retry_at_ms {
+            for at in std::mem::take(&mut self.erasing.kept) {
+                self.discard_content(&at, now_ms);
+            }
+            if !self.erasing.owed.is_empty() {
+                self.confirm_erasures(now_ms);
+            }
         }
     }
 
@@ -241,9 +251,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         match self.erase_content(at, now_ms) {
             Ok(_) => {}
             Err(StoreError::Fatal(error)) => self.fatal = Some(format!("erasing failed: {error}")),
-            // A start tries it again.
             Err(error) => {
-                tracing::error!(%at, %error, "a content that nobody keeps was not erased")
+                tracing::error!(%at, %error, "a content that nobody keeps was not erased; it will be tried again");
+                self.erasing.kept.insert(at.clone());
+                let again_at_ms = self.now.steady_ms.saturating_add(RETRY_MS);
+                self.erasing.retry_at_ms = self.erasing.retry_at_ms.max(again_at_ms);
             }
         }
     }
@@ -310,7 +322,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.rng.fill_bytes(&mut key);
             group.push(Write::Advance { key, id: *id, command, note: String::new() });
         }
-        self.erasing.retry_at_ms = self.now.steady_ms.saturating_add(1000);
+        self.erasing.retry_at_ms = self.now.steady_ms.saturating_add(RETRY_MS);
         for answer in self.commit_own(group, now_ms) {
             if let Err(refused) = answer {
                 tracing::warn!(%refused, "the receipt for an erasure was not written; it will be");
