@@ -108,8 +108,9 @@ impl Print {
             };
             Erased { confirmed: sides(true), open: sides(false) }
         });
-        // After a reopening the case is there again.
-        let erased = erased.filter(|_| referral.content.is_none());
+        // After a reopening the case is there again, and one file is not the case.
+        let of_case = referral.erasure.as_ref().is_some_and(|erasure| erasure.of_case);
+        let erased = erased.filter(|_| of_case && referral.content.is_none());
         let sent = referral.sent.clone().unwrap_or_default();
         let copy = Copy {
             id: &referral.id,

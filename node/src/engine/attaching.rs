@@ -131,6 +131,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
+    /// Whether a file is kept with a draft that is not sent yet; once it is, the file can be added.
+    pub fn waits_with_its_draft(&self, upload: &Upload) -> bool {
+        upload.draft.is_some() && self.case(&upload.referral).is_none()
+    }
+
     /// The files of a draft of one's own that was sent: they go with the referral now.
     pub fn files_to_add(&self, actor: &Actor, draft: &str) -> Result<Vec<Upload>, Refused> {
         let (draft, _) = self.draft_of_referral(actor, draft)?;

@@ -123,6 +123,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 "no such file goes with this referral. See `tutti referral attachments`".into(),
             )
         })?;
+        // Which of the two was meant nobody can tell, and it might be passed on as the other.
+        if files.next().is_some() {
+            return Err(Refused::State(
+                "the other society has written a file under the id of this one; neither is opened. Tell \
+                 your IT staff"
+                    .into(),
+            ));
+        }
         let message = self.attachment_message(&file, true, now_ms)?;
         match message.state() {
             api::BodyState::Present => {}

@@ -285,7 +285,11 @@ impl Taking {
         self.check_held(&upload, &mut check).await?;
         self.take_rest(&upload, &mut check, first.data, &mut incoming).await?;
         let media = self.fits(check.finish(&upload.sha256), &id).await?;
-        if upload.draft.is_some() {
+        let ask = self.context.engine.ask({
+            let upload = upload.clone();
+            move |engine, _| engine.waits_with_its_draft(&upload)
+        });
+        if ask.await? {
             let held = api::UploadProgress { held: true, ..progress(&upload, upload.size) };
             let _ = self.sender.send(Ok(held)).await;
             return Ok(());
@@ -347,7 +351,8 @@ impl Taking {
         self.fits(Err::<(), _>(Unfit::Other), &id).await
     }
 
-    /// Writes part after part; what cannot be added any more is erased.
+    /// Writes part after part; what cannot be added any more is erased, but for what a draft holds: that may
+    /// be the only copy, and goes with the draft.
     async fn add(&self, upload: &Upload, media: MediaType) -> Result<Option<Receipt>, Status> {
         let id = upload.id;
         let mut receipt = None;
@@ -363,9 +368,12 @@ impl Taking {
                 Err(refused) => {
                     let later = matches!(
                         refused,
-                        Refused::NotWriting(_) | Refused::Full | Refused::Stopping
+                        Refused::NotWriting(_)
+                            | Refused::Full
+                            | Refused::Stopping
+                            | Refused::Internal(_)
                     );
-                    if !later {
+                    if !later && upload.draft.is_none() {
                         self.discard(&id).await;
                     }
                     return Err(refused.into());

@@ -317,3 +317,31 @@ fn a_file_under_way_that_cannot_be_read_is_not_erased() {
     assert_eq!(local.upload(&upload.id).unwrap().held, 1);
     assert_eq!(*local.kept_part(&upload.id, 1).unwrap(), [7; 700]);
 }
+
+/// Files with drafts stay as long as those; so one account fills no more than its share.
+#[test]
+fn one_account_leaves_room_for_the_files_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut local = open(dir.path());
+    let mut begin = |account: u8, n: u8| {
+        let upload = Upload {
+            id: [account, n].repeat(8).try_into().unwrap(),
+            account: [account; 16],
+            referral: ReferralId::from_bytes([n; 16]),
+            draft: Some([n; 16]),
+            kind: 2,
+            name: "letter.pdf".into(),
+            size: 25 << 20,
+            sha256: [n; 32],
+            held: 0,
+            touched_ms: NOW_MS,
+        };
+        local.begin_upload(upload, &mut rng()).map(drop)
+    };
+    for n in 1..=10 {
+        begin(1, n).unwrap();
+    }
+    let refused = begin(1, 11).unwrap_err();
+    assert!(refused.to_string().contains("250 MiB"), "{refused}");
+    begin(2, 1).unwrap();
+}

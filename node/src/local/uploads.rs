@@ -35,9 +35,11 @@ use crate::{disk, store::DiskError};
 /// How long a file is kept on which nothing has come, milliseconds: a day.
 pub const UPLOAD_KEEP_MS: u64 = 24 * 3_600_000;
 
-/// Files of one account that may be under way at once, those of one draft, and bytes of all together.
+/// Files of one account that may be under way at once, those of one draft, and bytes of one account and of
+/// all together.
 const UPLOADS_MAX: usize = 8;
 const DRAFT_FILES_MAX: usize = 8;
+const ACCOUNT_BYTES_MAX: u64 = 10 * ATTACHMENT_BYTES_MAX;
 const UPLOADS_BYTES_MAX: u64 = 40 * ATTACHMENT_BYTES_MAX;
 
 const NONCE_BYTES: usize = 24;
@@ -112,6 +114,7 @@ impl Local {
     ) -> Result<&Upload, PeopleError> {
         if !self.uploads.contains_key(&upload.id) {
             let own = self.uploads.values().filter(|other| other.account == upload.account);
+            let own_bytes: u64 = own.clone().map(|other| other.size).sum();
             let (with_draft, rest): (Vec<&Upload>, Vec<&Upload>) =
                 own.partition(|other| other.draft.is_some());
             let of_draft = with_draft.iter().filter(|other| other.draft == upload.draft);
@@ -128,6 +131,13 @@ impl Local {
                     )));
                 }
                 None | Some(_) => {}
+            }
+            if own_bytes.saturating_add(upload.size) > ACCOUNT_BYTES_MAX {
+                return Err(PeopleError::Wrong(format!(
+                    "your files under way and with drafts would be more than {} MiB: send or delete a \
+                     draft, or detach some",
+                    ACCOUNT_BYTES_MAX >> 20
+                )));
             }
             let bytes: u64 = self.uploads.values().map(|other| other.size).sum();
             if bytes.saturating_add(upload.size) > UPLOADS_BYTES_MAX {

@@ -15,7 +15,7 @@ use super::{Code, Findings};
 use crate::{
     entry::Visibility,
     information::{self, InformationId},
-    limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX},
+    limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX, REFERRAL_RECEIPTS_MAX},
     referral::{self, By, Event, EventRef, Kind, ReferralId, Side, State},
     society::Society,
 };
@@ -85,7 +85,7 @@ impl Workflow {
             return accuse(findings, &why);
         }
         course.other = Some(other);
-        if course.ids.len() < REFERRAL_EVENTS_MAX + REFERRAL_PARTS_MAX
+        if course.ids.len() < REFERRAL_EVENTS_MAX + REFERRAL_PARTS_MAX + REFERRAL_RECEIPTS_MAX
             && !course.ids.insert(event.event_id)
         {
             findings.add(Code::EventTwice, place, format!("referral {id}: {kind}"));

@@ -16,7 +16,7 @@ use super::{
     evolve::{Events, Stop, TakenBack, evolve},
 };
 use crate::{
-    limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX},
+    limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX, REFERRAL_RECEIPTS_MAX},
     roster::DataProtection,
     society::Society,
 };
@@ -335,15 +335,18 @@ pub(super) enum Class {
     Step,
     /// Parts of files.
     Part,
-    /// What stops a referral, or tells of an erasure.
-    End,
+    /// What stops a referral: nothing else takes its room, or a person's word could not be recorded.
+    Stop,
+    /// What is written where files are taken back, and where contents were erased.
+    Receipt,
 }
 
 impl Class {
     pub(super) fn of(kind: Option<Kind>) -> Self {
         match kind {
             Some(Kind::Attached) => Self::Part,
-            Some(kind) if kind.ends() => Self::End,
+            Some(kind) if kind.stops() => Self::Stop,
+            Some(Kind::FileEnteredInError | Kind::Erased) => Self::Receipt,
             Some(_) | None => Self::Step,
         }
     }
@@ -352,7 +355,8 @@ impl Class {
     pub(super) fn kept(self) -> usize {
         match self {
             Self::Part => REFERRAL_PARTS_MAX,
-            Self::Step | Self::End => REFERRAL_EVENTS_MAX,
+            Self::Receipt => REFERRAL_RECEIPTS_MAX,
+            Self::Step | Self::Stop => REFERRAL_EVENTS_MAX,
         }
     }
 }

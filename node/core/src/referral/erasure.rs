@@ -23,7 +23,8 @@ pub struct Erasure {
     pub reason: ErasureReason,
     /// On whose word; `None` where the time to keep it has passed.
     pub on: Option<Event>,
-    /// Whether it is the case; else it is files that were taken back, and the case goes on.
+    /// Whether it is the case; else the case goes on, and it is files that were taken back, or what was
+    /// there before it was reopened.
     pub of_case: bool,
     /// The entries whose content it is.
     pub entries: Vec<EventRef>,
@@ -157,15 +158,17 @@ pub(super) fn retained_until(retain_until_s: u64, last_ms: u64, rules: &DataProt
 
 impl Referral {
     /// Until when the content may be kept, milliseconds since the Unix epoch: the day that it was
-    /// sent with, or the roster's time after the last event that counts and is no receipt.
+    /// sent with, or the roster's time after the last event that counts and neither is a receipt nor takes a file back.
     pub fn retained_until_ms(&self, rules: &DataProtection) -> u64 {
         retained_until(self.sent.retain_until, self.last_step_ms(), rules)
     }
 
-    /// When the last event that counts and is no receipt was recorded.
+    /// When the last event that counts was recorded, but for receipts and for files that were taken back:
+    /// what is erased earlier keeps nothing else longer.
     pub(super) fn last_step_ms(&self) -> u64 {
         let counts = self.outcomes.iter().filter(|outcome| outcome.effective);
-        let others = counts.filter(|outcome| outcome.event.kind() != Some(Kind::Erased));
+        let apart = [Some(Kind::Erased), Some(Kind::FileEnteredInError)];
+        let others = counts.filter(|outcome| !apart.contains(&outcome.event.kind()));
         let last = others.map(|outcome| outcome.event.recorded_at_ms).max();
         last.unwrap_or(self.sent_at_ms)
     }
@@ -174,6 +177,11 @@ impl Referral {
     pub fn taken_back_by(&self, society: Society) -> impl Iterator<Item = &[u8; 16]> {
         let own = self.taken_back.iter().filter(move |file| file.event.society == society);
         own.map(|file| &file.id)
+    }
+
+    /// The entries of all parts of files that were taken back.
+    pub fn parts_taken_back(&self) -> impl Iterator<Item = &EventRef> {
+        self.taken_back.iter().flat_map(|file| &file.due)
     }
 
     /// What stopped the referral last, and the referrals by which a side had passed it on before:
@@ -192,7 +200,7 @@ impl Referral {
         let party = |event: &&Event| self.side_of(event.society).is_some() && event.holds_content();
         let held = || self.outcomes.iter().map(|outcome| &outcome.event).filter(party);
         let of_files = |mut entries: Vec<EventRef>| {
-            for at in self.taken_back.iter().flat_map(|file| &file.due) {
+            for at in self.parts_taken_back() {
                 if !entries.contains(at) {
                     entries.push(at.clone());
                 }
@@ -207,7 +215,10 @@ impl Referral {
                     Some(Kind::EnteredInError) => ErasureReason::EnteredInError,
                     _ => ErasureReason::ErasureRequested,
                 };
-                (reason, Some(event.clone()), due, doubtful.clone())
+                let mut doubtful = doubtful.clone();
+                // No reopening saves a file that was taken back.
+                doubtful.retain(|at| !self.parts_taken_back().any(|part| part == at));
+                (reason, Some(event.clone()), due, doubtful)
             }
             _ if over => {
                 let entries = held().map(|event| event.at.clone()).collect();
@@ -219,7 +230,7 @@ impl Referral {
                 (ErasureReason::EnteredInError, Some(last.event.clone()), entries, Vec::new())
             }
         };
-        let of_case = over || self.stop.is_some();
+        let of_case = over || self.state.is_stopped();
         let confirmations =
             [Side::Sender, Side::Receiver].map(|side| self.confirmation(side, &entries));
         Some(Erasure { reason, on, of_case, entries, doubtful, confirmations })

@@ -146,14 +146,19 @@ fn unfounded(case: &Case, findings: &mut Findings) {
             | ErasureReason::EnteredInError
             | ErasureReason::Unspecified => {
                 let on = erased.on.as_ref().and_then(EventRef::from_seen);
-                let stops = |outcome: &crate::referral::Outcome| {
-                    Some(&outcome.event.at) == on.as_ref()
-                        && outcome
-                            .event
-                            .kind()
-                            .is_some_and(|kind| kind.stops() || kind == Kind::FileEnteredInError)
+                let of_files = || {
+                    let mut entries = erased.entries.iter().map(EventRef::from_seen);
+                    entries
+                        .all(|at| referral.parts_taken_back().any(|part| Some(part) == at.as_ref()))
                 };
-                !case.whole || referral.outcomes.iter().any(stops)
+                let grounds = |outcome: &crate::referral::Outcome| {
+                    Some(&outcome.event.at) == on.as_ref()
+                        && match outcome.event.kind() {
+                            Some(Kind::FileEnteredInError) => outcome.effective && of_files(),
+                            kind => kind.is_some_and(Kind::stops),
+                        }
+                };
+                !case.whole || referral.outcomes.iter().any(grounds)
             }
         };
         if !founded {

@@ -316,3 +316,76 @@ fn a_file_goes_along_where_the_person_agreed_that_the_third_society_has_it() {
     let other = v1::Sent { onward_of: vec![1; 16], ..onward };
     assert_eq!(may(&with(&["ph", "qa"], &[]), &other), Err(Refusal::NotFound));
 }
+
+fn receipt(by: &str, index: u64, entries: &[EventRef]) -> Event {
+    let mut receipt = event(by, index, Kind::Erased, None);
+    receipt.has_content = false;
+    let entries = entries.iter().map(EventRef::to_seen).collect();
+    let erased = v1::Erased { reason: 3, entries, ..Default::default() };
+    receipt.body.transition = Some(Transition::Erased(erased));
+    receipt
+}
+
+/// Each part that comes after its file was taken back asks the other side for a receipt, and the other
+/// side may have written as many parts as are kept.
+#[test]
+fn receipts_and_files_taken_back_leave_room_for_the_persons_word() {
+    let mut events = vec![event("sg", 0, Kind::Sent, None)];
+    for n in 0..REFERRAL_PARTS_MAX as u64 {
+        events.push(part("ph", n, Some(0), attached(1, 1, 1)));
+        events.push(receipt("sg", 1 + n, &[at("ph", n)]));
+        events.push(taken_back("sg", 400 + n, u8::try_from(n).unwrap()));
+    }
+    let told = book(events.clone());
+    let withdraw = v1::ConsentWithdrawn { by: 1, form: 2, ..Default::default() };
+    for by in ["sg", "ph"] {
+        let command = Command::WithdrawConsent(withdraw.clone());
+        let decided = decide(told.get(&id()), command, &context(&origin(by), NOW_MS));
+        assert!(decided.is_ok(), "{by}: {decided:?}");
+    }
+    events.push(event("sg", 900, Kind::ConsentWithdrawn, None));
+    let stopped = book(events);
+    let stopped = stopped.get(&id()).unwrap();
+    assert_eq!(stopped.state, State::ConsentWithdrawn);
+    let erasure = stopped.erasure(NOW_MS, &RULES).unwrap();
+    assert!(!erasure.open(society("sg")).contains(&at("ph", REFERRAL_PARTS_MAX as u64 - 1)));
+}
+
+#[test]
+fn a_file_that_was_taken_back_keeps_nothing_else_longer_and_no_reopening_saves_it() {
+    let before = [event("sg", 0, Kind::Sent, None), part("sg", 1, None, attached(1, 1, 1))];
+    let mut after = before.to_vec();
+    let mut late = taken_back("sg", 3, 1);
+    late.recorded_at_ms += 200 * 86_400_000;
+    after.push(late);
+    let until =
+        |events: &[Event]| book(events.to_vec()).get(&id()).unwrap().retained_until_ms(&RULES);
+    assert_eq!(until(&before), until(&after));
+    // Its author had seen the stop: the rest might be saved by a reopening, the file is not.
+    after.push(event("ph", 0, Kind::ConsentWithdrawn, Some(0)));
+    after.push(part("sg", 5, Some(0), attached(1, 1, 1)));
+    after.push(event("sg", 6, Kind::FollowUp, Some(0)));
+    let stopped = book(after);
+    let erasure = stopped.get(&id()).unwrap().erasure(NOW_MS, &RULES).unwrap();
+    assert!(erasure.of_case && erasure.entries.contains(&at("sg", 5)), "{erasure:?}");
+    assert_eq!(erasure.doubtful, [at("sg", 6)]);
+}
+
+/// What was there before is still to be erased; what is under way now goes on.
+#[test]
+fn after_a_reopening_the_case_goes_on_while_receipts_for_what_was_before_are_due() {
+    let mut events = vec![
+        event("sg", 0, Kind::Sent, None),
+        event("ph", 0, Kind::Accepted, Some(0)),
+        event("ph", 1, Kind::ConsentWithdrawn, Some(0)),
+    ];
+    let of_case = |events: &[Event]| {
+        let told = book(events.to_vec());
+        let referral = told.get(&id()).unwrap();
+        (referral.state.is_stopped(), referral.erasure(NOW_MS, &RULES).unwrap().of_case)
+    };
+    assert_eq!(of_case(&events), (true, true));
+    events.push(event("sg", 1, Kind::Reopened, Some(1)));
+    events.push(part("sg", 2, Some(1), attached(1, 1, 2)));
+    assert_eq!(of_case(&events), (false, false));
+}
