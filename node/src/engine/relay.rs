@@ -28,6 +28,9 @@ use super::Engine;
 /// How often it is looked whether the time of something is over, milliseconds.
 const LOOK_MS: u64 = 60_000;
 
+/// After how long bytes that could not be dropped are dropped again, milliseconds.
+const RETRY_MS: u64 = 1000;
+
 /// Lines that are told to an author when it comes.
 const TOLD_MAX: usize = 1_000;
 
@@ -65,6 +68,9 @@ pub(super) struct Relay {
     shares: BTreeMap<Society, Share>,
     total: Share,
     look_at_ms: u64,
+    /// Entries whose bytes could not be dropped.
+    undropped: BTreeSet<At>,
+    drop_at_ms: u64,
     /// Offers that were refused since the start, for want of room, and when the last one was.
     pub(super) refused: u64,
     pub(super) refused_at_ms: u64,
@@ -299,7 +305,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Bodies of others that are here without a note, after a crash in between.
     pub(super) fn find_kept(&mut self, header: &Header, now_ms: u64) {
         let at = (header.origin.clone(), header.index);
-        if !self.is_relay() || self.relay.kept.contains_key(&at) {
+        if let Some(kept) = self.relay.kept.get(&at) {
+            // A full disk may have kept them.
+            if kept.state == State::Received {
+                self.drop_bytes(&at);
+            }
+            return;
+        }
+        if !self.is_relay() {
             return;
         }
         let here: Vec<u64> = Part::ALL
@@ -357,6 +370,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// What nobody has come for goes when its time is over.
     pub(super) fn tend_relay(&mut self, now_ms: u64) {
         let steady_ms = self.now.steady_ms;
+        if !self.relay.undropped.is_empty() && steady_ms >= self.relay.drop_at_ms {
+            let again = std::mem::take(&mut self.relay.undropped);
+            // What was offered anew meanwhile is kept.
+            let kept =
+                |at: &At| self.relay.kept.get(at).is_some_and(|kept| kept.state != State::Received);
+            let again: Vec<At> = again.into_iter().filter(|at| !kept(at)).collect();
+            again.iter().for_each(|at| self.drop_bytes(at));
+        }
         if steady_ms < self.relay.look_at_ms || self.relay.kept.is_empty() {
             return;
         }
@@ -414,13 +435,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    fn drop_bytes(&mut self, (origin, index): &At) {
-        let event = EventRef { origin: origin.clone(), index: *index };
+    /// Where the disk does not let it, it is done again: nobody else would ever ask for it.
+    fn drop_bytes(&mut self, at: &At) {
+        let event = EventRef { origin: at.0.clone(), index: at.1 };
         let Ok(Some(header)) = self.header_at(&event) else { return };
         for part in Part::ALL {
             self.exchange.unwant(&header.place(part));
             let Some(key) = header.body_key(part) else { continue };
             if let Err(error) = self.store.drop_body(&key) {
+                self.relay.undropped.insert(at.clone());
+                self.relay.drop_at_ms = self.now.steady_ms.saturating_add(RETRY_MS);
                 self.could_not_note(error);
             }
         }

@@ -279,6 +279,12 @@ fn history_16_what_a_full_disk_kept_is_erased_once_there_is_room() {
     history(16);
 }
 
+/// A relay could not drop a record while its disk was full, and never tried again.
+#[test]
+fn history_5110_what_a_relay_could_not_drop_goes_once_there_is_room() {
+    history(5110);
+}
+
 /// `cargo test --release -p tutti-tests --lib ten_thousand -- --ignored --nocapture`
 #[test]
 #[ignore = "many minutes"]
