@@ -21,7 +21,7 @@ use tutti_proto::v1::{self, frame::Frame as Kind};
 
 use crate::{
     files::{self, CANARY, attach, letter, samples},
-    harness::{Federation, Seat, eventually, files_below},
+    harness::{Federation, eventually, files_below},
     story::{CANARIES, refer, state},
     turned::{Turned, frame},
     writer::publish,
@@ -217,15 +217,7 @@ fn all_confirmed(federation: &Federation, at: &str, id: &str) -> bool {
 /// it and from both parties, while the right one and the case stay; then all goes.
 #[test]
 fn a_file_is_on_no_disk_in_clear_and_on_none_at_all_once_it_was_taken_back_or_erased() {
-    let seats = [
-        Seat { role: "relay", ..Seat::of("ifrc") },
-        Seat { listens: false, ..Seat::of("ph") },
-        Seat { listens: false, ..Seat::of("sg") },
-    ];
-    let mut federation = Federation::seated(&seats);
-    for society in ["ifrc", "sg"] {
-        federation.node(society).start();
-    }
+    let mut federation = Federation::around_a_relay();
     let dirs = ["ifrc", "sg", "ph"].map(|society| federation.at(society).dir.clone());
     let [relay, sg, ph] = &dirs;
     let id = refer(&federation, "sg", "ph");

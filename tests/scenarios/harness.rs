@@ -222,6 +222,19 @@ impl Federation {
         Self::seated(&societies.iter().map(|society| Seat::of(society)).collect::<Vec<_>>())
     }
 
+    /// Two that can only dial out, and a relay. `ph` is off.
+    pub(crate) fn around_a_relay() -> Self {
+        let mut federation = Self::seated(&[
+            Seat { role: "relay", ..Seat::of("ifrc") },
+            Seat { listens: false, ..Seat::of("ph") },
+            Seat { listens: false, ..Seat::of("sg") },
+        ]);
+        for society in ["ifrc", "sg"] {
+            federation.node(society).start();
+        }
+        federation
+    }
+
     /// The same, each in its own way.
     pub(crate) fn seated(seats: &[Seat]) -> Self {
         let dir = TempDir::new().expect("temporary directory");

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    harness::{Federation, Seat, eventually, files_below},
+    harness::{Federation, eventually, files_below},
     story::{CANARIES, refer_case},
 };
 
@@ -91,15 +91,7 @@ fn holds_any(dir: &Path, ends: &[Vec<u8>]) -> bool {
 
 #[test]
 fn two_societies_that_only_dial_out_reach_each_other_through_a_relay_that_keeps_nothing() {
-    let seats = [
-        Seat { role: "relay", ..Seat::of("ifrc") },
-        Seat { listens: false, ..Seat::of("ph") },
-        Seat { listens: false, ..Seat::of("sg") },
-    ];
-    let mut federation = Federation::seated(&seats);
-    for society in ["ifrc", "sg"] {
-        federation.node(society).start();
-    }
+    let mut federation = Federation::around_a_relay();
     let id = refer_case(&federation, "sg", "ph", "SG-1");
     assert_eq!(delivery(&federation, "sg", &id), "saved");
     eventually("the relay has it", || delivery(&federation, "sg", &id) == "with_relay");

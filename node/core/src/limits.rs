@@ -65,8 +65,8 @@ pub const ATTACHMENT_PARTS_MAX: u32 = 26;
 /// photos.
 pub const REFERRAL_PARTS_MAX: usize = 128;
 
-/// Receipts of erasure of one author, and files that it takes back, that are kept of one referral: more
-/// than the other side can ask for by whatever it may write.
+/// Receipts of erasure of one author, and files that it takes back, that are kept of one referral: room
+/// for a receipt for each part and each stop of the other side, and as much again.
 pub const REFERRAL_RECEIPTS_MAX: usize = 512;
 
 /// One short free text (a name, a place, a contact), characters.

@@ -58,19 +58,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.check_writing()?;
         self.check_readable(&referral_id)?;
         self.try_attaching(&referral, request.kind, id, parts, now_ms)?;
-        let upload = Upload {
-            id,
-            account,
-            referral: referral_id,
-            draft: None,
-            kind: request.kind,
-            name: request.name.clone(),
-            size: request.size,
-            sha256,
-            held: 0,
-            touched_ms: now_ms,
-        };
-        let upload = self.begin(upload)?;
+        let upload = self.begin(request, (id, sha256), (account, referral_id, None), now_ms)?;
         Ok(api::AttachmentUpload { attachment: text, offset: upload.offset(), added: false })
     }
 
@@ -98,19 +86,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             )));
         }
         let secret = &self.identity.keyring.local;
-        let upload = Upload {
-            id: attachment::id(secret, &referral, request.kind, &sha256, 0),
-            account,
-            referral,
-            draft: Some(draft),
-            kind: request.kind,
-            name: request.name.clone(),
-            size: request.size,
-            sha256,
-            held: 0,
-            touched_ms: now_ms,
-        };
-        let upload = self.begin(upload)?;
+        let id = attachment::id(secret, &referral, request.kind, &sha256, 0);
+        let whose = (account, referral, Some(draft));
+        let upload = self.begin(request, (id, sha256), whose, now_ms)?;
         Ok(api::AttachmentUpload {
             attachment: hex::encode(upload.id),
             offset: upload.offset(),
@@ -118,9 +96,27 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         })
     }
 
-    /// Keeps what a file is; gives how far it has come, where it is that person's.
-    fn begin(&mut self, upload: Upload) -> Result<Upload, Refused> {
-        let account = upload.account;
+    /// Keeps what a file is, by its id and digest, and whose: an account's, with a referral or, until that
+    /// is sent, with a draft. Gives how far it has come, where it is that person's.
+    fn begin(
+        &mut self,
+        request: &api::BeginAttachmentRequest,
+        (id, sha256): ([u8; 16], [u8; 32]),
+        (account, referral, draft): ([u8; 16], ReferralId, Option<[u8; 16]>),
+        now_ms: u64,
+    ) -> Result<Upload, Refused> {
+        let upload = Upload {
+            id,
+            account,
+            referral,
+            draft,
+            kind: request.kind,
+            name: request.name.clone(),
+            size: request.size,
+            sha256,
+            held: 0,
+            touched_ms: now_ms,
+        };
         let begun = self.local.begin_upload(upload, &mut self.rng).cloned();
         let begun = begun.map_err(|error| self.local_failed(error))?;
         match begun.account == account {

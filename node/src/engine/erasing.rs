@@ -84,7 +84,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.look_for_erasures(false, now_ms);
         }
         if steady_ms >= self.erasing.retry_at_ms {
-            for at in std::mem::take(&mut self.erasing.kept) {
+            for at in self.erasing.kept.clone() {
                 self.discard_content(&at, now_ms);
             }
             if !self.erasing.owed.is_empty() {
@@ -249,11 +249,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Erases the content of an event that goes with no case.
     pub(super) fn discard_content(&mut self, at: &EventRef, now_ms: u64) {
         match self.erase_content(at, now_ms) {
-            Ok(_) => {}
+            Ok(_) => {
+                self.erasing.kept.remove(at);
+            }
             Err(StoreError::Fatal(error)) => self.fatal = Some(format!("erasing failed: {error}")),
             Err(error) => {
-                tracing::error!(%at, %error, "a content that nobody keeps was not erased; it will be tried again");
-                self.erasing.kept.insert(at.clone());
+                // Told once, and not every second while a disk is full.
+                if self.erasing.kept.insert(at.clone()) {
+                    tracing::error!(%at, %error, "a content that nobody keeps was not erased; it will be tried again");
+                }
                 let again_at_ms = self.now.steady_ms.saturating_add(RETRY_MS);
                 self.erasing.retry_at_ms = self.erasing.retry_at_ms.max(again_at_ms);
             }

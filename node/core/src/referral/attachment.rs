@@ -60,8 +60,7 @@ pub fn field(kind: i32) -> Option<&'static str> {
 /// # Errors
 /// [`Refusal::Consent`].
 pub fn goes_along(sent: &v1::Sent, kind: i32) -> Result<(), Refusal> {
-    let fields: Vec<String> = field(kind).map(String::from).into_iter().collect();
-    steps::covered(sent, sent.consent.as_ref(), &fields, 0)
+    steps::covered(sent, sent.consent.as_ref(), &fields(kind), 0)
 }
 
 /// Whether a file of that kind may go along where `first` was passed on by `sent`, as far as the person's
@@ -73,8 +72,12 @@ pub fn passes_on(first: &Referral, sent: &v1::Sent, kind: i32, now_ms: u64) -> R
     if sent.onward_of != first.id.as_bytes() {
         return Err(Refusal::NotFound);
     }
-    let fields: Vec<String> = field(kind).map(String::from).into_iter().collect();
-    onward::covered(first, &sent.receiver, &fields, sent.purpose, now_ms)
+    onward::covered(first, &sent.receiver, &fields(kind), sent.purpose, now_ms)
+}
+
+/// The field as consent is asked for it.
+fn fields(kind: i32) -> Vec<String> {
+    field(kind).map(String::from).into_iter().collect()
 }
 
 /// The id of a file: HMAC-SHA-256 under the author's own `secret` over what it is, so that the same

@@ -158,7 +158,8 @@ pub(super) fn retained_until(retain_until_s: u64, last_ms: u64, rules: &DataProt
 
 impl Referral {
     /// Until when the content may be kept, milliseconds since the Unix epoch: the day that it was
-    /// sent with, or the roster's time after the last event that counts and neither is a receipt nor takes a file back.
+    /// sent with, or the roster's time after the last event that counts and neither is a receipt nor
+    /// takes a file back.
     pub fn retained_until_ms(&self, rules: &DataProtection) -> u64 {
         retained_until(self.sent.retain_until, self.last_step_ms(), rules)
     }
