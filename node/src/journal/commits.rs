@@ -46,6 +46,8 @@ pub(crate) struct Commits {
     generation: u64,
     number: u64,
     end: u64,
+    /// How far the generation before came: what was acknowledged while this one has no commit yet.
+    before: Place,
 }
 
 type Salt = [u8; 16];
@@ -177,7 +179,9 @@ impl Commits {
             .map_err(|error| DiskError::io(&path, error))?;
         let generation = generation.max(1);
         let end = end as u64;
-        let commits = Self { files: halves, acknowledged, salt, active, generation, number, end };
+        let before = known;
+        let commits =
+            Self { files: halves, acknowledged, salt, active, generation, number, end, before };
         Ok((commits, Found { records, notice, bodies }))
     }
 
@@ -208,9 +212,14 @@ impl Commits {
     }
 
     /// Notes that all so far was acknowledged, so that damage is never taken for a torn tail.
-    /// Not synced: after a power cut it may be behind, and then it says nothing wrong.
+    /// Not synced: after a power cut it may be behind, and then it says nothing wrong. Until a
+    /// generation has a commit of its own it is the count of the one before that tells whether that
+    /// is whole, for a start reads that one.
     pub(crate) fn acknowledge(&self, bodies: BodiesMark) {
-        let place = Place { generation: self.generation, number: self.number };
+        let place = match self.number {
+            0 => self.before,
+            number => Place { generation: self.generation, number },
+        };
         let bytes = acknowledgement(place, bodies);
         if let Some(file) = &self.acknowledged {
             // It only sharpens what a later start can tell: no reason to stop.
@@ -221,6 +230,7 @@ impl Commits {
     /// Everything up to here was settled and synced: the next commit begins the other file.
     pub(crate) fn settled(&mut self) {
         if self.number > 0 {
+            self.before = Place { generation: self.generation, number: self.number };
             self.active = 1 - self.active;
             self.generation += 1;
             self.number = 0;
