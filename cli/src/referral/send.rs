@@ -70,6 +70,7 @@ impl Send {
         }
         let receiver = read.form.receiver.clone();
         let (sent, content) = read.checked(&self.file, ReferralForm::to_send)?;
+        let has_code = !content.case_code.is_empty();
         let node = self.node.connect().await?;
         let request = SendReferralRequest {
             idempotency_key: key.to_vec(),
@@ -86,6 +87,11 @@ impl Send {
         show_receipt(&done, &receipt, &show.join(" "), self.json);
         if !self.json {
             added.iter().for_each(|file| say(format!("  {}", file.goes_along())));
+        }
+        if !self.json && !has_code {
+            say(
+                "  without a case code nobody is told when the same case is referred a second time",
+            );
         }
         if !self.json && self.file.as_os_str() != "-" {
             say(format!("  delete {} now: the node keeps the case, sealed", self.file.display()));
