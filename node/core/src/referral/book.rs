@@ -105,9 +105,7 @@ impl Referral {
     pub fn waits_for(&self) -> Option<(Side, u64)> {
         let side = owes(self.state)?;
         let waiting = self.society(side.other());
-        // A file that comes or goes after puts off no answer.
-        let of_file = [Some(Kind::Attached), Some(Kind::FileEnteredInError)];
-        let mut steps = self.effective().filter(|event| !of_file.contains(&event.kind()));
+        let mut steps = self.effective().filter(|event| event.kind().is_some_and(Kind::puts_off));
         let since = steps.rfind(|event| event.society == waiting)?;
         Some((side, since.recorded_at_ms))
     }

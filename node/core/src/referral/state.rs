@@ -296,6 +296,12 @@ impl Kind {
         self.stops() || matches!(self, Self::FileEnteredInError | Self::Erased)
     }
 
+    /// Whether it puts off an answer that is due to its author. A file that comes or goes does not, nor
+    /// does a receipt, which writes itself.
+    pub fn puts_off(self) -> bool {
+        !matches!(self, Self::Attached | Self::FileEnteredInError | Self::Erased)
+    }
+
     /// Whether its author may take it back as entered in error. What has left the house, what a
     /// person has said about consent, and receipts stay.
     pub fn is_voidable(self) -> bool {

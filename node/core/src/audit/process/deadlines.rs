@@ -27,8 +27,7 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
         let (Some(kind), Some(side)) = (event.kind(), referral.side_of(event.society)) else {
             continue;
         };
-        // A file that comes after puts off no answer.
-        if kind == Kind::Attached {
+        if !kind.puts_off() {
             continue;
         }
         let now_ms = event.recorded_at_ms;
@@ -39,7 +38,7 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
             state.and_then(owes).map(|side| Owing { side, since_ms: last_ms[slot(side.other())] });
         let Some(before) = before else { continue };
         let late_ms = now_ms.saturating_sub(before.since_ms).saturating_sub(limit_ms);
-        if kind == Kind::Expired && before.side == Side::Receiver && late_ms == 0 {
+        if kind == Kind::Expired && late_ms == 0 {
             let text = "it expired before the time to answer had passed";
             findings.add(Code::ExpiredEarly, case.place(&event.at), text);
         }
