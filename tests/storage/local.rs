@@ -90,6 +90,7 @@ impl Step {
                     account: ACCOUNT,
                     referral: referral(1),
                     draft: None,
+                    source: None,
                     kind: 2,
                     name: "letter.pdf".into(),
                     size: FILE_BYTES,

@@ -10,7 +10,7 @@ use tutti_core::{
     people::{Action, Verdict},
     referral::{
         self, Command, Referral, ReferralId,
-        attachment::{self, Attachment, MediaType, Unfit},
+        attachment::{self, Attachment, MediaType, Source, Unfit},
     },
     store::Store,
 };
@@ -20,6 +20,14 @@ use zeroize::Zeroizing;
 use super::{Engine, Refused, Write, allowed::not_allowed, reading::people_refused};
 use crate::local::{Actor, Upload};
 
+/// Whose a file is that is being added, and to what.
+struct Whose {
+    account: [u8; 16],
+    referral: ReferralId,
+    draft: Option<[u8; 16]>,
+    source: Option<Source>,
+}
+
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Begins to add a file, or says how much of it is here already.
     pub fn begin_attachment(
@@ -28,9 +36,21 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         request: &api::BeginAttachmentRequest,
         now_ms: u64,
     ) -> Result<api::AttachmentUpload, Refused> {
-        if !request.draft.is_empty() {
-            return self.begin_draft_file(actor, request, now_ms);
+        match request.draft.is_empty() {
+            true => self.begin_file(actor, request, None, now_ms),
+            false => self.begin_draft_file(actor, request, now_ms),
         }
+    }
+
+    /// The same for a file of a referral that is sent; where it goes along from another one, `source` is
+    /// which file it is there.
+    pub(super) fn begin_file(
+        &mut self,
+        actor: &Actor,
+        request: &api::BeginAttachmentRequest,
+        source: Option<Source>,
+        now_ms: u64,
+    ) -> Result<api::AttachmentUpload, Refused> {
         let account = *actor.account().ok_or_else(|| not_allowed(Action::Act))?;
         let referral_id: ReferralId = request
             .id
@@ -43,7 +63,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let (parts, sha256) = announced(request)?;
         let referral = self.case(&referral_id);
         let referral = referral.ok_or_else(|| Refused::from(referral::Refusal::NotFound))?;
-        let (id, before) = self.attachment_id(&referral, request.kind, &sha256, now_ms);
+        let what = (request.kind, &sha256, source);
+        let (id, before) = self.attachment_id(&referral, what, now_ms);
         let known = before.map(|before| before.known.len()).unwrap_or(0);
         let text = hex::encode(id);
         if known >= parts as usize {
@@ -57,8 +78,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         self.check_writing()?;
         self.check_readable(&referral_id)?;
-        self.try_attaching(&referral, request.kind, id, parts, now_ms)?;
-        let upload = self.begin(request, (id, sha256), (account, referral_id, None), now_ms)?;
+        let first = v1::Attached {
+            attachment_id: id.to_vec(),
+            part: 1,
+            parts,
+            kind: request.kind,
+            source: source.map(Source::to_record),
+        };
+        self.try_attaching(&referral, id, first, now_ms)?;
+        let whose = Whose { account, referral: referral_id, draft: None, source };
+        let upload = self.begin(request, (id, sha256), whose, now_ms)?;
         Ok(api::AttachmentUpload { attachment: text, offset: upload.offset(), added: false })
     }
 
@@ -86,8 +115,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             )));
         }
         let secret = &self.identity.keyring.local;
-        let id = attachment::id(secret, &referral, request.kind, &sha256, 0);
-        let whose = (account, referral, Some(draft));
+        let id = attachment::id(secret, &referral, request.kind, &sha256, None, 0);
+        let whose = Whose { account, referral, draft: Some(draft), source: None };
         let upload = self.begin(request, (id, sha256), whose, now_ms)?;
         Ok(api::AttachmentUpload {
             attachment: hex::encode(upload.id),
@@ -102,7 +131,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         &mut self,
         request: &api::BeginAttachmentRequest,
         (id, sha256): ([u8; 16], [u8; 32]),
-        (account, referral, draft): ([u8; 16], ReferralId, Option<[u8; 16]>),
+        Whose { account, referral, draft, source }: Whose,
         now_ms: u64,
     ) -> Result<Upload, Refused> {
         let upload = Upload {
@@ -110,6 +139,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             account,
             referral,
             draft,
+            source,
             kind: request.kind,
             name: request.name.clone(),
             size: request.size,
@@ -146,8 +176,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     fn attachment_id(
         &self,
         referral: &Referral,
-        kind: i32,
-        sha256: &[u8; 32],
+        (kind, sha256, source): (i32, &[u8; 32], Option<Source>),
         now_ms: u64,
     ) -> ([u8; 16], Option<Attachment>) {
         let secret = &self.identity.keyring.local;
@@ -155,7 +184,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let files = referral.attachments();
         let mut again = 0;
         loop {
-            let id = attachment::id(secret, &referral.id, kind, sha256, again);
+            let id = attachment::id(secret, &referral.id, kind, sha256, source, again);
             let before = files.iter().find(|file| file.id == id && file.by == own).cloned();
             let gone = before
                 .as_ref()
@@ -167,28 +196,29 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    /// Whether the first part that is not written might be written now.
+    /// Whether the first part that is not written might be written now; `attached` says of the file what
+    /// each part does.
     fn try_attaching(
         &self,
         referral: &Referral,
-        kind: i32,
         id: [u8; 16],
-        parts: u32,
+        attached: v1::Attached,
         now_ms: u64,
     ) -> Result<(), Refused> {
         let own = self.identity.society;
         let files = referral.attachments();
         let file = files.iter().find(|file| file.id == id && file.by == own);
         let missing = |part: &u32| file.is_none_or(|file| !file.known.contains_key(part));
-        let part = (1..=parts).find(missing).unwrap_or(1);
-        let attached = v1::Attached { attachment_id: id.to_vec(), part, parts, kind };
+        let part = (1..=attached.parts).find(missing).unwrap_or(1);
+        let attached = v1::Attached { part, ..attached };
+        let first = self.passes_on(referral);
         let context = referral::Context {
             origin: &self.identity.origin,
             event_id: attachment::event_id(&id, part),
             now_ms,
             note: "",
             duplicate: None,
-            onward_of: None,
+            onward_of: first.as_deref(),
             rules: self.roster.data_protection(),
         };
         referral::decide(Some(referral), Command::Attach(attached), &context)?;
@@ -263,6 +293,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 part,
                 parts: upload.parts(),
                 kind: upload.kind,
+                source: upload.source.map(Source::to_record),
             },
             part: Box::new(v1::AttachmentPart { manifest, data: data.to_vec() }),
         }))

@@ -63,18 +63,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let opened = self.read_attachment(actor, &read, 0, true, now_ms)?;
         let first = self.case(&first).ok_or_else(hidden)?;
         let wanted = parse_attachment(&request.attachment)?;
-        let kind = first.attachments().iter().find(|file| file.id == wanted).map(|file| file.kind);
-        let kind = kind.ok_or_else(hidden)?;
-        attachment::passes_on(&first, &onward.sent, kind, now_ms)?;
+        let files = first.attachments();
+        let file = files.iter().find(|file| file.id == wanted).ok_or_else(hidden)?;
         let announced = api::BeginAttachmentRequest {
             id: request.id.clone(),
-            kind,
+            kind: file.kind,
             name: opened.file.name,
             size: opened.file.size,
             sha256: opened.file.sha256,
             ..Default::default()
         };
-        let begun = self.begin_attachment(actor, &announced, now_ms)?;
+        let begun = self.begin_file(actor, &announced, Some(file.source_here()), now_ms)?;
         Ok(Passing { begun, read })
     }
 

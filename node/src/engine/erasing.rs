@@ -150,13 +150,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         let Some(referral) = self.case(id) else { return false };
         let due = self.due(&referral, now_ms).is_some_and(|(_, entries)| entries.contains(at));
-        due || self.is_stopped_elsewhere(&referral)
+        due || self.is_stopped_elsewhere(&referral) || self.is_recalled(&referral, at)
     }
 
     /// Whether something else is known of other referrals of the case than was said last.
     fn has_news(&self, referral: &Referral, erasure: &Erasure, now_ms: u64) -> bool {
         let own = self.identity.society;
-        erasure.claims(own) != self.claims(referral, now_ms)
+        erasure.claims(own) != self.claims(referral, erasure, now_ms)
             || erasure.earlier(own) != self.earlier(referral, now_ms)
     }
 
@@ -176,6 +176,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 self.discard_uploads_named(&files);
             }
         }
+        self.discard_copies(&referral);
         if self.erase_entries(id, &entries, now_ms) && owed {
             self.erasing.owed.insert(*id);
         }
@@ -321,7 +322,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             let mut key = [0; 16];
             let (claims, earlier) =
-                (self.claims(&referral, now_ms), self.earlier(&referral, now_ms));
+                (self.claims(&referral, &erasure, now_ms), self.earlier(&referral, now_ms));
             let command = Command::ConfirmErasure(erasure.receipt(&gone, &claims, earlier));
             self.rng.fill_bytes(&mut key);
             group.push(Write::Advance { key, id: *id, command, note: String::new() });

@@ -19,7 +19,7 @@ use tutti_core::{
     limits::ATTACHMENT_BYTES_MAX,
     referral::{
         ReferralId,
-        attachment::{PART_BYTES, bytes_of_part, parts_of},
+        attachment::{PART_BYTES, Source, bytes_of_part, parts_of},
     },
     store::StoreError,
 };
@@ -58,6 +58,8 @@ pub struct Upload {
     pub referral: ReferralId,
     /// The draft that it is kept with, until that is sent.
     pub draft: Option<[u8; 16]>,
+    /// Where it goes along to a referral that passes a case on: which file of the first one it is.
+    pub source: Option<Source>,
     /// A code of `v1::AttachmentKind`.
     pub kind: i32,
     /// As its author calls it.
@@ -155,6 +157,7 @@ impl Local {
                 sha256: upload.sha256.to_vec(),
                 begun_ms: upload.touched_ms,
                 draft: upload.draft.map(Vec::from).unwrap_or_default(),
+                source: upload.source.map(Source::to_record),
             };
             let about = Zeroizing::new(about.encode_to_vec());
             self.keep_file(&upload.about(), &about, rng)?;
@@ -218,6 +221,11 @@ impl Local {
             let waits = upload.draft.is_some() && upload.is_whole();
             !waits && upload.touched_ms.saturating_add(UPLOAD_KEEP_MS) <= now_ms
         })
+    }
+
+    /// What goes along from another referral, and which file it is there.
+    pub fn copies_under_way(&self) -> impl Iterator<Item = (&Upload, Source)> {
+        self.uploads.values().filter_map(|upload| Some((upload, upload.source?)))
     }
 
     /// The files that are kept with a draft, whoever's it is.
@@ -338,6 +346,10 @@ fn read(bytes: &[u8]) -> Option<Upload> {
         draft: match about.draft.as_slice() {
             [] => None,
             draft => Some(draft.try_into().ok()?),
+        },
+        source: match about.source {
+            None => None,
+            Some(source) => Some(Source::from_record(&source)?),
         },
         held: 0,
         touched_ms: about.begun_ms,

@@ -84,6 +84,7 @@ fn messages(case: &Case) -> Vec<[Vec<u8>; 2]> {
             part,
             parts: case.parts_number,
             kind: v1::AttachmentKind::MedicalLetter as i32,
+            source: None,
         };
         let manifest = (part == 1).then(|| manifest(case));
         let content = v1::Content {

@@ -15,8 +15,9 @@ use sha2::{Digest as _, Sha256};
 use tutti_proto::v1::{self, referral_event::Transition};
 
 pub use super::media::{HEAD_BYTES, MediaType, TextCheck, WrongType, recognise};
-use super::{EventRef, Referral, ReferralId, Refusal, codes, onward, steps};
+use super::{Command, Event, EventRef, Referral, ReferralId, Refusal, codes, onward, steps};
 use crate::{
+    fields::Fields,
     limits::{ATTACHMENT_BYTES_MAX, ATTACHMENT_PARTS_MAX, LINE_CHARS_MAX},
     society::Society,
 };
@@ -63,31 +64,78 @@ pub fn goes_along(sent: &v1::Sent, kind: i32) -> Result<(), Refusal> {
     steps::covered(sent, sent.consent.as_ref(), &fields(kind), 0)
 }
 
-/// Whether a file of that kind may go along where `first` was passed on by `sent`, as far as the person's
-/// word for the first goes; what goes with the new one is asked there.
+/// Which file of the referral that is passed on goes along as another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// Whose it is there.
+    pub by: Society,
+    /// Its id there.
+    pub id: [u8; 16],
+}
+
+impl Source {
+    /// The source that a record names; `None` where it names none that could be one.
+    pub fn from_record(source: &v1::FileSource) -> Option<Self> {
+        let id = source.attachment_id.as_slice().try_into().ok()?;
+        Some(Self { by: source.society.parse().ok()?, id })
+    }
+
+    /// As it stands in a record.
+    pub fn to_record(self) -> v1::FileSource {
+        v1::FileSource { society: self.by.to_string(), attachment_id: self.id.to_vec() }
+    }
+}
+
+/// Whether what `attached` holds may go along where `first` was passed on by `onward`, as far as the first
+/// goes: the file is there and stands, and the person's word for it covers the third society. What goes
+/// with the new one is asked there.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] where the one does not pass on the other, [`Refusal::Consent`].
-pub fn passes_on(first: &Referral, sent: &v1::Sent, kind: i32, now_ms: u64) -> Result<(), Refusal> {
-    if sent.onward_of != first.id.as_bytes() {
-        return Err(Refusal::NotFound);
+/// [`Refusal::NotFound`] where the one does not pass on the other, [`Refusal::State`] where the first was
+/// stopped, [`Refusal::Fields`] where it has no such file any more, [`Refusal::Consent`].
+pub fn passes_on(
+    first: Option<&Referral>,
+    onward: &Referral,
+    attached: &v1::Attached,
+    now_ms: u64,
+) -> Result<(), Refusal> {
+    let Some(source) = &attached.source else { return Ok(()) };
+    let first = first.filter(|first| onward.sent.onward_of == first.id.as_bytes());
+    let first = first.ok_or(Refusal::NotFound)?;
+    if first.state.is_stopped() {
+        let (kind, state) = (super::Kind::Attached, first.state);
+        return Err(Refusal::State { kind, state, allowed: Vec::new() });
     }
-    onward::covered(first, &sent.receiver, &fields(kind), sent.purpose, now_ms)
+    let mut fields = Fields::default();
+    let files = first.attachments();
+    let source = Source::from_record(source);
+    match files.iter().find(|file| source == Some(file.source_here())) {
+        None => fields.wrong("source", "is no file of the referral that was passed on"),
+        Some(file) => {
+            fields.check(!file.taken_back, "source", "was taken back by whoever added it");
+            fields.check(file.kind == attached.kind, "kind", "is another than that of the file");
+        }
+    }
+    fields.finish().map_err(Refusal::Fields)?;
+    let sent = &onward.sent;
+    onward::covered(first, &sent.receiver, &self::fields(attached.kind), sent.purpose, now_ms)
 }
 
 /// The field as consent is asked for it.
-fn fields(kind: i32) -> Vec<String> {
+pub(super) fn fields(kind: i32) -> Vec<String> {
     field(kind).map(String::from).into_iter().collect()
 }
 
 /// The id of a file: HMAC-SHA-256 under the author's own `secret` over what it is, so that the same
 /// file as the same kind is added once, and nobody else can tell that it is the same as another.
-/// `again` is 0, or counts up where what was added before is erased.
+/// `again` is 0, or counts up where what was added before is erased. What goes along from another
+/// referral has an id of its own, for it is taken back with its `source`.
 pub fn id(
     secret: &[u8; 32],
     referral: &ReferralId,
     kind: i32,
     sha256: &[u8; 32],
+    source: Option<Source>,
     again: u32,
 ) -> [u8; 16] {
     let mut mac =
@@ -97,6 +145,10 @@ pub fn id(
     mac.update(&kind.to_be_bytes());
     mac.update(sha256);
     mac.update(&again.to_be_bytes());
+    if let Some(source) = source {
+        mac.update(&source.id);
+        mac.update(source.by.as_str().as_bytes());
+    }
     let digest = mac.finalize().into_bytes();
     let mut id = [0; 16];
     id.iter_mut().zip(digest).for_each(|(to, byte)| *to = byte);
@@ -126,6 +178,8 @@ pub struct Attachment {
     pub kind: i32,
     /// How many parts it has.
     pub parts: u32,
+    /// The file of which it is the copy, where the case was passed on.
+    pub source: Option<Source>,
     /// When the first of those that are known was recorded, by the author's clock, milliseconds
     /// since the Unix epoch.
     pub at_ms: u64,
@@ -139,6 +193,30 @@ impl Attachment {
     /// The code of its kind.
     pub fn kind_name(&self) -> &'static str {
         codes::name::<v1::AttachmentKind>(self.kind)
+    }
+
+    /// What a copy of it in another referral names as its source.
+    pub fn source_here(&self) -> Source {
+        Source { by: self.by, id: self.id }
+    }
+}
+
+/// A file that went along where a case was passed on, and was taken back in the referral that it came
+/// from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recalled {
+    /// The file; whether that was carried to it is in `taken_back`.
+    pub copy: Attachment,
+    /// The event that took the first one back.
+    pub on: Event,
+}
+
+impl Recalled {
+    /// What carries it.
+    pub fn command(&self) -> Command {
+        let attachment = self.copy.id.to_vec();
+        let carried = self.on.event_id.to_vec();
+        Command::EnterInError(v1::EnteredInError { event: None, carried, attachment })
     }
 }
 
@@ -157,9 +235,13 @@ impl Referral {
             let Some(Transition::Attached(attached)) = &event.body.transition else { continue };
             let Ok(id) = <[u8; 16]>::try_from(attached.attachment_id.as_slice()) else { continue };
             let part = (event.at.clone(), event.event_id);
+            let source = attached.source.as_ref().and_then(Source::from_record);
             let mut files = found.iter_mut();
             match files.find(|file| file.id == id && file.by == event.society) {
-                Some(file) if file.kind == attached.kind && file.parts == attached.parts => {
+                Some(file)
+                    if (file.kind, file.parts, file.source)
+                        == (attached.kind, attached.parts, source) =>
+                {
                     file.known.entry(attached.part).or_insert(part);
                 }
                 Some(_) => {}
@@ -168,6 +250,7 @@ impl Referral {
                     by: event.society,
                     kind: attached.kind,
                     parts: attached.parts,
+                    source,
                     at_ms: event.recorded_at_ms,
                     taken_back: taken_back(event.society, &id),
                     known: BTreeMap::from([(attached.part, part)]),
@@ -175,6 +258,21 @@ impl Referral {
             }
         }
         found
+    }
+
+    /// The files that went along from `first`, which this one passes on, and were taken back there.
+    pub fn recalled(&self, first: &Self) -> Vec<Recalled> {
+        if first.taken_back.is_empty() || self.sent.onward_of != first.id.as_bytes() {
+            return Vec::new();
+        }
+        let files = self.attachments().into_iter().filter(|file| file.by == self.sender);
+        let recalled = files.filter_map(|copy| {
+            let source = copy.source?;
+            let mut taken_back = first.taken_back.iter();
+            let on = taken_back.find(|file| file.source() == source)?.event.clone();
+            Some(Recalled { copy, on })
+        });
+        recalled.collect()
     }
 }
 
@@ -243,6 +341,7 @@ pub(super) fn is_part(attached: &v1::Attached) -> bool {
     attached.attachment_id.len() == 16
         && (1..=ATTACHMENT_PARTS_MAX).contains(&attached.parts)
         && (1..=attached.parts).contains(&attached.part)
+        && attached.source.as_ref().is_none_or(|source| Source::from_record(source).is_some())
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ pub(crate) fn event(
         }
         Transition::EnteredInError(v1::EnteredInError { event: None, carried, attachment }) => {
             is(attachment.len() == 16, "it is about no file")?;
-            is(carried.is_empty(), CARRIED)?;
+            is(is_carried(carried), CARRIED)?;
             Kind::FileEnteredInError
         }
         Transition::EnteredInError(v1::EnteredInError { event, carried, attachment }) => {

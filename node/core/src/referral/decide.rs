@@ -135,7 +135,7 @@ pub struct Context<'a> {
     /// For sending: an open referral of the same case, service and receiver
     /// ([`super::Book::open_like`]).
     pub duplicate: Option<&'a Referral>,
-    /// For sending onward: the referral that is passed on.
+    /// For sending onward, and for a file that goes along from there: the referral that is passed on.
     pub onward_of: Option<&'a Referral>,
     /// The federation's deadlines.
     pub rules: &'a DataProtection,
@@ -275,6 +275,7 @@ pub fn decide(
         return send(by, *sent, &content, context);
     }
     let referral = referral.ok_or(Refusal::NotFound)?;
+    let command = steps::with_asked(referral, command);
     let side = referral.side_of(by).ok_or(Refusal::NotAParty)?;
     if !kind.by().may(side) {
         return Err(Refusal::WrongSide { kind, society: referral.society(side.other()) });
@@ -311,7 +312,7 @@ pub fn decide(
     if kind == Kind::Onward && onward >= LIST_MAX {
         return Err(Refusal::TooMany);
     }
-    steps::consent(referral, &command, context.now_ms)?;
+    steps::consent(referral, by, &command, context)?;
     Ok(v1::ReferralEvent {
         referral_id: referral.id.as_bytes().to_vec(),
         seen: referral.latest_of(side.other()).map(super::EventRef::to_seen),
@@ -332,7 +333,7 @@ fn send(
     let information_disclosed = validate::disclosed(content);
     match context.onward_of {
         Some(first) if sent.onward_of == first.id.as_bytes() => {
-            onward::check(first, &sent, &information_disclosed, context.now_ms)?;
+            onward::may_send(first, &sent, &information_disclosed, context.now_ms)?;
         }
         Some(_) => return Err(Refusal::NotFound),
         None if sent.onward_of.is_empty() => {}

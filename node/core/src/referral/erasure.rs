@@ -13,7 +13,11 @@ use std::collections::BTreeSet;
 
 use tutti_proto::v1::{self, ErasureReason, referral_event::Transition};
 
-use super::{Event, EventRef, Kind, Passed, Referral, ReferralId, Side, evolve::Stop};
+use super::{
+    Event, EventRef, Kind, Passed, Referral, ReferralId, Side,
+    attachment::Source,
+    evolve::{Stop, TakenBack},
+};
 use crate::{limits::LIST_MAX, roster::DataProtection, society::Society};
 
 /// What is to be erased.
@@ -43,7 +47,8 @@ pub struct Confirmation {
     pub open: Vec<EventRef>,
     /// When it wrote its latest receipt, by its clock.
     pub at_ms: Option<u64>,
-    /// What its latest receipt says of the referrals by which it has passed the case on.
+    /// What its latest receipt says of the referrals by which it has passed the case on: of all before it
+    /// was stopped, and of those to which files went along that were taken back.
     pub onward: Vec<OnwardClaim>,
     /// What its latest receipt says of the referral that it has passed on by this one; `None` where
     /// no word for the whole case goes there from here.
@@ -67,7 +72,7 @@ pub struct OnwardClaim {
     pub to: Society,
     /// The referral that was sent there.
     pub referral: ReferralId,
-    /// It is stopped, too.
+    /// It is stopped, too; where it is about files alone, they are taken back there, too.
     pub stopped: bool,
     /// Both its sides have confirmed that they erased, and so have those further on.
     pub confirmed: bool,
@@ -180,6 +185,11 @@ impl Referral {
         own.map(|file| &file.id)
     }
 
+    /// Every file that was taken back, as a copy of it in another referral would name it.
+    pub fn files_taken_back(&self) -> impl Iterator<Item = Source> {
+        self.taken_back.iter().map(TakenBack::source)
+    }
+
     /// The entries of all parts of files that were taken back.
     pub fn parts_taken_back(&self) -> impl Iterator<Item = &EventRef> {
         self.taken_back.iter().flat_map(|file| &file.due)
@@ -253,7 +263,8 @@ impl Referral {
             .collect();
         let passes_on = side == Side::Sender && self.stop.is_some() && self.goes_back();
         let mut earlier = passes_on.then(EarlierClaim::default);
-        let mut stopped = false;
+        let stops = onward.len();
+        let mut stopped = self.stop.is_none();
         for outcome in self.outcomes.iter().filter(|o| o.effective) {
             stopped |= self.stop.as_ref().is_some_and(|stop| stop.event.at == outcome.event.at);
             if outcome.event.society != society {
@@ -271,13 +282,38 @@ impl Referral {
                     let of = |claim: &&mut OnwardClaim| {
                         *claim.referral.as_bytes() == said.referral_id[..]
                     };
-                    if let Some(claim) = onward.iter_mut().find(of) {
-                        (claim.stopped, claim.confirmed) = (said.stopped, said.confirmed);
+                    match onward.iter_mut().find(of) {
+                        Some(claim) => {
+                            (claim.stopped, claim.confirmed) = (said.stopped, said.confirmed);
+                        }
+                        None => onward.extend(self.passed_on_by(society, said)),
                     }
                 }
             }
         }
+        if let Some(of_files) = onward.get_mut(stops..) {
+            of_files.sort_by_key(|claim| claim.referral);
+        }
         let open = entries.iter().filter(|at| !named.contains(at)).cloned().collect();
         Confirmation { society, open, at_ms, onward, earlier }
+    }
+
+    /// What a side says of a referral that nothing was to stop: that files which went along there were
+    /// taken back. `None` where it has passed the case on by none such.
+    fn passed_on_by(&self, society: Society, said: &v1::OnwardErasure) -> Option<OnwardClaim> {
+        let own = self.outcomes.iter().map(|outcome| &outcome.event);
+        let mut own = own.filter(|event| event.society == society);
+        own.find_map(|event| match &event.body.transition {
+            Some(Transition::Onward(onward)) if onward.referral_id == said.referral_id => {
+                let referral = <[u8; 16]>::try_from(onward.referral_id.as_slice()).ok()?;
+                Some(OnwardClaim {
+                    to: onward.receiver.parse().ok()?,
+                    referral: ReferralId::from_bytes(referral),
+                    stopped: said.stopped,
+                    confirmed: said.confirmed,
+                })
+            }
+            _ => None,
+        })
     }
 }

@@ -3,11 +3,11 @@
 //! The receiver of a referral sends another one, and says so in the first. What the person agreed to
 //! travels along: the third society, every field and the use must be covered by the consent that
 //! holds for the first; what nobody may learn of it stays so; it is kept no longer than the first.
-//! Invariant: a case is passed on by [`check`] alone, whoever composed it.
+//! Invariant: a case is passed on by [`may_send`] alone, whoever composed it.
 
 use tutti_proto::v1;
 
-use super::{CONTENT_FIELDS, Referral, Refusal, validate};
+use super::{CONTENT_FIELDS, Referral, Refusal, check, overriding, validate};
 use crate::{fields::Fields, society::Society};
 
 /// What is passed on where nothing else is said: the first referral as it was sent, with the
@@ -69,7 +69,7 @@ fn leave_out(content: &mut v1::ReferralContent, field: &str) {
 }
 
 /// Whether `sent` with these fields may go out as what passes `first` on.
-pub(super) fn check(
+pub(super) fn may_send(
     first: &Referral,
     sent: &v1::Sent,
     disclosed: &[String],
@@ -97,8 +97,9 @@ pub(super) fn check(
     covered(first, &sent.receiver, disclosed, sent.purpose, now_ms)
 }
 
-/// Whether the consent that holds for `first`, where that is its basis, covers the third society,
-/// these fields and that use.
+/// Whether the person's word for `first` as it holds now covers the third society, these fields and that
+/// use. It counts on every basis, where they were asked: one that outweighs their word for the first society
+/// is none for the next.
 pub(super) fn covered(
     first: &Referral,
     to: &str,
@@ -107,7 +108,7 @@ pub(super) fn covered(
     now_ms: u64,
 ) -> Result<(), Refusal> {
     let refused = |problem| Err(Refusal::Consent(problem));
-    if first.sent.legal_basis != v1::LegalBasis::Consent as i32 {
+    if !overriding::was_asked(&first.sent, first.consent.as_ref()) {
         return match purpose == first.sent.purpose {
             true => Ok(()),
             false => {
@@ -115,7 +116,7 @@ pub(super) fn covered(
             }
         };
     }
-    let Some(consent) = &first.consent else {
+    let Some(consent) = first.consent.as_ref().filter(|consent| check::holds(Some(consent))) else {
         return refused("there is none");
     };
     if consent.expires_at != 0 && consent.expires_at <= now_ms / 1000 {
@@ -127,7 +128,7 @@ pub(super) fn covered(
     if !validate::covers(consent, disclosed) {
         return refused("it does not cover every field that would be passed on");
     }
-    if !consent.purposes.contains(&purpose) {
+    if purpose != 0 && !consent.purposes.contains(&purpose) {
         return refused("it does not cover that use");
     }
     Ok(())

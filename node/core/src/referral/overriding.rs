@@ -81,6 +81,12 @@ pub fn beyond(sent: &v1::Sent, disclosed: &[String], now_s: Option<u64>) -> Vec<
     .collect()
 }
 
+/// Whether the person's word is known: the referral rests on it, or they were asked all the same. `held` is
+/// the consent that holds now.
+pub fn was_asked(sent: &v1::Sent, held: Option<&v1::Consent>) -> bool {
+    sent.legal_basis == LegalBasis::Consent as i32 || sent.consent.is_some() || held.is_some()
+}
+
 /// Of the fields that a later step of a referral discloses, those that nobody has agreed to and that
 /// were not in what was sent; where its basis is another than consent, the person was asked before it
 /// was sent, and `held` is what is known of their word now. What was overridden once is overridden as it was approved, and no further.

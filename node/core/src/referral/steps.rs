@@ -11,6 +11,21 @@ use crate::{
     society::Society,
 };
 
+/// The command with what it discloses by name. An answer that names nothing gives what was asked for; where
+/// that was a question in words, it tells more of why the person is referred.
+pub(super) fn with_asked(referral: &Referral, command: Command) -> Command {
+    let Command::ProvideInformation(mut given) = command else { return command };
+    if given.information_disclosed.is_empty() {
+        let asked = referral.effective().rev().find_map(|event| match &event.body.transition {
+            Some(Transition::InformationRequested(asked)) => Some(asked.fields.clone()),
+            _ => None,
+        });
+        let asked = asked.filter(|fields| !fields.is_empty());
+        given.information_disclosed = asked.unwrap_or_else(|| vec!["reason".into()]);
+    }
+    Command::ProvideInformation(given)
+}
+
 /// Every field of `command` that is wrong.
 pub(super) fn check(
     referral: &Referral,
@@ -164,7 +179,8 @@ fn attach(fields: &mut Fields, referral: &Referral, by: Society, attached: &v1::
     let files = referral.attachments();
     let file = files.iter().find(|file| file.by == by && file.id == attached.attachment_id[..]);
     if let Some(file) = file {
-        let same = file.kind == attached.kind && file.parts == attached.parts;
+        let source = attached.source.as_ref().and_then(attachment::Source::from_record);
+        let same = (file.kind, file.parts, file.source) == (attached.kind, attached.parts, source);
         fields.check(same, "attachment", "was begun as another kind, or with another size");
         let gone = file.taken_back;
         fields.check(!gone, "attachment", "was taken back as entered in error: add it anew");
@@ -224,12 +240,20 @@ fn own_event(
 
 /// Refuses what the consent that holds does not allow: disclosing where it has ended or does not
 /// cover a field, passing on to a society that it does not name.
-pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Result<(), Refusal> {
+pub(super) fn consent(
+    referral: &Referral,
+    by: Society,
+    command: &Command,
+    context: &Context,
+) -> Result<(), Refusal> {
+    let now_ms = context.now_ms;
     let fields = match command {
         Command::ProvideInformation(given) => given.information_disclosed.clone(),
         Command::Correct(_, Some(case)) => disclosed(case),
         Command::Attach(attached) => {
-            attachment::field(attached.kind).map(String::from).into_iter().collect()
+            let first = context.onward_of.filter(|_| by == referral.sender);
+            attachment::passes_on(first, referral, attached, now_ms)?;
+            attachment::fields(attached.kind)
         }
         Command::Reopen(reopened, Some(case)) => {
             let fresh = reopened.consent.as_ref();
@@ -242,6 +266,19 @@ pub(super) fn consent(referral: &Referral, command: &Command, now_ms: u64) -> Re
         Command::PassOn(onward) => {
             let purpose = referral.sent.purpose;
             return super::onward::covered(referral, &onward.receiver, &[], purpose, now_ms);
+        }
+        Command::Reopen(..) | Command::RenewConsent(_) => return Ok(()),
+        // Of a note nobody can tell what it says of the person. A question and a reason for declining are
+        // owed all the same.
+        Command::RequestInformation(_) | Command::Decline(_) => return Ok(()),
+        _ if !context.note.trim().is_empty() => {
+            let by_consent = referral.sent.legal_basis == v1::LegalBasis::Consent as i32;
+            let held = referral.consent.as_ref().filter(|_| by_consent);
+            let ended = held.is_some_and(|it| it.expires_at != 0 && it.expires_at <= now_ms / 1000);
+            return match ended {
+                true => Err(Refusal::Consent("it has ended, so no note can go with this step")),
+                false => Ok(()),
+            };
         }
         _ => return Ok(()),
     };

@@ -165,13 +165,21 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> Result<Draft, Refused> {
         let referral = self.case_in(group, &id)?;
         let referral = referral.as_deref();
+        let first = match (&command, referral) {
+            (referral::Command::Attach(v1::Attached { source: Some(_), .. }), Some(onward)) => {
+                let first = <[u8; 16]>::try_from(onward.sent.onward_of.as_slice()).ok();
+                let first = first.map(|id| self.case_in(group, &ReferralId::from_bytes(id)));
+                first.transpose()?.flatten()
+            }
+            _ => None,
+        };
         let context = referral::Context {
             origin: &self.identity.origin,
             event_id: key,
             now_ms,
             note: &note,
             duplicate: None,
-            onward_of: None,
+            onward_of: first.as_deref(),
             rules: self.roster.data_protection(),
         };
         let command = self.with_own_log(command);

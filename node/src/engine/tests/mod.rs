@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod along;
 mod approvals;
 mod cases;
 mod damaged;

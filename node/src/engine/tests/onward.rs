@@ -8,13 +8,13 @@ use tutti_core::{
 use super::*;
 
 /// The template's referral, whose person agrees that qa may have it, too.
-fn send_for_all(key: u8) -> Write {
+pub(super) fn send_for_all(key: u8) -> Write {
     let Write::Send { key, mut sent, content } = send(key) else { panic!() };
     sent.consent.as_mut().unwrap().recipients.push("qa".into());
     Write::Send { key, sent, content }
 }
 
-fn pass_on(key: u8, id: ReferralId) -> Write {
+pub(super) fn pass_on(key: u8, id: ReferralId) -> Write {
     Write::PassOn {
         key: [key; 16],
         id,
@@ -26,7 +26,7 @@ fn pass_on(key: u8, id: ReferralId) -> Write {
 }
 
 /// `hour` by hour: the clock does not go back.
-fn all_pass(nodes: &mut [Node; 3], hour: u64) {
+pub(super) fn all_pass(nodes: &mut [Node; 3], hour: u64) {
     // What is written by itself rests a second in between.
     for round in 0..4 {
         for node in nodes.iter_mut() {
@@ -53,12 +53,12 @@ fn passed_on(federation: &Federation) -> ([Node; 3], ReferralId, ReferralId) {
     (nodes, first, onward)
 }
 
-fn withdraw_consent() -> Command {
+pub(super) fn withdraw_consent() -> Command {
     Command::WithdrawConsent(v1::ConsentWithdrawn { by: 1, form: 2, ..Default::default() })
 }
 
 /// What each side says of those further on: society, stopped, confirmed.
-fn further_on(referral: &api::Referral) -> Vec<(&str, bool, bool)> {
+pub(super) fn further_on(referral: &api::Referral) -> Vec<(&str, bool, bool)> {
     let sides = referral.erasure.iter().flat_map(|erasure| &erasure.confirmations);
     sides.flat_map(|s| &s.onward).map(|o| (o.society.as_str(), o.stopped, o.confirmed)).collect()
 }

@@ -47,11 +47,11 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
         if case.whole {
             after_stop(case, event, findings);
         }
-        if judged
-            && case.referral.sent.legal_basis == v1::LegalBasis::Consent as i32
-            && let Some(disclosure) = disclosure(transition)
-        {
-            consent(case, event, &disclosure, findings);
+        if judged && case.referral.sent.legal_basis == v1::LegalBasis::Consent as i32 {
+            match disclosure(transition) {
+                Some(disclosure) => consent(case, event, &disclosure, findings),
+                None => note(case, event, findings),
+            }
         }
         let later = [Kind::InformationProvided, Kind::Corrected, Kind::Attached];
         if case.whole && kind.is_some_and(|kind| later.contains(&kind)) {
@@ -87,6 +87,23 @@ fn disclosure(transition: &Transition) -> Option<Disclosure<'_>> {
             attachment::field(attached.kind).map(|field| of(&[field.to_owned()]))
         }
         _ => None,
+    }
+}
+
+/// A note beside a step that needs none, when the person's word had ended: nobody can tell what it says.
+fn note(case: &Case, event: &Event, findings: &mut Findings) {
+    let owed = [Kind::Declined, Kind::InformationRequested, Kind::ConsentRenewed];
+    if !event.has_content || event.kind().is_none_or(|kind| owed.contains(&kind)) {
+        return;
+    }
+    let held = in_view(case, event).consent;
+    let ended = |held: &v1::Consent| {
+        held.expires_at != 0 && held.expires_at.saturating_mul(1000) <= event.recorded_at_ms
+    };
+    if held.as_ref().is_some_and(ended) {
+        let kind = event.kind().map_or("", Kind::name);
+        let text = format!("{kind}: it comes with a note, and the consent had ended before");
+        findings.add(Code::ConsentEnded, case.place(&event.at), text);
     }
 }
 
@@ -205,7 +222,13 @@ fn unlisted(case: &Case, event: &Event, transition: &Transition, findings: &mut 
             }
             &sent.information_disclosed
         }
-        Transition::InformationProvided(given) => &given.information_disclosed,
+        Transition::InformationProvided(given) => {
+            if event.has_content && given.information_disclosed.is_empty() {
+                let text = "it comes with a content and names no field of it";
+                findings.add(Code::DisclosureUnlisted, &place, text);
+            }
+            &given.information_disclosed
+        }
         Transition::Reopened(reopened) => &reopened.information_disclosed,
         Transition::Corrected(corrected) => &corrected.information_disclosed,
         _ => &[],

@@ -15,7 +15,8 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings, deadlines::spell, disclosures::in_view};
 use crate::{
     referral::{
-        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Referral, ReferralId, Why, uncovered,
+        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Referral, ReferralId, Why,
+        consent_is_given, overriding, uncovered,
     },
     society::Society,
 };
@@ -69,6 +70,7 @@ pub(super) fn check(case: &Case, latest: &Latest, findings: &mut Findings) -> Ve
         };
         disclosed(case, event, onward, findings);
         elsewhere.extend(carried_on(case, event, onward, latest, findings));
+        recalled(case, onward, latest, findings);
     }
     elsewhere.extend(of_first(case, latest, findings));
     elsewhere
@@ -111,15 +113,36 @@ fn disclosed(case: &Case, event: &Event, onward: &Referral, findings: &mut Findi
         let text = "passed on with a restriction less than it came with, or for longer";
         findings.add(Code::OnwardTerms, &place, text);
     }
-    if first.legal_basis != v1::LegalBasis::Consent as i32 {
+    let by_consent = first.legal_basis == v1::LegalBasis::Consent as i32;
+    let view = in_view(case, event);
+    if !overriding::was_asked(first, view.consent.as_ref()) {
         if sent.purpose != first.purpose {
             let text = "passed on for another purpose than it came for, and not by consent";
             findings.add(Code::OnwardConsent, &place, text);
         }
         return;
     }
-    // That none held, had ended, or does not name the society is found at the step itself.
-    let Some(held) = in_view(case, event).consent.filter(|_| case.whole) else { return };
+    if !case.whole {
+        return;
+    }
+    // On the basis of consent these are found at the step itself.
+    let Some(held) = view.consent.filter(|held| by_consent || consent_is_given(Some(held))) else {
+        if !by_consent {
+            let text = "passed on, and the person had not agreed";
+            findings.add(Code::OnwardConsent, &place, text);
+        }
+        return;
+    };
+    if !by_consent {
+        if held.expires_at != 0 && held.expires_at.saturating_mul(1000) <= event.recorded_at_ms {
+            let text = "passed on when what the person had agreed to had ended";
+            findings.add(Code::OnwardConsent, &place, text);
+        }
+        if !held.recipients.contains(&sent.receiver) {
+            let text = format!("passed on; the person has not agreed to {}", onward.receiver);
+            findings.add(Code::OnwardConsent, &place, text);
+        }
+    }
     if sent.purpose != 0 && !held.purposes.contains(&sent.purpose) {
         let text = "passed on for a purpose that the person had not agreed to";
         findings.add(Code::OnwardConsent, &place, text);
@@ -163,6 +186,22 @@ fn carried_on(
         untrue(case, event.society, onward, findings);
     }
     Some(told)
+}
+
+/// Whether each file that was taken back here is taken back where it went along to, too.
+fn recalled(case: &Case, onward: &Referral, latest: &Latest, findings: &mut Findings) {
+    if !case.whole || !case.gathered.knows(onward) {
+        return;
+    }
+    for file in onward.recalled(case.referral) {
+        match file.copy.taken_back {
+            true => {
+                let carried_after = after_ms(&file.on, copy_of(onward, onward.sender, &file.on));
+                late(case, carried_after, onward.id, findings);
+            }
+            false => not_carried(case, &file.on, onward.id, latest, findings),
+        }
+    }
 }
 
 /// The referral that this one passes on: whether it says so, and whether the person's word for the
@@ -233,7 +272,7 @@ fn after_ms(event: &Event, copy: Option<&Event>) -> Option<u64> {
 fn late(case: &Case, after_ms: Option<u64>, there: ReferralId, findings: &mut Findings) {
     if let Some(after_ms) = after_ms.filter(|after_ms| *after_ms > CARRY_MS) {
         let text =
-            format!("what stopped it was carried to referral {there} after {}", spell(after_ms));
+            format!("what ended it here was carried to referral {there} after {}", spell(after_ms));
         findings.add(Code::StopCarriedLate, case.id(), text);
     }
 }
@@ -310,7 +349,12 @@ fn unfounded(case: &Case, findings: &mut Findings) {
         let has = |other: &&Referral| {
             let mut events = other.outcomes.iter().map(|outcome| &outcome.event);
             events.any(|cause| {
-                cause.event_id[..] == *event.carried() && cause.kind().is_some_and(Kind::stops)
+                let file = Some(Kind::FileEnteredInError);
+                let alike = match event.kind() == file {
+                    true => cause.kind() == file,
+                    false => cause.kind().is_some_and(Kind::stops),
+                };
+                cause.event_id[..] == *event.carried() && alike
             })
         };
         // Where the logs that could show it were not given, nobody is accused.

@@ -212,7 +212,7 @@ fn a_case_that_is_passed_on_as_agreed_is_clean_and_each_fault_has_its_code() {
     let none: BTreeSet<&str> = BTreeSet::new();
     assert_eq!(World::new(|_, _| ()).codes(), none);
     type Fault = (&'static str, fn(&mut v1::Sent, &mut v1::Sent));
-    let faults: [Fault; 6] = [
+    let faults: [Fault; 8] = [
         // The new form says that the person agreed to more: the first one's consent decides.
         ("onward-consent", |_, onward| {
             onward.information_disclosed.push("risk".into());
@@ -224,6 +224,19 @@ fn a_case_that_is_passed_on_as_agreed_is_clean_and_each_fault_has_its_code() {
         }),
         ("consent-recipient", |first, _| {
             first.consent.as_mut().unwrap().recipients.pop();
+        }),
+        // On another basis the person's word counts all the same, where they were asked.
+        ("onward-consent", |first, onward| {
+            first.legal_basis = v1::LegalBasis::VitalInterest as i32;
+            first.consent.as_mut().unwrap().recipients.pop();
+            onward.legal_basis = first.legal_basis;
+            onward.consent = None;
+        }),
+        ("onward-consent", |first, onward| {
+            first.legal_basis = v1::LegalBasis::VitalInterest as i32;
+            first.consent.as_mut().unwrap().expires_at = START / 1000 + 2 * 3600;
+            onward.legal_basis = first.legal_basis;
+            onward.consent = None;
         }),
         ("onward-terms", |_, onward| onward.restrictions.clear()),
         ("onward-terms", |first, _| first.retain_until = START / 1000 + 1_000_000),
@@ -321,4 +334,45 @@ fn words_that_come_from_nowhere_and_receipts_that_nobody_gave_are_found() {
     assert!(world.codes().contains("onward-claim-untrue"));
     world.erase(QA, Onward, (PH, 3), None);
     assert!(!world.codes().contains("onward-claim-untrue"));
+}
+
+/// A file of sg's goes along to qa; sg takes it back, and ph carries that, or does not.
+#[test]
+fn a_file_that_was_taken_back_is_taken_back_where_it_went_along_or_is_found() {
+    let attached = |file: u8, source: Option<v1::FileSource>| {
+        Transition::Attached(v1::Attached {
+            attachment_id: vec![file; 16],
+            part: 1,
+            parts: 1,
+            kind: v1::AttachmentKind::MedicalLetter as i32,
+            source,
+        })
+    };
+    let taken_back = |file: u8, carried: Option<(usize, u64)>| {
+        let carried = carried.map_or(Vec::new(), |(who, index)| event_id(who, index).to_vec());
+        let attachment = vec![file; 16];
+        Transition::EnteredInError(v1::EnteredInError { event: None, carried, attachment })
+    };
+    let everything = |sent: &mut v1::Sent| sent.consent.as_mut().unwrap().fields.clear();
+    let mut world = World::new(|first, onward| {
+        everything(first);
+        everything(onward);
+    });
+    world.write(SG, First, true, attached(1, None));
+    let source = v1::FileSource { society: "sg".into(), attachment_id: vec![1; 16] };
+    world.write(PH, Onward, true, attached(2, Some(source)));
+    assert_eq!(world.codes(), BTreeSet::new());
+    world.write(SG, First, false, taken_back(1, None));
+    assert!(world.codes().contains("stop-carry-open"), "{:?}", world.codes());
+    // ph has heard of it, and goes on.
+    world.write(PH, First, false, Transition::FollowUp(v1::FollowUp { result: 1 }));
+    world.write(PH, Onward, false, Transition::FollowUp(v1::FollowUp { result: 1 }));
+    assert!(world.codes().contains("stop-not-carried"), "{:?}", world.codes());
+    world.write(PH, Onward, false, taken_back(2, Some((SG, 2))));
+    let found = world.codes();
+    assert!(!found.iter().any(|code| code.contains("carr")), "{found:?}");
+    // Said to come from there, and it does not.
+    world.write(PH, Onward, true, attached(3, None));
+    world.write(PH, Onward, false, taken_back(3, Some((SG, 1))));
+    assert!(world.codes().contains("carried-unfounded"), "{:?}", world.codes());
 }

@@ -4,7 +4,7 @@ use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{Item, Run, effective};
 use crate::{
-    referral::{Event, EventRef, Kind, ReferralId},
+    referral::{Event, EventRef, Kind, ReferralId, attachment::Source},
     society::Society,
 };
 
@@ -17,6 +17,13 @@ pub(in crate::referral) struct TakenBack {
     pub(in crate::referral) id: [u8; 16],
     /// Its parts, those that came later too.
     pub(in crate::referral) due: Vec<EventRef>,
+}
+
+impl TakenBack {
+    /// What a copy of it in another referral names as its source.
+    pub(in crate::referral) fn source(&self) -> Source {
+        Source { by: self.event.society, id: self.id }
+    }
 }
 
 /// What stopped the referral last.

@@ -5,7 +5,7 @@ use crate::limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX};
 
 fn attached(file: u8, part: u32, parts: u32) -> v1::Attached {
     let kind = v1::AttachmentKind::MedicalLetter as i32;
-    v1::Attached { attachment_id: vec![file; 16], part, parts, kind }
+    v1::Attached { attachment_id: vec![file; 16], part, parts, kind, source: None }
 }
 
 fn part(by: &str, index: u64, seen: Option<u64>, attached: v1::Attached) -> Event {
@@ -30,6 +30,10 @@ fn attach(book: &Book, by: &str, attached: v1::Attached) -> Result<v1::ReferralE
     decide(book.get(&id()), Command::Attach(attached), &context(&origin(by), NOW_MS))
 }
 
+fn with_file_at(index: u64) -> EventRef {
+    EventRef { origin: origin("sg"), index }
+}
+
 /// The letter may take minutes to come; whoever answers meanwhile has answered.
 #[test]
 fn a_file_under_way_overtakes_no_acceptance_and_puts_off_no_answer() {
@@ -38,6 +42,11 @@ fn a_file_under_way_overtakes_no_acceptance_and_puts_off_no_answer() {
     let parts = (1..=3).map(|n| part("sg", u64::from(n), None, attached(1, n, 3)));
     let with_file = book([sent].into_iter().chain(parts.clone()));
     assert_eq!(with_file.get(&id()).unwrap().due_at_ms(&RULES), before);
+    // Nor is anybody given more time because a wrong file was taken back, and its parts erased.
+    let back = [taken_back("sg", 5, 1), receipt("sg", 6, &[with_file_at(1)])];
+    let without = book(with_file.outcomes(&id()).iter().map(|o| o.event.clone()).chain(back));
+    assert!(without.outcomes(&id()).iter().all(|outcome| outcome.effective));
+    assert_eq!(without.get(&id()).unwrap().due_at_ms(&RULES), before);
 
     let accepted = event("ph", 0, Kind::Accepted, Some(0));
     let withdrawn = event("sg", 9, Kind::Withdrawn, Some(0));
@@ -300,13 +309,36 @@ fn a_file_goes_along_where_the_person_agreed_that_the_third_society_has_it() {
     let purpose = consent().purposes.first().copied().unwrap_or_default();
     let onward_of = id().as_bytes().to_vec();
     let onward = v1::Sent { receiver: "qa".into(), purpose, onward_of, ..sent_body() };
-    let may = |book: &Book, sent: &v1::Sent| {
-        let letter = v1::AttachmentKind::MedicalLetter as i32;
-        super::super::attachment::passes_on(book.get(&id()).unwrap(), sent, letter, NOW_MS)
+    let source =
+        |file: u8| Some(v1::FileSource { society: "sg".into(), attachment_id: vec![file; 16] });
+    let copy = v1::Attached { source: source(1), ..attached(9, 1, 1) };
+    let may_as = |book: &Book, sent: &v1::Sent, copy: &v1::Attached| {
+        let mut book = book.clone();
+        book.apply(part("sg", 1, None, attached(1, 1, 1)));
+        let mut there = book.get(&id()).unwrap().clone();
+        there.sent = sent.clone();
+        super::super::attachment::passes_on(book.get(&id()), &there, copy, NOW_MS)
     };
+    let may = |book: &Book, sent: &v1::Sent| may_as(book, sent, &copy);
     assert_eq!(may(&with(&["ph", "qa"], &[]), &onward), Ok(()));
     let named = ["reason", "attachment.medical_letter"];
     assert_eq!(may(&with(&["ph", "qa"], &named), &onward), Ok(()));
+    for other in [
+        v1::Attached { source: source(2), ..copy.clone() },
+        v1::Attached { kind: v1::AttachmentKind::Photo as i32, ..copy.clone() },
+    ] {
+        let refused = may_as(&with(&["ph", "qa"], &[]), &onward, &other);
+        assert!(matches!(refused, Err(Refusal::Fields(_))), "{refused:?}");
+    }
+    let mut gone = with(&["ph", "qa"], &[]);
+    gone.apply(part("sg", 1, None, attached(1, 1, 1)));
+    gone.apply(taken_back("sg", 2, 1));
+    let refused = may(&gone, &onward);
+    let Err(Refusal::Fields(wrong)) = refused else { panic!("{refused:?}") };
+    assert!(wrong.iter().any(|wrong| wrong.problem.contains("taken back")), "{wrong:?}");
+    let mut stopped = with(&["ph", "qa"], &[]);
+    stopped.apply(event("sg", 2, Kind::ConsentWithdrawn, None));
+    assert!(matches!(may(&stopped, &onward), Err(Refusal::State { .. })));
     for (recipients, fields) in
         [(&["ph"][..], &named[..]), (&["ph", "qa"], &["reason", "attachment.photo"])]
     {

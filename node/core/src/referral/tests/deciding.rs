@@ -253,3 +253,90 @@ fn case_codes_are_hidden_under_the_senders_secret() {
     }
     assert!(digest([1; 32], "sg", "").is_empty());
 }
+
+/// Sent to ph on that basis, with that word of the person's on record, and acknowledged.
+fn sent_on(basis: v1::LegalBasis, consent: Option<v1::Consent>) -> Book {
+    let mut sent = event("sg", 0, Kind::Sent, None);
+    sent.body.transition =
+        Some(Transition::Sent(v1::Sent { legal_basis: basis as i32, consent, ..sent_body() }));
+    book([sent, event("ph", 0, Kind::Acknowledged, Some(0))])
+}
+
+#[test]
+fn a_case_goes_on_no_further_than_the_persons_word_on_whatever_basis_it_came() {
+    use v1::LegalBasis::{Consent, VitalInterest};
+    let to_both = || v1::Consent { recipients: vec!["ph".into(), "qa".into()], ..consent() };
+    let refused = || v1::Consent { status: v1::ConsentStatus::Refused as i32, ..to_both() };
+    let ended = || v1::Consent { expires_at: 1, ..to_both() };
+    let other_use = || v1::Consent { purposes: vec![99], ..to_both() };
+    for (basis, word, may) in [
+        (Consent, Some(to_both()), true),
+        (Consent, Some(consent()), false),
+        (VitalInterest, Some(to_both()), true),
+        (VitalInterest, Some(consent()), false),
+        (VitalInterest, Some(refused()), false),
+        (VitalInterest, Some(ended()), false),
+        (VitalInterest, Some(other_use()), false),
+        (VitalInterest, None, true),
+    ] {
+        let book = sent_on(basis, word.clone());
+        let onward = v1::Onward { receiver: "qa".into(), referral_id: vec![1; 16] };
+        let from = origin("ph");
+        let decided = decide(book.get(&id()), Command::PassOn(onward), &context(&from, ""));
+        match decided {
+            Ok(_) => assert!(may, "{basis:?} {word:?}"),
+            Err(Refusal::Consent(_)) => assert!(!may, "{basis:?} {word:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What an answer discloses is what was asked for, unless it is named.
+#[test]
+fn an_answer_discloses_what_was_asked_and_no_more_than_the_person_agreed_to() {
+    let answer = |asked: &[&str], named: &[&str], agreed: &[&str]| {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        let word = v1::Consent { fields: texts(agreed), ..consent() };
+        let mut book = sent_on(v1::LegalBasis::Consent, Some(word));
+        let mut question = event("ph", 1, Kind::InformationRequested, Some(0));
+        let fields = texts(asked);
+        question.body.transition =
+            Some(Transition::InformationRequested(v1::InformationRequested { fields }));
+        book.apply(question);
+        let given = v1::InformationProvided { information_disclosed: texts(named) };
+        let from = origin("sg");
+        let decided = decide(
+            book.get(&id()),
+            Command::ProvideInformation(given),
+            &context(&from, "at ward 12"),
+        );
+        decided.map(|event| match event.transition {
+            Some(Transition::InformationProvided(given)) => given.information_disclosed,
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(answer(&["person.safe_contact"], &[], &[]).unwrap(), ["person.safe_contact"]);
+    assert_eq!(answer(&["person.safe_contact"], &["risk"], &[]).unwrap(), ["risk"]);
+    assert_eq!(answer(&[], &[], &[]).unwrap(), ["reason"]);
+    for (asked, named) in [(&["person.safe_contact"][..], &[][..]), (&[], &["risk"]), (&[], &[])] {
+        let refused = answer(asked, named, &["person.name"]);
+        assert!(matches!(refused, Err(Refusal::Consent(_))), "{refused:?}");
+    }
+}
+
+/// Nobody can tell what a note says of a person.
+#[test]
+fn no_note_goes_with_a_step_once_the_consent_has_ended() {
+    let book = sent_on(v1::LegalBasis::Consent, Some(v1::Consent { expires_at: 1, ..consent() }));
+    let step = |by: &str, command: Command, note: &str| {
+        let from = origin(by);
+        decide(book.get(&id()), command, &context(&from, note))
+    };
+    assert!(step("ph", Command::Accept, "").is_ok());
+    assert!(matches!(step("ph", Command::Accept, "she is at home"), Err(Refusal::Consent(_))));
+    let withdraw = || Command::Withdraw(v1::Withdrawn { code: 1 });
+    assert!(matches!(step("sg", withdraw(), "she has left"), Err(Refusal::Consent(_))));
+    assert!(step("sg", withdraw(), "").is_ok());
+    let declined = v1::Declined { code: v1::DeclineCode::Other as i32 };
+    assert!(step("ph", Command::Decline(declined), "we have closed").is_ok());
+}

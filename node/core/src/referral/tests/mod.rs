@@ -143,6 +143,7 @@ fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
             part: 1,
             parts: 1,
             kind: v1::AttachmentKind::Photo as i32,
+            source: None,
         }),
         Kind::Closed => Transition::Closed(v1::Closed {
             outcome: v1::Outcome::NeedMet as i32,

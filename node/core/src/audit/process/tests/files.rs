@@ -4,7 +4,13 @@ use super::*;
 
 fn attached(kind: v1::AttachmentKind, part: u32) -> Transition {
     let attachment_id = vec![3; 16];
-    Transition::Attached(v1::Attached { attachment_id, part, parts: 2, kind: kind as i32 })
+    Transition::Attached(v1::Attached {
+        attachment_id,
+        part,
+        parts: 2,
+        kind: kind as i32,
+        source: None,
+    })
 }
 
 #[test]
