@@ -11,7 +11,7 @@ use tutti_core::{
 use tutti_proto::node::v1 as api;
 
 use super::{Engine, Refused, allowed::not_allowed, reading::people_refused};
-use crate::local::{Account, Actor, Admitted, Credential, LoginStep, Token};
+use crate::local::{Account, Actor, Address, Admitted, Credential, LoginStep, Token};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -225,8 +225,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// Begins a login; the password is looked at outside the engine.
-    pub fn begin_login(&mut self, name: &str, now_ms: u64) -> Result<LoginStep, Refused> {
-        let begun = self.local.begin_login(name, now_ms, &mut self.rng);
+    pub fn begin_login(
+        &mut self,
+        name: &str,
+        from: Address,
+        now_ms: u64,
+    ) -> Result<LoginStep, Refused> {
+        let begun = self.local.begin_login(name, from, now_ms, &mut self.rng);
         begun.map_err(|error| self.local_failed(error))
     }
 
@@ -234,11 +239,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub fn end_login(
         &mut self,
         name: &str,
+        from: Address,
         checked: &str,
         new_hash: Option<String>,
         now_ms: u64,
     ) -> Result<api::IssuedToken, Refused> {
-        let issued = self.local.end_login(name, checked, new_hash, now_ms, &mut self.rng);
+        let issued = self.local.end_login(name, from, checked, new_hash, now_ms, &mut self.rng);
         let issued = issued.map_err(|error| self.local_failed(error))?;
         self.issued(&issued)
     }

@@ -10,8 +10,8 @@ use tutti_proto::node::v1::{
     login_server::Login, people_server::People,
 };
 
-use super::{Context, log::cut};
-use crate::local::{LoginStep, password};
+use super::{Context, log::cut, remote::Caller};
+use crate::local::{Address, LoginStep, password};
 
 /// Passwords that are hashed at once: each takes 19 MiB and a processor.
 const HASHING: usize = 2;
@@ -66,6 +66,7 @@ impl Login for LoginService {
         &self,
         request: Request<api::LoginRequest>,
     ) -> Result<Response<api::IssuedToken>, Status> {
+        let from = request.extensions().get::<Caller>().map_or(Address::Machine, Caller::address);
         let api::LoginRequest { name, password, new_password } = request.into_inner();
         if password.len() > password::PASSWORD_MAX || new_password.len() > password::PASSWORD_MAX {
             return Err(wrong());
@@ -75,13 +76,13 @@ impl Login for LoginService {
         })?;
         let engine = &self.context.engine;
         let asked = name.clone();
-        let step = engine.ask(move |engine, now| engine.begin_login(&asked, now)).await??;
+        let step = engine.ask(move |engine, now| engine.begin_login(&asked, from, now)).await??;
         let (hash, start_code) = match step {
             LoginStep::Wait(until) => {
                 let wait_s = until.saturating_sub(crate::clock::now_ms()).div_ceil(1000);
                 return Err(Status::resource_exhausted(format!(
-                    "too many wrong passwords for this name; nothing was done. Try again in \
-                     {wait_s} s"
+                    "too many wrong passwords for this name from where you are, or from there at \
+                     all; nothing was done. Try again in {wait_s} s"
                 )));
             }
             LoginStep::Check { hash, start_code } => (hash, start_code),
@@ -109,8 +110,9 @@ impl Login for LoginService {
                 self.hash(move || password::hash(&new_password, &salt)).await?
             }
         };
-        let ended =
-            engine.ask(move |engine, now| engine.end_login(&name, &checked, new_hash, now)).await?;
+        let ended = engine
+            .ask(move |engine, now| engine.end_login(&name, from, &checked, new_hash, now))
+            .await?;
         ended.map(Response::new).map_err(|_| wrong())
     }
 }

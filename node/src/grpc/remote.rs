@@ -25,9 +25,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use super::{Services, server};
-use crate::peers::{
-    pending::Pending,
-    wire::{Grip, Wire},
+use crate::{
+    local::Address,
+    peers::{
+        pending::Pending,
+        wire::{Grip, Wire},
+    },
 };
 
 /// From the first packet to the end of the TLS handshake.
@@ -47,12 +50,20 @@ pub(crate) struct RemoteApi {
 
 /// Who is at the other end: nobody, until a token was shown.
 #[derive(Clone)]
-pub(super) struct Caller(Arc<Grip>);
+pub(super) struct Caller {
+    grip: Arc<Grip>,
+    address: Address,
+}
 
 impl Caller {
     /// A token was shown: the connection may stay.
     pub(super) fn admitted(&self) {
-        self.0.settle();
+        self.grip.settle();
+    }
+
+    /// From where it connects.
+    pub(super) fn address(&self) -> Address {
+        self.address
     }
 }
 
@@ -119,7 +130,8 @@ async fn secure(
     let Ok(place) = places.try_acquire_owned() else {
         return tracing::warn!(%address, "too many connections to the remote API");
     };
-    let connection = Connection { stream, caller: Caller(grip), _place: place };
+    let connection =
+        Connection { stream, caller: Caller { grip, address: address.ip().into() }, _place: place };
     // Where the server has ended, so does the connection.
     let _ = connections.send(Ok(connection)).await;
 }

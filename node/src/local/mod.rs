@@ -13,6 +13,7 @@ mod drafts;
 mod found;
 mod gate;
 mod groups;
+mod guesses;
 mod log;
 pub mod password;
 mod people;
@@ -36,6 +37,7 @@ pub use approvals::{Approval, Of, Said};
 pub use drafts::{DRAFT_BYTES_MAX, Use};
 pub use found::{OPERATOR_TOKEN, ResetError, found, reset};
 pub use gate::{Admitted, Gate};
+pub use guesses::Address;
 pub use people::{Credential, LoginStep, PeopleError};
 pub use state::{Account, Shown, Token};
 pub use uploads::{UPLOAD_KEEP_MS, Upload};
@@ -48,7 +50,7 @@ pub struct Local {
     log: log::Log,
     state: state::State,
     gate: Gate,
-    guesses: password::Guesses,
+    guesses: guesses::Guesses,
     /// By account: when it opened which case, of the last hour.
     recent: BTreeMap<String, VecDeque<(u64, ReferralId)>>,
     /// Files on their way into a referral.
@@ -68,7 +70,7 @@ impl Local {
             log: log::Log::in_memory(),
             state: state::State::default(),
             gate: Gate::default(),
-            guesses: password::Guesses::default(),
+            guesses: guesses::Guesses::default(),
             recent: BTreeMap::new(),
             uploads: uploads::Uploads::new(),
             dir: None,
@@ -96,7 +98,7 @@ impl Local {
             log,
             state: state::State::default(),
             gate: Gate::default(),
-            guesses: password::Guesses::default(),
+            guesses: guesses::Guesses::default(),
             recent: BTreeMap::new(),
             uploads: uploads::Uploads::new(),
             dir: Some(place),

@@ -1,10 +1,8 @@
-//! Passwords and start codes: argon2id, and pauses that double with each wrong guess.
+//! Passwords and start codes: argon2id.
 //!
 //! People choose passwords, so each guess must cost: argon2id with OWASP's parameters (19 MiB, two
 //! passes). Tokens need none of it: 256 random bits are not guessed. Hashing takes tens of
-//! milliseconds and is done outside the engine's thread.
-
-use std::collections::BTreeMap;
+//! milliseconds and is done outside the engine's thread. How wrong ones are slowed: [`super::guesses`].
 
 use argon2::{
     Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _, password_hash::SaltString,
@@ -17,15 +15,6 @@ pub const PASSWORD_MIN: usize = 10;
 
 /// The longest, bytes: argon2 hashes any, a client may not make it hash megabytes.
 pub const PASSWORD_MAX: usize = 1024;
-
-/// Wrong guesses before the pauses begin.
-const FREE_GUESSES: u32 = 5;
-
-/// The longest pause, milliseconds.
-const PAUSE_MAX_MS: u64 = 15 * 60 * 1000;
-
-/// Names whose guesses are counted at once: a guesser of names must not fill the memory.
-const NAMES_MAX: usize = 1024;
 
 /// The hash of a password.
 pub fn hash(password: &str, salt: &[u8; 16]) -> Option<String> {
@@ -48,72 +37,10 @@ pub(super) fn start_code(rng: &mut impl CryptoRngCore) -> Zeroizing<String> {
     Zeroizing::new(groups.join("-"))
 }
 
-/// What somebody must wait for.
-#[derive(Debug, Default)]
-pub(super) struct Guesses {
-    /// By name: wrong ones so far, and until when no other is heard.
-    wrong: BTreeMap<String, (u32, u64)>,
-}
-
-impl Guesses {
-    /// Counts a guess before it is looked at, so that many at once count as many. `Err`: not
-    /// before that time. `Ok(n)`: it is the n-th since the last good one.
-    pub(super) fn begin(&mut self, name: &str, now_ms: u64) -> Result<u32, u64> {
-        let (count, until) = self.wrong.get(name).copied().unwrap_or_default();
-        if now_ms < until {
-            return Err(until);
-        }
-        if !self.wrong.contains_key(name) && self.wrong.len() >= NAMES_MAX {
-            // Who must wait the least is forgotten.
-            let least = self.wrong.iter().min_by_key(|(_, (count, until))| (*until, *count));
-            if let Some(least) = least.map(|(name, _)| name.clone()) {
-                self.wrong.remove(&least);
-            }
-        }
-        let count = count.saturating_add(1);
-        let pause = match count.checked_sub(FREE_GUESSES) {
-            None => 0,
-            Some(more) => 1000u64.saturating_mul(1 << more.min(20)).min(PAUSE_MAX_MS),
-        };
-        self.wrong.insert(name.into(), (count, now_ms.saturating_add(pause)));
-        Ok(count)
-    }
-
-    /// It was the right one.
-    pub(super) fn good(&mut self, name: &str) {
-        self.wrong.remove(name);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn ten_thousand_guesses_take_months() {
-        let (mut guesses, mut now_ms) = (Guesses::default(), 0);
-        for _ in 0..10_000 {
-            while let Err(until) = guesses.begin("maria", now_ms) {
-                now_ms = until;
-            }
-        }
-        let days = now_ms / 86_400_000;
-        assert!(days > 90, "{days} days");
-        // Another's pauses are another's, and the right one ends them.
-        guesses.begin("jose", now_ms).unwrap();
-        guesses.good("maria");
-        guesses.begin("maria", now_ms).unwrap();
-    }
-
-    #[test]
-    fn guessing_names_fills_no_memory() {
-        let mut guesses = Guesses::default();
-        for n in 0..3 * NAMES_MAX {
-            guesses.begin(&format!("name {n}"), 0).unwrap();
-        }
-        assert!(guesses.wrong.len() <= NAMES_MAX);
-    }
 
     #[test]
     fn a_hash_is_argon2id_and_takes_its_password_alone() {

@@ -15,7 +15,7 @@ use tutti_proto::v1::{
 use zeroize::Zeroizing;
 
 use super::{
-    Account, Actor, Local, Token,
+    Account, Actor, Address, Local, Token,
     gate::{self, Pass},
     password,
 };
@@ -32,8 +32,11 @@ const TOKENS_MAX: usize = 50;
 /// The longest name, bytes.
 const NAME_MAX: usize = 64;
 
-/// Wrong guesses in a row after which the focal point is told, and again at each multiple.
+/// Wrong guesses at one account after which the focal point is told, and again at each multiple.
 const GUESSES_TOLD: u32 = 10;
+
+/// The same from one address, at whatever accounts.
+const GUESSES_FROM_ONE_TOLD: u32 = 50;
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -225,19 +228,22 @@ impl Local {
     pub fn begin_login(
         &mut self,
         name: &str,
+        from: Address,
         now_ms: u64,
         rng: &mut impl CryptoRngCore,
     ) -> Result<LoginStep, PeopleError> {
-        let name = name.get(..NAME_MAX).unwrap_or(name);
-        let guesses = match self.guesses.begin(name, now_ms) {
-            Ok(guesses) => guesses,
+        // Longer ones are nobody's, and are not kept either.
+        let name = if name.len() > NAME_MAX { "" } else { name };
+        let wrong = match self.guesses.begin(name, from, now_ms) {
+            Ok(wrong) => wrong,
             Err(until) => return Ok(LoginStep::Wait(until)),
         };
         let account = self.state.named(name).filter(|(_, account)| account.active);
         let whose = account.map(|(id, _)| self.keys.pseudonym(id)).unwrap_or_default();
         let password = account.and_then(|(_, account)| account.password.clone());
-        if guesses.is_multiple_of(GUESSES_TOLD) {
-            self.write(vec![alert("guessing", &whose, guesses.into())], now_ms, rng)?;
+        let told = [(wrong.at_account, GUESSES_TOLD), (wrong.from_address, GUESSES_FROM_ONE_TOLD)];
+        if let Some((count, _)) = told.iter().find(|(count, each)| count.is_multiple_of(*each)) {
+            self.write(vec![alert("guessing", &whose, (*count).into())], now_ms, rng)?;
         }
         let good = password.filter(|p| p.expires_ms == 0 || now_ms < p.expires_ms);
         Ok(match good {
@@ -253,6 +259,7 @@ impl Local {
     pub fn end_login(
         &mut self,
         name: &str,
+        from: Address,
         checked: &str,
         new_hash: Option<String>,
         now_ms: u64,
@@ -263,7 +270,7 @@ impl Local {
         if !account.active || account.password.as_ref().is_none_or(|p| p.hash != checked) {
             return Err(PeopleError::Unknown(format!("account {name:?}")));
         }
-        self.guesses.good(name);
+        self.guesses.good(name, from, now_ms);
         if let Some(hash) = new_hash {
             self.set_hash(&id, hash, false, now_ms, rng)?;
         }

@@ -72,12 +72,13 @@ fn accounts_tokens_and_passwords_come_back_after_a_restart_and_are_sealed() {
     assert!(local.gate().admit(&token.text, until).is_none(), "its time is over");
     assert!(local.gate().admit("tutti_00", NOW_MS).is_none());
     let LoginStep::Check { hash, start_code: true } =
-        local.begin_login("maria.santos", NOW_MS, &mut rng).unwrap()
+        local.begin_login("maria.santos", Address::Machine, NOW_MS, &mut rng).unwrap()
     else {
         panic!()
     };
     assert!(password::matches(&code, &hash));
-    let login = local.end_login("maria.santos", &hash, None, NOW_MS, &mut rng).unwrap();
+    let login =
+        local.end_login("maria.santos", Address::Machine, &hash, None, NOW_MS, &mut rng).unwrap();
     assert!(local.gate().admit(&login.text, NOW_MS).is_some());
 
     local.set_roles("", "maria.santos", None, Some(false), NOW_MS, &mut rng).unwrap();

@@ -93,7 +93,50 @@ async fn a_start_code_becomes_a_password_and_guessing_is_slowed_and_told() {
     }
     assert_eq!(codes[..5], [Code::Unauthenticated; 5]);
     assert_eq!(codes[5], Code::ResourceExhausted);
-    assert!(attempt("a long password", "").await.is_err(), "the right one waits, too");
+    assert!(attempt("a long password", "").await.is_err(), "from there the right one waits, too");
+    sg.running.stop().await.unwrap();
+}
+
+/// Who guesses from one address keeps nobody out at another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_is_guessed_at_over_the_network_is_open_to_its_owner_on_the_machine() {
+    let mut federation = Federation::found(&["sg"], &[]);
+    let home = federation.home("sg");
+    let (off, on) = (
+        "always\n# through tutti.sock in this directory.\nlisten = \"\"",
+        "\nlisten = \"127.0.0.1:0\"",
+    );
+    reconfigure(&home, off, on);
+    let sg = Node::start(&mut federation, "sg").await;
+    let remote = Target::Remote {
+        address: sg.running.ready.api.unwrap().to_string(),
+        token: String::new().into(),
+        tls_key: federation.keyring("sg").tls.spki().unwrap(),
+    };
+    let here = Target::DirAs { dir: home, token: String::new().into() };
+    let log_in = async |target: &Target, password: &str, new: &str| {
+        let request = api::LoginRequest {
+            name: "maria".into(),
+            password: password.into(),
+            new_password: new.into(),
+        };
+        LoginClient::new(connect(target).await.unwrap()).login(request).await.map(drop)
+    };
+    let add = api::AddAccountRequest { name: "maria".into(), roles: vec!["caseworker".into()] };
+    let mut people = PeopleClient::new(sg.operator.clone());
+    let code = people.add_account(add).await.unwrap().into_inner().start_code;
+    let mut wrong = 0;
+    let told = loop {
+        match log_in(&remote, "a wrong password", "").await.unwrap_err() {
+            status if status.code() == Code::Unauthenticated && wrong < 20 => wrong += 1,
+            status => break status,
+        }
+    };
+    assert_eq!(told.code(), Code::ResourceExhausted, "after {wrong}: {told:?}");
+    assert!(told.message().contains("from where you are"), "{told:?}");
+    assert!(wrong >= 5);
+    log_in(&here, &code, "a long password").await.unwrap();
+    log_in(&here, "a long password", "").await.unwrap();
     sg.running.stop().await.unwrap();
 }
 

@@ -27,7 +27,7 @@ use tutti_proto::{
 use super::*;
 use crate::{
     client::{Connection, Target, connect},
-    testing::{Federation, Running},
+    testing::{Federation, Running, reconfigure},
 };
 
 const CANARY: &str = "Canary Santos";
