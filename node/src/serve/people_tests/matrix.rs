@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// A word that stands in one share, which is for some alone.
+const SEARCHED: &str = " Kapatiran";
+
 /// Every role × every relation × every action about a case.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() {
@@ -54,7 +57,7 @@ async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() 
     assert_eq!(all.len(), 2 * Role::ALL.len() + incoming, "everything has arrived");
 
     let nobody = "cd".repeat(16);
-    let mut tried = 0;
+    let (mut tried, mut prints) = (0, 0);
     for ((role, relation), id) in &cases {
         let (role, relation, person) = (*role, *relation, &people[role]);
         // Somebody to whom no case can be given stands to it as to a colleague's.
@@ -68,8 +71,16 @@ async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() 
         let sees = verdict(Action::See) == Verdict::Allow;
         let unknown = get(person, &nobody, false, "").await.unwrap_err();
 
-        // See: by list, by showing, in the summaries of the log, and on the watch.
+        // See: by list, by showing, and in the summaries of the log; on the watch: `watching`.
         assert_eq!(listed(person).await.contains(id), sees, "{what}: list");
+        let mut narrowed = Vec::new();
+        for direction in [api::Direction::Sent, api::Direction::Received] {
+            let direction = direction as i32;
+            let states = vec![api::ReferralState::Sent as i32];
+            let narrow = api::ListReferralsRequest { direction, states, ..Default::default() };
+            narrowed.extend(listed_as(person, narrow).await);
+        }
+        assert_eq!(narrowed.contains(id), sees, "{what}: a narrower list");
         let shown = get(person, id, false, "").await;
         assert_eq!(shown.is_ok(), sees, "{what}: show");
         if let Ok(shown) = &shown {
@@ -90,7 +101,13 @@ async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() 
         assert_eq!(opened.is_ok(), verdict(Action::Open) == Verdict::Allow, "{what}: open");
         let broken = get(person, id, true, "the person is in danger now").await;
         assert_eq!(broken.is_ok(), verdict(Action::Open) != Verdict::Deny, "{what}: glass");
-        for answer in [&opened, &broken].into_iter().flatten() {
+        // Printed: the person's own copy, by the same right and for the same reason.
+        let printed = print(person, id, "").await;
+        assert_eq!(printed.is_ok(), verdict(Action::Open) == Verdict::Allow, "{what}: print");
+        let by_glass = print(person, id, "the person asks for her copy").await;
+        assert_eq!(by_glass.is_ok(), verdict(Action::Open) != Verdict::Deny, "{what}: by glass");
+        prints += [&printed, &by_glass].into_iter().filter(|printed| printed.is_ok()).count();
+        for answer in [&opened, &broken, &printed, &by_glass].into_iter().flatten() {
             let name = answer.content.clone().and_then(|c| c.person).map(|p| p.name);
             assert_eq!(name.as_deref(), Some(CANARY), "{what}");
         }
@@ -136,6 +153,7 @@ async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() 
             let refusals = [
                 shown.err(),
                 opened.err(),
+                printed.err(),
                 acted.err(),
                 assigned.err(),
                 stopped.err(),
@@ -153,6 +171,12 @@ async fn every_role_does_with_every_case_what_the_table_says_and_nothing_else() 
         tried += 1;
     }
     assert_eq!(tried, Role::ALL.len() * 5);
+    let mut access = AccessClient::new(people[&Role::Auditor].clone());
+    let all = api::ListAccessRequest { count: 1000, ..Default::default() };
+    let reads = access.list(all).await.unwrap().into_inner().entries;
+    assert!(reads.len() < 1000);
+    let recorded = reads.iter().filter(|read| read.what == "print").count();
+    assert_eq!(recorded, prints, "each page is on record as one");
     sg.running.stop().await.unwrap();
     ph.running.stop().await.unwrap();
 }
@@ -195,6 +219,11 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
     let own = send(&sg.operator, 1, "ph", &["health"]).await;
     let mut shares = InformationClient::new(sg.operator.clone());
     let asked_for = ask_for_two(&sg).await;
+    let mut for_some = share(vec![200; 16]);
+    for_some.visibility = v1::Visibility::Addressed as i32;
+    for_some.addressees = vec!["ph".into()];
+    for_some.version.as_mut().unwrap().texts[0].summary.push_str(SEARCHED);
+    let addressed = shares.publish(for_some).await.unwrap().into_inner().id;
     for role in Role::ALL.iter().copied() {
         let person = sg.person(role.name(), &[role]).await;
         for action in Action::ALL.iter().copied().filter(|action| !action.is_about_a_case()) {
@@ -235,10 +264,32 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                     .list(api::ListInformationRequest::default())
                     .await
                     .map(drop),
-                Action::ReadAddressed => InformationClient::new(person.clone())
-                    .list_groups(api::ListGroupsRequest {})
-                    .await
-                    .map(drop),
+                Action::ReadAddressed => {
+                    let mut shares = InformationClient::new(person.clone());
+                    // By each way to narrow a list, and by its number.
+                    let narrow = [
+                        api::ListInformationRequest {
+                            search: SEARCHED.into(),
+                            ..Default::default()
+                        },
+                        api::ListInformationRequest { society: "sg".into(), ..Default::default() },
+                        api::ListInformationRequest { with_ended: true, ..Default::default() },
+                    ];
+                    for request in narrow {
+                        let found = shares.list(request.clone()).await.unwrap().into_inner().shares;
+                        let found = found.iter().any(|share| share.id == addressed);
+                        assert_eq!(found, expected, "{role}: {request:?}");
+                    }
+                    let mut refusals = Vec::new();
+                    for id in [addressed.clone(), "ab".repeat(16)] {
+                        let request = api::GetInformationRequest { id };
+                        refusals
+                            .push(shares.get(request).await.err().map(|s| s.message().to_owned()));
+                    }
+                    assert_eq!(refusals[0].is_none(), expected, "{role}: one share");
+                    assert!(expected || refusals[0] == refusals[1], "{role}: {refusals:?}");
+                    shares.list_groups(api::ListGroupsRequest {}).await.map(drop)
+                }
                 Action::RespondInformation => {
                     // Nobody may say that of an own share, and only who may at all is told so.
                     let id = shares.publish(share(key.clone())).await.unwrap().into_inner().id;
@@ -332,7 +383,7 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
 }
 
 /// A draft of each kind for which a second person is asked; their ids.
-async fn ask_for_two(node: &Node) -> Vec<String> {
+pub(super) async fn ask_for_two(node: &Node) -> Vec<String> {
     let author = node.person("author", &[Role::Caseworker, Role::InformationEditor]).await;
     let mut drafts = DraftsClient::new(author.clone());
     let mut approvals = ApprovalsClient::new(author);
@@ -352,18 +403,6 @@ async fn ask_for_two(node: &Node) -> Vec<String> {
         ids.push(saved.id);
     }
     ids
-}
-
-fn share(key: Vec<u8>) -> api::PublishInformationRequest {
-    let form: tutti_core::information::form::InformationForm =
-        toml::from_str(tutti_core::information::form::example()).unwrap();
-    let (_, version) = form.to_messages().unwrap();
-    api::PublishInformationRequest {
-        idempotency_key: key,
-        visibility: v1::Visibility::Public as i32,
-        version: Some(version),
-        ..Default::default()
-    }
 }
 
 /// Every call that manages people.

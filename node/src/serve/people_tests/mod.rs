@@ -5,6 +5,7 @@
 
 mod entry;
 mod matrix;
+mod watching;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -99,19 +100,42 @@ async fn get(
     with_content: bool,
     break_glass: &str,
 ) -> Result<api::Referral, Status> {
+    get_for(connection, id, with_content, break_glass, "").await
+}
+
+/// A case for the person's own copy of it.
+async fn print(
+    connection: &Connection,
+    id: &str,
+    break_glass: &str,
+) -> Result<api::Referral, Status> {
+    get_for(connection, id, true, break_glass, "print").await
+}
+
+async fn get_for(
+    connection: &Connection,
+    id: &str,
+    with_content: bool,
+    break_glass: &str,
+    purpose: &str,
+) -> Result<api::Referral, Status> {
     let request = api::GetReferralRequest {
         id: id.into(),
         with_content,
         break_glass: break_glass.into(),
-        ..Default::default()
+        purpose: purpose.into(),
     };
     let mut client = ReferralsClient::new(connection.clone());
     client.get(request).await.map(tonic::Response::into_inner)
 }
 
 async fn listed(connection: &Connection) -> Vec<String> {
+    listed_as(connection, api::ListReferralsRequest::default()).await
+}
+
+async fn listed_as(connection: &Connection, request: api::ListReferralsRequest) -> Vec<String> {
     let mut client = ReferralsClient::new(connection.clone());
-    let page = client.list(api::ListReferralsRequest::default()).await.unwrap().into_inner();
+    let page = client.list(request).await.unwrap().into_inner();
     page.referrals.into_iter().map(|referral| referral.id).collect()
 }
 
@@ -125,6 +149,26 @@ async fn advance(connection: &Connection, id: &str, step: Transition) -> Result<
         ..Default::default()
     };
     ReferralsClient::new(connection.clone()).advance(request).await.map(drop)
+}
+
+async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "gave up waiting: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn share(key: Vec<u8>) -> api::PublishInformationRequest {
+    let form: tutti_core::information::form::InformationForm =
+        toml::from_str(tutti_core::information::form::example()).unwrap();
+    let (_, version) = form.to_messages().unwrap();
+    api::PublishInformationRequest {
+        idempotency_key: key,
+        visibility: v1::Visibility::Public as i32,
+        version: Some(version),
+        ..Default::default()
+    }
 }
 
 /// Whether the refusal is that of somebody who may not; what the domain refuses is no matter here.
