@@ -61,7 +61,18 @@ macro_rules! codes {
                 self as i32
             }
         }
-    )+};
+    )+
+
+        /// Asks of every list what `tests` asks; gives their names.
+        #[cfg(test)]
+        fn every_list() -> Vec<&'static str> {
+            $(tests::check::<v1::$list>(
+                v1::$list::as_str_name,
+                |number| v1::$list::try_from(number).ok(),
+            );)+
+            vec![$(stringify!($list)),+]
+        }
+    };
 }
 
 codes! {
@@ -405,30 +416,35 @@ pub fn reason_of(code: v1::DeclineCode) -> Option<Reason> {
 mod tests {
     use super::*;
 
-    /// Every list against the names that the protocol buffers give: no name is misspelt, no code
-    /// is missing.
+    /// One list against the names that the protocol buffers give: no name is misspelt, no code is
+    /// missing.
+    pub(super) fn check<C: Code>(
+        proto_name: fn(&C) -> &'static str,
+        from_number: fn(i32) -> Option<C>,
+    ) {
+        assert_eq!(C::ALL.len(), C::NAMES.len());
+        for (number, (code, name)) in (1..).zip(C::ALL.iter().zip(C::NAMES)) {
+            assert_eq!(code.number(), number);
+            assert!(proto_name(code).to_lowercase().ends_with(&format!("_{name}")), "{name}");
+            assert_eq!(parse::<C>(name).map(C::number), Some(number));
+            assert_eq!(super::name::<C>(number), *name);
+        }
+        let beyond = i32::try_from(C::ALL.len()).unwrap_or(i32::MAX) + 1;
+        assert!(from_number(beyond).is_none(), "a code is missing from the list");
+        assert_eq!(super::name::<C>(beyond), "unknown");
+        assert_eq!(super::name::<C>(0), "");
+        assert!(!is_known::<C>(0) && !is_known::<C>(-1) && parse::<C>("").is_none());
+    }
+
+    /// The lists are those of the protocol buffers, all of them.
     #[test]
-    fn names_are_those_of_the_protocol_buffers() {
-        fn check<C: Code>(proto_name: fn(&C) -> &'static str, from_number: fn(i32) -> Option<C>) {
-            assert_eq!(C::ALL.len(), C::NAMES.len());
-            for (number, (code, name)) in (1..).zip(C::ALL.iter().zip(C::NAMES)) {
-                assert_eq!(code.number(), number);
-                assert!(proto_name(code).to_lowercase().ends_with(&format!("_{name}")), "{name}");
-                assert_eq!(parse::<C>(name).map(C::number), Some(number));
-                assert_eq!(super::name::<C>(number), *name);
-            }
-            let beyond = i32::try_from(C::ALL.len()).unwrap_or(i32::MAX) + 1;
-            assert!(from_number(beyond).is_none(), "a code is missing from the list");
-            assert_eq!(super::name::<C>(beyond), "unknown");
-            assert_eq!(super::name::<C>(0), "");
-            assert!(!is_known::<C>(0) && !is_known::<C>(-1) && parse::<C>("").is_none());
-        }
-        macro_rules! all {
-            ($($list:ident)+) => {$(check::<v1::$list>(
-                v1::$list::as_str_name,
-                |number| v1::$list::try_from(number).ok(),
-            );)+};
-        }
-        all!(Priority JourneyStage LegalBasis Purpose Restriction Sex AgeBand ConsentStatus ConsentForm ConsentGiver DeclineCode WithdrawCode DeliveryResult MissedCode PauseCode FollowUpResult CancelCode ReopenCode ErasureGround Extent ErasureReason Outcome Feedback ServiceCategory Vulnerability InformationKind Audience Severity Verification DisputeCode ActionCode OverrideReason);
+    fn every_list_of_the_records_is_here_with_the_names_of_the_protocol_buffers() {
+        let mut here = every_list();
+        let proto = include_str!("../../../../proto/proto/tutti/v1/record.proto");
+        let enums = proto.lines().filter_map(|line| line.strip_prefix("enum ")?.strip_suffix(" {"));
+        let mut there: Vec<&str> = enums.collect();
+        here.sort_unstable();
+        there.sort_unstable();
+        assert_eq!(here, there);
     }
 }
