@@ -12,6 +12,7 @@ mod head;
 mod mutations;
 mod padding;
 mod proof;
+mod purposes;
 mod roster;
 mod routing;
 mod tiles;
