@@ -31,7 +31,7 @@ use tutti_node::peers::PeerEvent;
 /// A region of memory is read in pieces of this, each overlapping the next.
 const PIECE: usize = 1 << 20;
 
-fn holds(bytes: &[u8], word: &[u8]) -> bool {
+pub(crate) fn holds(bytes: &[u8], word: &[u8]) -> bool {
     bytes.windows(word.len()).any(|window| window == word)
 }
 
@@ -186,7 +186,13 @@ fn sealed_parts(federation: &Federation, at: &str) -> Vec<Vec<u8>> {
 }
 
 /// How many of these pieces stand anywhere on a node's disk.
-fn found(dir: &Path, pieces: &[Vec<u8>]) -> usize {
+pub(crate) fn found(dir: &Path, pieces: &[Vec<u8>]) -> usize {
+    let files = files_below(dir).into_iter();
+    found_in(files.map(|file| fs::read(file).unwrap_or_default()), pieces)
+}
+
+/// The same in these files.
+pub(crate) fn found_in(files: impl Iterator<Item = Vec<u8>>, pieces: &[Vec<u8>]) -> usize {
     // Each piece by its first eight bytes, of which the last two are looked at first.
     let first =
         |piece: &Vec<u8>| piece.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte));
@@ -194,9 +200,9 @@ fn found(dir: &Path, pieces: &[Vec<u8>]) -> usize {
     let mut likely = vec![false; 1 << 16];
     wanted.iter().for_each(|piece| likely[usize::from(*piece as u16)] = true);
     let mut found = BTreeSet::new();
-    for file in files_below(dir) {
+    for bytes in files {
         let mut window = 0u64;
-        for byte in fs::read(&file).unwrap_or_default() {
+        for byte in bytes {
             window = window << 8 | u64::from(byte);
             if likely[usize::from(window as u16)] && wanted.contains(&window) {
                 found.insert(window);
@@ -207,7 +213,7 @@ fn found(dir: &Path, pieces: &[Vec<u8>]) -> usize {
 }
 
 /// Both sides have signed that what was to be erased is.
-fn all_confirmed(federation: &Federation, at: &str, id: &str) -> bool {
+pub(crate) fn all_confirmed(federation: &Federation, at: &str, id: &str) -> bool {
     let shown = federation.at(at).json(&["referral", "show", id]);
     let sides = shown["erasure"]["confirmations"].as_array().cloned().unwrap_or_default();
     sides.len() == 2 && sides.iter().all(|side| side["confirmed"] == true)

@@ -72,9 +72,13 @@ impl Node {
             .append(true)
             .open(self.dir.with_extension("log"))
             .expect("log file");
+        // So that a test can look at what it leaves there.
+        let temporary = self.dir.with_extension("tmp");
+        fs::create_dir_all(&temporary).expect("a place for temporary files");
         let child = Command::new(TUTTI)
             .args(["serve", "--dir"])
             .arg(&self.dir)
+            .env("TMPDIR", temporary)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -7,6 +7,7 @@ mod approvals;
 mod canary;
 mod damage;
 mod files;
+mod erased;
 mod full_disk;
 mod harness;
 mod hostile;

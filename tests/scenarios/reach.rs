@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What docs/operating.md says to back up, with its empty folders and its modes.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
     for entry in fs::read_dir(from).unwrap() {
