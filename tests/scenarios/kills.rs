@@ -1,29 +1,38 @@
 //! kill -9 at random moments, under load, again and again: while the node writes and while it
-//! starts. After each restart what was acknowledged is there, at the place that was told, once;
-//! what was ever seen in the log is there, unchanged; and the node writes on. At intervals the
-//! whole log is audited, at its author's and at the peer's.
+//! starts. Half of the load are notices, half sealed cases: they are sent, taken a step on, taken back, and
+//! erased because the person no longer agrees; now and then their addressee is away, and a relay keeps what
+//! is for it. After each restart what was acknowledged is there, at the place that was told, once;
+//! what was ever seen in the log is there, unchanged; each case is shown as it was answered, each erasure
+//! that was answered is done; and the node writes on. At intervals the whole log is audited, at its
+//! author's and at the peer's, and both agree on every case.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tutti_core::{entry::EntryBytes, tree::Tree};
 
 use crate::{
-    harness::{Dice, Federation, eventually},
+    casework::{Caseworkers, Said, agree, cases, holds},
+    harness::{Dice, Federation, PATIENCE, Seat, eventually},
     writer::{Writers, entries_from, mode},
 };
 
-const WRITERS: u64 = 4;
+const WRITERS: u64 = 2;
+const CASEWORKERS: u64 = 2;
 
-/// One federation of two: `sg` writes and is killed, `ph` follows and is killed now and then.
+/// `sg` writes and is killed, `ph` follows and is killed now and then, `ifrc` relays.
 struct Siege {
     federation: Federation,
     writers: Writers,
-    /// Receipts of the present writers that were checked.
+    caseworkers: Caseworkers,
+    /// Receipts of the present writers, and words of the present caseworkers, that were checked.
     checked: usize,
+    heard: usize,
+    /// All that was answered of cases.
+    said: Vec<Said>,
     /// Every receipt: the place in the log, and what stands there.
     acknowledged: BTreeMap<u64, String>,
     /// Every entry that was ever seen, and what it is.
@@ -34,12 +43,19 @@ struct Siege {
 
 impl Siege {
     fn lay(dice: Dice) -> Self {
-        let federation = Federation::found(&["ph", "sg"]);
-        let writers = Writers::start(&federation.at("sg").dir, WRITERS);
+        let relay = Seat { role: "relay", ..Seat::of("ifrc") };
+        let mut federation = Federation::seated(&[relay, Seat::of("ph"), Seat::of("sg")]);
+        for society in ["ifrc", "ph", "sg"] {
+            federation.node(society).start();
+        }
+        let dir = federation.at("sg").dir.clone();
         Self {
             federation,
-            writers,
+            writers: Writers::start(&dir, WRITERS),
+            caseworkers: Caseworkers::start(&dir, CASEWORKERS),
             checked: 0,
+            heard: 0,
+            said: Vec::new(),
             acknowledged: BTreeMap::new(),
             seen: Vec::new(),
             summaries: BTreeSet::new(),
@@ -49,8 +65,10 @@ impl Siege {
 
     fn kill(&mut self) {
         let first = self.writers.acknowledged() + 1;
-        let writers = &self.writers;
-        eventually("a write is acknowledged", || writers.acknowledged() >= first);
+        let (writers, caseworkers, heard) = (&self.writers, &self.caseworkers, self.heard);
+        eventually("a write is acknowledged", || {
+            writers.acknowledged() >= first && !caseworkers.said_from(heard).is_empty()
+        });
         thread::sleep(self.dice.micros(120_000));
         self.federation.node("sg").kill();
         if self.dice.below(4) == 0 {
@@ -61,7 +79,10 @@ impl Siege {
             node.kill();
         }
         if self.dice.below(5) == 0 {
+            // Half of the times it is away for a while.
             self.federation.node("ph").kill();
+        }
+        if !self.federation.at("ph").runs() && self.dice.below(2) == 0 {
             self.federation.node("ph").start();
         }
         self.federation.node("sg").start();
@@ -73,6 +94,8 @@ impl Siege {
     fn check(&mut self) {
         let receipts = self.writers.receipts_from(self.checked);
         self.checked += receipts.len();
+        let said = self.caseworkers.said_from(self.heard);
+        self.heard += said.len();
         let dir = &self.federation.at("sg").dir;
         // A part that was seen is read again.
         let from = self.seen.len().saturating_sub(200);
@@ -83,21 +106,32 @@ impl Siege {
             match self.seen.get(read) {
                 Some(before) => assert!(*before == now, "entry {read} was another one before"),
                 None => {
-                    assert!(self.summaries.insert(now.1.clone()), "{} stands twice", now.1);
+                    // Of a receipt of erasure there is one for each time that there was something.
+                    let once = now.1.contains(" erased") || self.summaries.insert(now.1.clone());
+                    assert!(once, "{} stands twice", now.1);
                     self.seen.push(now);
                 }
             }
             read += 1;
         }
         assert_eq!(read, self.seen.len(), "entries are gone that were there before the kill");
-        for receipt in receipts {
+        let notices = receipts
+            .iter()
+            .map(|receipt| (receipt, format!("information {} published", receipt.id)));
+        let words = said.iter().map(|said| (&said.receipt, said.summary()));
+        for (receipt, wanted) in notices.chain(words) {
             let stands = self.seen.get(receipt.index as usize).map(|(_, summary)| summary);
-            let wanted = format!("information {} published", receipt.id);
             assert_eq!(stands, Some(&wanted), "what was acknowledged at {}", receipt.index);
             let twice = self.acknowledged.insert(receipt.index, wanted);
             assert_eq!(twice, None, "index {} was given twice", receipt.index);
         }
         assert_eq!(mode(dir), "writing");
+        self.said.extend(said);
+        let shown = cases(dir);
+        // The last word on a case is the one that holds.
+        let last: BTreeMap<&str, &Said> =
+            self.said.iter().map(|said| (said.receipt.id.as_str(), said)).collect();
+        last.values().for_each(|said| holds(&shown, said));
     }
 
     /// Stops writing, lets the two agree, and audits the whole log at both.
@@ -106,8 +140,24 @@ impl Siege {
         let receipts = writers.stop();
         let checked = std::mem::replace(&mut self.checked, 0);
         self.writers = Writers::stopped(receipts.get(checked..).unwrap_or_default());
+        self.caseworkers.stop();
+        self.check();
+        if !self.federation.at("ph").runs() {
+            self.federation.node("ph").start();
+        }
+        let of = |at: &str| cases(&self.federation.at(at).dir);
+        let begun = Instant::now();
+        while let Err(what) = agree(&of("sg"), &of("ph")) {
+            assert!(begun.elapsed() < PATIENCE * 2, "{what}");
+            thread::sleep(Duration::from_millis(100));
+        }
+        eventually("the relay keeps nothing any more", || {
+            self.federation.at("ifrc").json(&["status"])["relay"]["entries"] == 0
+        });
+        // Receipts of erasure were written meanwhile.
         self.check();
         self.federation.converge();
+        self.check();
         let mut tree = Tree::default();
         for (entry, _) in &self.seen {
             tree.push(entry.leaf_hash(), |_| ());
@@ -126,8 +176,10 @@ impl Siege {
     }
 
     fn go_on(&mut self) {
-        self.writers = Writers::start(&self.federation.at("sg").dir, WRITERS);
-        self.checked = 0;
+        let dir = &self.federation.at("sg").dir;
+        self.writers = Writers::start(dir, WRITERS);
+        self.caseworkers = Caseworkers::start(dir, CASEWORKERS);
+        (self.checked, self.heard) = (0, 0);
     }
 }
 
@@ -146,6 +198,10 @@ fn cycles(count: u64, audit_every: u64, dice: Dice) -> usize {
             );
             siege.go_on();
         }
+    }
+    for what in ["sent", "consent_renewed", "withdrawn", "consent_withdrawn"] {
+        let times = siege.said.iter().filter(|said| said.what == what).count();
+        assert!(times > 0, "nothing was {what}");
     }
     siege.acknowledged.len()
 }

@@ -5,9 +5,10 @@
 
 mod approvals;
 mod canary;
+mod casework;
 mod damage;
-mod files;
 mod erased;
+mod files;
 mod full_disk;
 mod harness;
 mod hostile;

@@ -24,11 +24,11 @@ use tutti_proto::{
     },
 };
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime")
 }
 
-async fn socket(dir: &Path) -> Result<Connection, ConnectError> {
+pub(crate) async fn socket(dir: &Path) -> Result<Connection, ConnectError> {
     connect(&Target::Dir(dir.to_path_buf())).await
 }
 
