@@ -36,12 +36,15 @@ fn page(language: Language, note: &str, erased: Option<&Erased>) -> Page {
     )
 }
 
-/// This machine's fonts, where they have these texts; a machine without fonts cannot make a PDF.
+/// This machine's fonts, where they have these texts; a machine without fonts cannot make a PDF. In
+/// `.ci/run` there must be some.
 fn fonts(texts: &str) -> Option<Fonts> {
     let mut fonts = Fonts::installed(None);
     match fonts.covering(texts) {
         Ok(_) => Some(fonts),
         Err(error) => {
+            let must = std::env::var_os("TUTTI_FONTS_MUST_BE_HERE").is_some();
+            assert!(!must, "{error}");
             eprintln!("NOT CHECKED: {error}");
             None
         }
