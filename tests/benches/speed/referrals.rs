@@ -1,7 +1,8 @@
 //! A referral on its way and in the list: what a caseworker waits for.
 //!
 //! Sending: from the call to the moment at which record and content are on the disk of the society
-//! that it is for. The worklist: through the API of a node in a process of its own.
+//! that it is for, and to the moment at which the sender is told so, which is when a watch of the sender's
+//! node says *on their node*. The worklist: through the API of a node in a process of its own.
 
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use tutti_node::{
     client::{Target as At, connect},
     clock::Now,
     engine::{Engine, Identity, Order},
+    local::Actor,
 };
 use tutti_proto::node::v1::{ListReferralsRequest, referrals_client::ReferralsClient};
 
@@ -34,7 +36,10 @@ pub(crate) async fn on_their_node(sizes: &Sizes) -> Vec<Row> {
     };
     let (sender, receiver) = (start(0), start(1));
     let log = origin("sg");
-    let mut samples = Samples::default();
+    let kinds = vec!["referral".to_owned()];
+    let watch = sender.engine.ask(move |engine, _| engine.watch(&Actor::node(), kinds)).await;
+    let mut screen = watch.expect("an engine").expect("a watch");
+    let (mut samples, mut told) = (Samples::default(), Samples::default());
     for n in 0..=sizes.commits / 10 {
         let asked = Instant::now();
         sender.engine.write(Order::by_node(send(n))).await.expect("written");
@@ -44,21 +49,30 @@ pub(crate) async fn on_their_node(sizes: &Sizes) -> Vec<Row> {
                 Some(at.max(noted.reached(&log, n + 1)?))
             })
             .await;
+        while screen.next().await.expect("the node runs").what != "on_their_node" {}
+        let said = asked.elapsed();
         // The first waits for the link.
         if n > 0 {
             samples.took(there.saturating_duration_since(asked));
+            told.took(said);
         }
     }
     sender.stop().await;
     receiver.stop().await;
-    let row = |what: &str, part| {
+    let row = |what: &str, samples: &Samples, part| {
         let mut one = Samples::default();
         one.add(samples.quantile(part));
         Row::alone(what, Unit::Seconds, &one, Target::None)
     };
     vec![
-        row("a referral from the call to their node (record and content durable), p50", 0.5),
-        row("the same, p99", 0.99),
+        row(
+            "a referral from the call to their node (record and content durable), p50",
+            &samples,
+            0.5,
+        ),
+        row("the same, p99", &samples, 0.99),
+        row("a referral from the call until the sender is told *on their node*, p50", &told, 0.5),
+        row("the same until the sender is told, p99", &told, 0.99),
     ]
 }
 
