@@ -1,8 +1,11 @@
 //! The command line as a whole; each verb's own file holds its arguments and its work.
 
+use std::ffi::OsString;
+
 use clap::{
-    Parser, Subcommand,
+    CommandFactory as _, Parser, Subcommand,
     builder::styling::{AnsiColor, Styles},
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 
 use crate::{
@@ -79,6 +82,12 @@ enum Verb {
 }
 
 impl Cli {
+    /// What was typed; where it cannot be understood, that is said, and the process ends.
+    pub(crate) fn of_this_process() -> Self {
+        Self::try_parse()
+            .unwrap_or_else(|error| with_values(error, std::env::args_os().skip(1)).exit())
+    }
+
     /// Does what was asked.
     pub(crate) fn run(self) -> Outcome {
         match self.verb {
@@ -107,4 +116,30 @@ impl Cli {
             Verb::Completions(completions) => completions.run(),
         }
     }
+}
+
+/// Of each list that an answer is missing from, what may be answered.
+fn with_values(mut error: clap::Error, words: impl Iterator<Item = OsString>) -> clap::Error {
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return error;
+    }
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let mut whole = Cli::command();
+    whole.build();
+    let verb = words.fold(&whole, |command, word| command.find_subcommand(word).unwrap_or(command));
+    let missing = missing.iter().filter_map(|argument| {
+        let name = argument.split(' ').next()?;
+        let long = name.strip_prefix("--")?;
+        let argument = verb.get_arguments().find(|argument| argument.get_long() == Some(long))?;
+        let values = argument.get_possible_values();
+        let values: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
+        (!values.is_empty()).then(|| format!("{name} is one of: {}", values.join(", ")).into())
+    });
+    let tips: Vec<_> = missing.collect();
+    if !tips.is_empty() {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+    error
 }

@@ -43,10 +43,8 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
+    match cli::Cli::of_this_process().run() {
         Ok(exit) => exit.into(),
         Err(failure) => {
             screen::note(format!("tutti: {failure}"));

@@ -65,9 +65,18 @@ fn one_referral_from_end_to_end_and_nobody_between_can_read_it() {
     reaches("ph", "acknowledged");
     federation.at("ph").ok(&["referral", "accept", &id]);
     reaches("sg", "accepted");
-    federation.at("ph").ok(&["referral", "deliver", &id, "--result", "fully"]);
+    federation.at("ph").ok(&[
+        "referral",
+        "deliver",
+        &id,
+        "--result",
+        "fully",
+        "--service",
+        "family_contact",
+    ]);
     reaches("sg", "completed");
-    federation.at("sg").ok(&["referral", "close", &id, "--outcome", "need_met"]);
+    let close = ["referral", "close", &id, "--outcome", "need_met", "--feedback", "satisfied"];
+    federation.at("sg").ok(&close);
     reaches("ph", "closed");
     federation.converge();
 

@@ -212,8 +212,13 @@ pub(crate) struct Deliver {
     /// How far it was given.
     #[arg(long, value_name = "CODE", value_parser = code::<v1::DeliveryResult>())]
     result: v1::DeliveryResult,
-    /// A service that was given. May be repeated.
-    #[arg(long = "service", value_name = "CODE", value_parser = code::<v1::ServiceCategory>())]
+    /// A service that was given. May be repeated; without one only where nothing was given.
+    #[arg(
+        long = "service",
+        value_name = "CODE",
+        value_parser = code::<v1::ServiceCategory>(),
+        required_if_eq_any([("result", "fully"), ("result", "partly")])
+    )]
     services: Vec<v1::ServiceCategory>,
 }
 
@@ -235,13 +240,8 @@ pub(crate) struct Close {
     /// What came of it.
     #[arg(long, value_name = "CODE", value_parser = code::<v1::Outcome>())]
     outcome: v1::Outcome,
-    /// The person's own word on the help received.
-    #[arg(
-        long,
-        value_name = "CODE",
-        value_parser = code::<v1::Feedback>(),
-        default_value = "not_given"
-    )]
+    /// The person's own word on the help received: ask them. not_given says that there is none.
+    #[arg(long, value_name = "CODE", value_parser = code::<v1::Feedback>())]
     feedback: v1::Feedback,
 }
 

@@ -283,9 +283,10 @@ fn seldom(state: State, side: Side, chance: usize, receiver: super::Society) -> 
             (Side::Sender, S::Sent | S::Acknowledged | S::InformationRequested) => {
                 Some(Command::Expire)
             }
-            (Side::Sender, S::Expired | S::Cancelled) => {
-                Some(Command::Close(v1::Closed { outcome: 1, feedback: 0 }))
-            }
+            (Side::Sender, S::Expired | S::Cancelled) => Some(Command::Close(v1::Closed {
+                outcome: 1,
+                feedback: v1::Feedback::NotGiven as i32,
+            })),
             _ => None,
         },
     }

@@ -79,15 +79,19 @@ pub(super) fn check(
         Command::Pause(paused) => fields.code::<v1::PauseCode>("code", paused.code, Required),
         Command::Deliver(delivered) => {
             fields.code::<v1::DeliveryResult>("result", delivered.result, Required);
-            let field = "services_delivered";
-            fields.codes::<v1::ServiceCategory>(field, &delivered.services_delivered, Optional);
+            let (field, services) = ("services_delivered", &delivered.services_delivered);
+            let nothing = delivered.result == v1::DeliveryResult::Not as i32;
+            let need = if nothing { Optional } else { Required };
+            fields.codes::<v1::ServiceCategory>(field, services, need);
+            let fits = !nothing || services.is_empty();
+            fields.check(fits, field, "cannot go with a result that says that nothing was given");
         }
         Command::FollowUp(found) => {
             fields.code::<v1::FollowUpResult>("result", found.result, Required);
         }
         Command::Close(closed) => {
             fields.code::<v1::Outcome>("outcome", closed.outcome, Required);
-            fields.code::<v1::Feedback>("feedback", closed.feedback, Optional);
+            fields.code::<v1::Feedback>("feedback", closed.feedback, Required);
         }
         Command::Cancel(cancelled) => {
             fields.code::<v1::CancelCode>("code", cancelled.code, Required);

@@ -351,7 +351,7 @@ impl History {
             }
             S::Accepted if receiver && dice < 6 => Command::Start,
             S::Accepted | S::InProgress if receiver && dice < 9 => {
-                Command::Deliver(v1::ServiceDelivered { result: 1, ..Default::default() })
+                Command::Deliver(v1::ServiceDelivered { result: 1, services_delivered: vec![1] })
             }
             S::OnHold if receiver => Command::Resume,
             S::Accepted | S::InProgress | S::Completed if !receiver && dice < 3 => {
@@ -396,9 +396,9 @@ impl History {
             9 => Command::Miss(v1::AppointmentMissed { code: 1 }),
             10 => Command::Pause(v1::Paused { code: 1 }),
             11 => Command::Resume,
-            12 => Command::Deliver(v1::ServiceDelivered { result: 2, ..Default::default() }),
+            12 => Command::Deliver(v1::ServiceDelivered { result: 2, services_delivered: vec![2] }),
             13 => Command::FollowUp(v1::FollowUp { result: 1 }),
-            14 => Command::Close(v1::Closed { outcome: 1, feedback: 0 }),
+            14 => Command::Close(v1::Closed { outcome: 1, feedback: 4 }),
             15 => Command::Cancel(v1::Cancelled { code: 1 }),
             16 => Command::ProposeHandover,
             17 => Command::AcceptHandover,

@@ -238,6 +238,43 @@ fn codes_and_notes_are_asked_for() {
     assert!(asked(request(&["person.languages"]), "").is_ok());
 }
 
+/// What the person thought of the help, and what the help was, cannot be left out by oversight: an
+/// answer that there is none is an answer, and another one than silence.
+#[test]
+fn the_persons_word_is_asked_for_at_closing_and_what_was_given_when_it_was() {
+    let accepted = vec![event("sg", 0, Kind::Sent, None), event("ph", 3, Kind::Accepted, Some(0))];
+    let open = book(accepted.clone());
+    let ph = origin("ph");
+    let deliver = |result: v1::DeliveryResult, services: &[v1::ServiceCategory]| {
+        let services_delivered = services.iter().map(|service| *service as i32).collect();
+        let delivered = v1::ServiceDelivered { result: result as i32, services_delivered };
+        decide(open.get(&id()), Command::Deliver(delivered), &context(&ph, ""))
+    };
+    use v1::{DeliveryResult as R, Feedback as F, Outcome as O, ServiceCategory as S};
+    for given in [R::Fully, R::Partly] {
+        assert_eq!(wrong(deliver(given, &[])), ["services_delivered"]);
+        assert!(deliver(given, &[S::Cash, S::FamilyContact]).is_ok());
+    }
+    assert!(deliver(R::Not, &[]).is_ok());
+    assert_eq!(wrong(deliver(R::Not, &[S::Cash])), ["services_delivered"]);
+
+    let delivered = event("ph", 4, Kind::ServiceDelivered, Some(0));
+    let done = book(accepted.into_iter().chain([delivered]));
+    let sg = origin("sg");
+    let close = |outcome: i32, feedback: i32| {
+        let closed = v1::Closed { outcome, feedback };
+        decide(done.get(&id()), Command::Close(closed), &context(&sg, ""))
+    };
+    let met = O::NeedMet as i32;
+    assert_eq!(wrong(close(met, 0)), ["feedback"]);
+    assert_eq!(wrong(close(0, F::Satisfied as i32)), ["outcome"]);
+    let why = close(met, 0).unwrap_err().to_string();
+    assert!(why.contains("satisfied, partly_satisfied, not_satisfied, not_given"), "{why}");
+    for said in [F::Satisfied, F::NotSatisfied, F::NotGiven] {
+        assert!(close(met, said as i32).is_ok());
+    }
+}
+
 #[test]
 fn case_codes_are_hidden_under_the_senders_secret() {
     let digest = |secret: [u8; 32], by: &str, code: &str| case_digest(&secret, society(by), code);

@@ -85,7 +85,7 @@ fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
         }
         Kind::ServiceDelivered => Transition::ServiceDelivered(v1::ServiceDelivered {
             result: v1::DeliveryResult::Fully as i32,
-            services_delivered: Vec::new(),
+            services_delivered: vec![v1::ServiceCategory::FamilyContact as i32],
         }),
         Kind::Expired => Transition::Expired(v1::Expired {}),
         Kind::ServiceStarted => Transition::ServiceStarted(v1::ServiceStarted {}),
