@@ -11,7 +11,7 @@ use rand_core::CryptoRngCore;
 use tutti_core::{
     body::{Part, Place},
     entry::{Header, Visibility},
-    referral::{EventRef, Kind, Outcome},
+    referral::{EventRef, Outcome, is_seen},
     sealing::routing::{self, Receipt},
     session::{Arrival, HeldState, Input, Offering},
     society::Society,
@@ -348,16 +348,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if at.origin != self.identity.origin {
             return None;
         }
-        // A receipt for an erasure is written by the node itself.
-        let seen = outcomes.iter().map(|outcome| &outcome.event).any(|event| {
-            let seen = event.body.seen.as_ref().and_then(EventRef::from_seen);
-            event.society != self.identity.society
-                && event.kind() != Some(Kind::Erased)
-                && seen.is_some_and(|seen| seen.origin == at.origin && seen.index >= at.index)
-        });
         let out = self.deliveries.out.get(&at.index);
         Some(match out {
-            _ if seen => Delivery::Seen,
+            _ if is_seen(outcomes, at) => Delivery::Seen,
             None if self.deliveries.received.contains_key(&at.index) => Delivery::OnTheirNode,
             Some(Out { relay: Some(_), .. }) => Delivery::WithRelay,
             Some(_) | None => Delivery::Saved,

@@ -91,6 +91,12 @@ impl Event {
         self.commits_content && !self.has_content && self.kind().is_some_and(Kind::ends)
     }
 
+    /// Whether a person wrote it. A receipt for an erasure is its author's node's own, and so is the word
+    /// that a node carries here from another referral of the case.
+    pub fn is_by_a_person(&self) -> bool {
+        self.kind().is_some_and(|kind| kind != Kind::Erased) && self.carried().is_empty()
+    }
+
     /// Whether a second person has approved it, as far as its author tells.
     pub fn is_approved(&self) -> bool {
         !self.approver.is_empty() && self.approver != self.actor
@@ -110,6 +116,19 @@ pub struct Outcome {
     pub effective: bool,
     /// Where it does not, why.
     pub why: Option<Why>,
+}
+
+/// Whether a person of the other side has gone on with the event at `at`: has written something
+/// having seen it. `outcomes` are those of its referral.
+pub fn is_seen(outcomes: &[Outcome], at: &EventRef) -> bool {
+    outcomes.iter().filter(|outcome| outcome.why != Some(Why::NotAParty)).any(|outcome| {
+        let event = &outcome.event;
+        let society = at.origin.society();
+        let seen = event.body.seen.as_ref().and_then(EventRef::from_seen);
+        event.society != society
+            && event.is_by_a_person()
+            && seen.is_some_and(|seen| seen.origin.society() == society && seen >= *at)
+    })
 }
 
 /// Why an event does not count. Shown to people; the same on every node that knows the same.

@@ -35,7 +35,7 @@ pub use carrying::extent_of_request;
 pub(crate) use check::{event as check_form, holds as consent_is_given};
 pub use decide::{Command, Context, Refusal, decide};
 pub use erasure::{Confirmation, EarlierClaim, Erasure, OnwardClaim};
-pub use event::{Event, Outcome, Why};
+pub use event::{Event, Outcome, Why, is_seen};
 pub use evolve::Passed;
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};

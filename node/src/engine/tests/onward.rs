@@ -288,6 +288,40 @@ fn confirmed(referral: &api::Referral) -> Vec<Claim<'_>> {
     sides.map(|side| (side.society.as_str(), side.confirmed, earlier(side))).collect()
 }
 
+/// A word that a node carries by itself says nothing of whether anybody there has looked.
+#[test]
+fn what_a_node_carries_by_itself_is_nobodys_having_seen() {
+    use api::Delivery::{Saved, Seen};
+    let federation = federation();
+    let (mut nodes, first, onward) = passed_on(&federation);
+    let own_steps = |node: &Node, id| {
+        let shown = shown_with_delivery(node, id);
+        let own =
+            shown.events.iter().filter(|event| event.delivery() != api::Delivery::Unspecified);
+        own.map(|event| (event.transition.clone(), event.delivery())).collect::<Vec<_>>()
+    };
+    // Nobody at ph has gone on with what sg wrote last.
+    one(&mut nodes[0], advance(4, first, Command::Correct(correction(0), None), "Ward 7."))
+        .unwrap();
+    all_pass(&mut nodes, 3);
+    let before = [("sent".to_owned(), Seen), ("corrected".to_owned(), Saved)];
+    assert_eq!(own_steps(&nodes[0], first), before);
+    // qa has the person's word; ph's node carries it to sg, having the correction. Nobody there looked.
+    one(&mut nodes[2], advance(5, onward, withdraw_consent(), "")).unwrap();
+    all_pass(&mut nodes, 4);
+    assert_eq!(shown(&nodes[0], first).state(), api::ReferralState::ConsentWithdrawn);
+    assert_eq!(own_steps(&nodes[0], first)[..2], before);
+    // A person at ph says it, too.
+    one(&mut nodes[1], advance(6, first, withdraw_consent(), "")).unwrap();
+    all_pass(&mut nodes, 5);
+    assert_eq!(own_steps(&nodes[0], first)[1], ("corrected".to_owned(), Seen));
+}
+
+fn correction(index: u64) -> v1::Corrected {
+    let event = Some(v1::Seen { origin: origin("sg").to_string(), index });
+    v1::Corrected { event, ..Default::default() }
+}
+
 #[test]
 fn a_word_for_the_whole_case_at_the_third_society_reaches_the_first_and_all_see_who_confirmed() {
     let federation = federation();
