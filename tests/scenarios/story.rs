@@ -82,6 +82,15 @@ fn one_referral_from_end_to_end_and_nobody_between_can_read_it() {
 
     let shown = federation.at("ph").json(&["referral", "show", &id, "--content"]);
     assert!(shown.to_string().contains(CANARIES[0]), "{shown}");
+    let said = |transition: &str, what: &str| {
+        let mut events = shown["events"].as_array().expect("events").iter();
+        events.find(|event| event["transition"] == transition).expect("the event")[what].clone()
+    };
+    assert_eq!(said("information_requested", "fields")[0], "person.safe_contact");
+    assert_eq!(said("service_delivered", "services")[0], "family_contact");
+    assert_eq!(said("closed", "feedback"), "satisfied");
+    let story = federation.at("ph").ok(&["referral", "show", &id]);
+    assert!(story.contains("closed: need met; the person's own word: satisfied"), "{story}");
     assert_eq!(state(&federation, "qa", &id), "", "qa is no party");
     for node in federation.nodes() {
         for file in files_below(&node.dir) {
@@ -156,6 +165,11 @@ fn a_case_is_passed_on_and_a_withdrawal_follows_it_through_three_nodes() {
     let file = federation.path("agreed.toml");
     fs::write(&file, form.to_string()).expect("form");
     ph.ok(&["referral", "renew-consent", &id, "--file", file.to_str().expect("UTF-8 path")]);
+    let told = |at: &str| federation.at(at).ok(&["referral", "show", &id]);
+    eventually("sg is told of the renewal", || told("sg").contains("renewed, recorded by ph"));
+    let unseen = "nobody at sg has gone on with that yet";
+    assert!(told("sg").contains(unseen) && told("ph").contains(unseen), "{}", told("sg"));
+    assert!(told("sg").contains("for ph and qa") && told("sg").contains("sg's"), "{}", told("sg"));
     let letter = files::letter(&federation, "letter.pdf", 1_200_000);
     let letter = files::attach(&federation, "sg", &id, &letter)["attachment"].clone();
     let letter = letter.as_str().expect("id");
@@ -188,6 +202,8 @@ fn a_case_is_passed_on_and_a_withdrawal_follows_it_through_three_nodes() {
     let page = fs::read_to_string(&copy).expect("the page");
     assert!(page.contains(CANARIES[0]) && page.contains("and from there to"), "{page}");
     federation.at("sg").ok(&["referral", "withdraw-consent", &id]);
+    let now = told("sg");
+    assert!(now.contains("WITHDRAWN, recorded by sg on") && !now.contains("renewed, rec"), "{now}");
     eventually("qa has stopped", || state(&federation, "qa", &onward) == "consent_withdrawn");
     assert!(shown()["form"].get("content").is_none());
     assert_eq!(files::shown(&federation, "qa", &onward)["state"], "erased");

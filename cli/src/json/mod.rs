@@ -5,6 +5,7 @@
 //! an empty list. Text by others is as it was written: JSON escapes it.
 
 mod attachments;
+mod event;
 mod information;
 mod log;
 mod node;

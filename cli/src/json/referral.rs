@@ -1,10 +1,10 @@
 //! Referrals: the form as it was sent, the story, and the case where it was asked for.
 
 use serde::Serialize;
-use tutti_core::referral::form::ReferralForm;
+use tutti_core::referral::form::{ConsentForm, ReferralForm};
 use tutti_proto::node::v1 as api;
 
-use super::{attachments::Attachment, given};
+use super::{attachments::Attachment, event::Event, given};
 use crate::{names, time::rfc3339};
 
 /// What a write gives back with `--json`.
@@ -36,6 +36,8 @@ pub(crate) struct Referral {
     content_state: &'static str,
     /// As `tutti referral template` has it; with `content` only where that was opened.
     form: Option<ReferralForm>,
+    /// How the person's word stands now; `form` has what was sent.
+    consent: Option<Consent>,
     /// What is to be erased, and who has confirmed; `null` where nothing is.
     erasure: Option<Erasure>,
     owner: String,
@@ -49,6 +51,17 @@ pub(crate) struct Referral {
     overridden: Option<Overridden>,
     attachments: Vec<Attachment>,
     events: Vec<Event>,
+}
+
+#[derive(Serialize)]
+struct Consent {
+    word: String,
+    society: Option<String>,
+    at: Option<String>,
+    ends_at: Option<String>,
+    unseen_by: Option<String>,
+    /// As the form has it; `null` where none was given, or it was withdrawn.
+    holds: Option<ConsentForm>,
 }
 
 #[derive(Serialize)]
@@ -94,25 +107,6 @@ struct OnwardErasure {
     confirmed: bool,
 }
 
-#[derive(Serialize)]
-struct Event {
-    origin: String,
-    index: u64,
-    society: String,
-    recorded_at: Option<String>,
-    transition: String,
-    code: Option<String>,
-    effective: bool,
-    explanation: Option<String>,
-    note: Option<String>,
-    witnesses: u32,
-    content_state: &'static str,
-    entries: Vec<String>,
-    extent: Option<String>,
-    delivery: Option<&'static str>,
-    by: Option<String>,
-}
-
 impl From<&api::Receipt> for Receipt {
     fn from(receipt: &api::Receipt) -> Self {
         Self {
@@ -144,6 +138,14 @@ impl From<&api::Referral> for Referral {
             overdue: referral.overdue,
             content_state: names::body_state(referral.content_state()),
             form: referral.sent.as_ref().map(form),
+            consent: referral.consent_standing.as_ref().map(|standing| Consent {
+                word: standing.word.clone(),
+                society: given(&standing.society),
+                at: rfc3339(standing.at_ms),
+                ends_at: rfc3339(standing.ends_at_ms),
+                unseen_by: given(&standing.unseen_by),
+                holds: referral.consent.as_ref().map(ConsentForm::from_message),
+            }),
             erasure: referral.erasure.as_ref().map(Erasure::from),
             owner: referral.owner.clone(),
             handover_open: referral.handover_open,
@@ -161,28 +163,6 @@ impl From<&api::Referral> for Referral {
             }),
             attachments: referral.attachments.iter().map(Attachment::from).collect(),
             events: referral.events.iter().map(Event::from).collect(),
-        }
-    }
-}
-
-impl From<&api::ReferralEventView> for Event {
-    fn from(event: &api::ReferralEventView) -> Self {
-        Self {
-            origin: event.origin.clone(),
-            index: event.index,
-            society: event.society.clone(),
-            recorded_at: rfc3339(event.recorded_at_ms),
-            transition: event.transition.clone(),
-            code: given(&event.code),
-            effective: event.effective,
-            explanation: given(&event.explanation),
-            note: given(&event.note),
-            witnesses: event.witnesses,
-            content_state: names::body_state(event.content_state()),
-            entries: event.entries.clone(),
-            extent: given(&event.extent),
-            delivery: names::delivery(event.delivery()),
-            by: given(&event.by),
         }
     }
 }

@@ -4,6 +4,7 @@ mod advance;
 mod assign;
 mod attach;
 mod attachments;
+mod consent;
 pub(crate) mod draft;
 mod list;
 mod onward;
@@ -12,6 +13,7 @@ mod save;
 mod send;
 mod show;
 mod steps;
+mod story;
 
 use clap::{
     Args, Subcommand,
@@ -216,6 +218,12 @@ pub(crate) fn code<C: Code + Send + Sync>() -> impl TypedValueParser<Value = C> 
 /// The names of several codes.
 pub(crate) fn names<C: Code>(numbers: &[i32]) -> String {
     numbers.iter().map(|number| codes::name::<C>(*number)).collect::<Vec<_>>().join(", ")
+}
+
+/// Those that say something, one after the other.
+fn joined(mut parts: Vec<String>) -> String {
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
 }
 
 #[cfg(test)]

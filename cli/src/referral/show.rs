@@ -3,16 +3,16 @@
 use clap::Args;
 use tutti_core::referral::codes;
 use tutti_proto::{
-    node::v1::{self as api, BodyState, GetReferralRequest, Referral, ReferralEventView},
+    node::v1::{self as api, BodyState, GetReferralRequest, Referral},
     v1,
 };
 
-use super::{IdArg, names as listed};
+use super::{IdArg, consent, joined, names as listed, story};
 use crate::{
     failure::{Exit, Outcome},
     json, names,
     node::{self, NodeArgs},
-    screen::{Style, fields, paint, say, table, text_width},
+    screen::{Style, fields, paint, say, text_width},
     text, time,
 };
 
@@ -57,7 +57,7 @@ impl Show {
 fn describe(referral: &Referral, with_content: bool) -> String {
     let mut parts = vec![heading(referral)];
     parts.extend(referral.overridden.as_ref().map(overridden));
-    parts.extend([record(referral), story(referral)]);
+    parts.extend([record(referral), story::table(referral)]);
     if !referral.attachments.is_empty() {
         parts.push(super::attachments::files(&referral.attachments));
     }
@@ -132,6 +132,7 @@ fn record(referral: &Referral) -> String {
         codes::name::<v1::Sex>(sent.sex).to_owned(),
     ];
     fields([
+        ("whose case", whose(referral)),
         ("priority", codes::name::<v1::Priority>(sent.priority).to_owned()),
         ("services", listed::<v1::ServiceCategory>(&sent.services_requested)),
         ("given already", listed::<v1::ServiceCategory>(&sent.services_provided)),
@@ -139,7 +140,7 @@ fn record(referral: &Referral) -> String {
         ("vulnerabilities", listed::<v1::Vulnerability>(&sent.vulnerabilities)),
         ("age, sex", joined(person.into())),
         ("legal basis", codes::name::<v1::LegalBasis>(sent.legal_basis).to_owned()),
-        ("consent", sent.consent.as_ref().map(consent).unwrap_or_default()),
+        ("consent", consent::standing(referral)),
         ("purpose", codes::name::<v1::Purpose>(sent.purpose).to_owned()),
         ("restrictions", listed::<v1::Restriction>(&sent.restrictions)),
         ("disclosed", sent.information_disclosed.join(", ")),
@@ -150,55 +151,17 @@ fn record(referral: &Referral) -> String {
     ])
 }
 
-fn consent(consent: &v1::Consent) -> String {
-    let said = |word: &str, what: &str| match what {
-        "" => String::new(),
-        what => format!("{word} {what}"),
-    };
-    let day = |at: u64| if at == 0 { String::new() } else { time::day(at) };
-    joined(vec![
-        codes::name::<v1::ConsentStatus>(consent.status).to_owned(),
-        codes::name::<v1::ConsentForm>(consent.form).to_owned(),
-        said("by the", codes::name::<v1::ConsentGiver>(consent.given_by)),
-        said("in", &consent.language),
-        if consent.interpreter { "through an interpreter".to_owned() } else { String::new() },
-        said("explained", &day(consent.explained_at)),
-        said("until", &day(consent.expires_at)),
-        if consent.witnessed { "before a witness".to_owned() } else { String::new() },
-        said("for", &consent.recipients.join(" and ")),
-        said("to use for", &listed::<v1::Purpose>(&consent.purposes)),
-        said("only", &consent.fields.join(", ")),
-    ])
-}
-
-fn joined(mut parts: Vec<String>) -> String {
-    parts.retain(|part| !part.is_empty());
-    parts.join(", ")
-}
-
-fn story(referral: &Referral) -> String {
-    let row = |event: &ReferralEventView| {
-        let mut what = match event.code.as_str() {
-            "" => event.transition.replace('_', " "),
-            code => format!("{}: {code}", event.transition.replace('_', " ")),
-        };
-        if event.extent == "case" {
-            what += ", whole case";
-        }
-        vec![
-            time::local(event.recorded_at_ms),
-            event.society.clone(),
-            match event.effective {
-                true => what,
-                false => format!("({what}) {}", event.explanation),
-            },
-            format!("{} {}", event.society, event.index),
-            event.witnesses.to_string(),
-            names::delivery_words(event.delivery()).to_owned(),
-        ]
-    };
-    let headings = ["when", "who", "what", "entry", "witnesses", "delivery"];
-    table(&headings, referral.events.iter().map(row))
+/// Whose the case is between the two societies.
+fn whose(referral: &Referral) -> String {
+    let owner = &referral.owner;
+    match (referral.handover_open, *owner == referral.receiver) {
+        (true, _) => format!(
+            "{owner}'s, which has offered to hand it over: {} has not answered",
+            referral.receiver
+        ),
+        (false, true) => format!("{owner}'s: {} has handed it over", referral.sender),
+        (false, false) => format!("{owner}'s"),
+    }
 }
 
 /// Who has confirmed that the content is gone, and who has not.

@@ -247,7 +247,8 @@ impl ConsentForm {
         }
     }
 
-    fn from_message(consent: &v1::Consent) -> Self {
+    /// The form of what a record says.
+    pub fn from_message(consent: &v1::Consent) -> Self {
         Self {
             status: name::<v1::ConsentStatus>(consent.status),
             form: name::<v1::ConsentForm>(consent.form),

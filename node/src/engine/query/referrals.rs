@@ -191,6 +191,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 .into(),
             onward: referral.effective().filter_map(onward_of).collect(),
             overridden: self.overridden(referral),
+            consent_standing: Some(standing_message(referral, now_ms)),
             attachments: self.attachment_messages(referral, with_content, now_ms)?,
             delivery: delivery.unwrap_or_default() as i32,
         })
@@ -252,6 +253,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 false => String::new(),
             },
             entries: erased_entries(event),
+            event: Some(event.body.clone()),
             extent: event.extent().map_or("", codes::Code::name).into(),
             delivery: api::Delivery::Unspecified as i32,
         })
@@ -323,6 +325,18 @@ fn tells_the_case(event: &referral::Event) -> bool {
         Some(Transition::Reopened(reopened)) => !reopened.information_disclosed.is_empty(),
         Some(Transition::Corrected(corrected)) => !corrected.information_disclosed.is_empty(),
         _ => false,
+    }
+}
+
+fn standing_message(referral: &Referral, now_ms: u64) -> api::ConsentStanding {
+    let standing = referral.standing(now_ms / 1000);
+    let ends_at = referral.consent.as_ref().map_or(0, |consent| consent.expires_at);
+    api::ConsentStanding {
+        word: standing.word.name().into(),
+        society: standing.said_in.map(|event| event.society.to_string()).unwrap_or_default(),
+        at_ms: standing.said_in.map_or(0, |event| event.recorded_at_ms),
+        ends_at_ms: ends_at.saturating_mul(1000),
+        unseen_by: standing.unseen_by.map(|society| society.to_string()).unwrap_or_default(),
     }
 }
 

@@ -87,6 +87,107 @@ fn one_referral_from_end_to_end_and_a_witness_who_reads_nothing() {
     assert_eq!(own[0].summary, format!("referral {id} sent to ph"));
 }
 
+/// What a society has recorded reaches whoever it is for: when the appointment is, what was given, what
+/// the person thought of it, what was asked for, and which entry was taken back.
+#[test]
+fn all_that_a_record_says_is_shown_at_both_ends() {
+    use v1::referral_event::Transition as T;
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    let asked = v1::InformationRequested { fields: vec!["person.languages".into()] };
+    let told = v1::InformationProvided { information_disclosed: vec!["reason".into()] };
+    let appointment = v1::AppointmentScheduled { at: 1_764_100_000 };
+    let missed = v1::AppointmentMissed { code: 1 };
+    let event = Some(v1::Seen { origin: origin("ph").to_string(), index: 3 });
+    let taken_back = v1::EnteredInError { event, ..Default::default() };
+    let services = [v1::ServiceCategory::FamilyContact, v1::ServiceCategory::Cash];
+    let delivered = v1::ServiceDelivered {
+        result: v1::DeliveryResult::Partly as i32,
+        services_delivered: services.map(|service| service as i32).to_vec(),
+    };
+    let closed = v1::Closed {
+        outcome: v1::Outcome::NeedMet as i32,
+        feedback: v1::Feedback::NotSatisfied as i32,
+    };
+    let steps: [(&str, Command, &str); 8] = [
+        ("ph", Command::RequestInformation(asked.clone()), ""),
+        ("sg", Command::ProvideInformation(told.clone()), "He fell."),
+        ("ph", Command::Accept, ""),
+        ("ph", Command::Schedule(appointment), ""),
+        ("ph", Command::Miss(missed), ""),
+        ("ph", Command::EnterInError(taken_back.clone()), ""),
+        ("ph", Command::Deliver(delivered.clone()), ""),
+        ("sg", Command::Close(closed), ""),
+    ];
+    for (key, (by, command, note)) in (2..).zip(steps) {
+        pass(&sg, &mut ph);
+        pass(&ph, &mut sg);
+        let write = advance(key, id, command, note);
+        one(if by == "sg" { &mut sg } else { &mut ph }, write).unwrap();
+    }
+    pass(&sg, &mut ph);
+    for node in [&sg, &ph] {
+        let referral = shown(node, id);
+        let mut events = referral.events.into_iter().map(|event| event.event.unwrap());
+        let sent = events.next().unwrap();
+        let Some(T::Sent(sent)) = sent.transition else { panic!() };
+        assert_eq!(Some(sent), referral.sent);
+        let said: Vec<T> = events.map(|event| event.transition.unwrap()).collect();
+        let expected = [
+            T::InformationRequested(asked.clone()),
+            T::InformationProvided(told.clone()),
+            T::Accepted(v1::Accepted {}),
+            T::AppointmentScheduled(appointment),
+            T::AppointmentMissed(missed),
+            T::EnteredInError(taken_back.clone()),
+            T::ServiceDelivered(delivered.clone()),
+            T::Closed(closed),
+        ];
+        assert_eq!(said, expected);
+    }
+}
+
+/// What is shown of the person's word is how it stands, at both ends: who renewed it, whether the other
+/// has gone on with that, when it has ended, and that it was withdrawn.
+#[test]
+fn the_persons_word_is_shown_as_it_stands() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    let both = |sg: &mut Node, ph: &mut Node| {
+        pass(sg, ph);
+        pass(ph, sg);
+        let [here, there] = [&*sg, &*ph].map(|node| shown(node, id).consent_standing.unwrap());
+        assert_eq!(here, there);
+        (here.word, here.society, here.unseen_by)
+    };
+    let is =
+        |word: &str, by: &str, unseen: &str| (word.to_owned(), by.to_owned(), unseen.to_owned());
+    assert_eq!(both(&mut sg, &mut ph), is("given", "sg", ""));
+    one(&mut ph, advance(2, id, Command::Accept, "")).unwrap();
+    pass(&ph, &mut sg);
+    let Write::Send { sent, .. } = send(3) else { panic!() };
+    let until = NOW_MS / 1000 + 3600;
+    let consent = v1::Consent { expires_at: until, ..sent.consent.unwrap() };
+    let renewed = v1::ConsentRenewed { consent: Some(consent.clone()) };
+    one(&mut ph, advance(4, id, Command::RenewConsent(renewed), "")).unwrap();
+    assert_eq!(both(&mut sg, &mut ph), is("renewed", "ph", "sg"));
+    assert_eq!(shown(&sg, id).consent, Some(consent.clone()));
+    let follow_up = Command::FollowUp(v1::FollowUp { result: 1 });
+    one(&mut sg, advance(5, id, follow_up, "")).unwrap();
+    assert_eq!(both(&mut sg, &mut ph), is("renewed", "ph", ""));
+    let request = api::GetReferralRequest { id: id.to_string(), ..Default::default() };
+    let later = ph.referral(&Actor::node(), &request, until * 1000).unwrap();
+    let standing = later.consent_standing.unwrap();
+    assert_eq!((standing.word.as_str(), standing.ends_at_ms), ("ended", until * 1000));
+    let withdrawn = v1::ConsentWithdrawn { by: 1, form: 2, ..Default::default() };
+    one(&mut sg, advance(6, id, Command::WithdrawConsent(withdrawn), "")).unwrap();
+    assert_eq!(both(&mut sg, &mut ph), is("withdrawn", "sg", ""));
+    let gone = shown(&ph, id);
+    assert!(gone.consent.is_none() && gone.consent_standing.unwrap().ends_at_ms == 0);
+}
+
 #[test]
 fn nothing_of_the_person_is_in_what_is_stored() {
     let federation = federation();

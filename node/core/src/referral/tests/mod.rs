@@ -7,6 +7,7 @@ mod deciding;
 mod erasing;
 mod forms;
 mod races;
+mod standing;
 mod table;
 
 use tutti_proto::v1::{self, referral_event::Transition};

@@ -1,0 +1,127 @@
+//! How the person's word on a referral stands now: what was said last, by which side, and whether a
+//! person of the other side has gone on since.
+//!
+//! Derived, never written. A consent that one side renews holds at once, on that side's word alone, so it
+//! is shown whether anybody on the other side has seen it. Invariant: what the word is agrees with
+//! [`Referral::consent`], which is what may be done.
+
+use tutti_proto::v1::{self, referral_event::Transition};
+
+use super::{Event, Referral, check::holds, is_seen};
+use crate::society::Society;
+
+/// What the person's word is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// Nothing is on record; the referral rests on another basis.
+    None,
+    /// The person was asked, and has not answered.
+    Requested,
+    /// The person has not agreed; the referral rests on another basis.
+    Refused,
+    /// The person has agreed.
+    Given,
+    /// The person has agreed anew, to more or for longer.
+    Renewed,
+    /// The person has agreed anew after all that was said before, and the referral was reopened.
+    GivenAnew,
+    /// The person no longer agrees.
+    Withdrawn,
+    /// The person agreed up to a day that is past.
+    Ended,
+}
+
+impl Word {
+    /// Every one.
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Requested,
+        Self::Refused,
+        Self::Given,
+        Self::Renewed,
+        Self::GivenAnew,
+        Self::Withdrawn,
+        Self::Ended,
+    ];
+
+    /// Its name, in `snake_case`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Requested => "requested",
+            Self::Refused => "refused",
+            Self::Given => "given",
+            Self::Renewed => "renewed",
+            Self::GivenAnew => "given_anew",
+            Self::Withdrawn => "withdrawn",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// How the person's word stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing<'a> {
+    /// What it is.
+    pub word: Word,
+    /// The last event that counts and says something of it; `None` only where nothing was sent.
+    pub said_in: Option<&'a Event>,
+    /// Where it was renewed or given anew: the other society, as long as no person there has written
+    /// anything having seen that.
+    pub unseen_by: Option<Society>,
+}
+
+impl Referral {
+    /// How the person's word stands at `now_s`, seconds since the Unix epoch.
+    pub fn standing(&self, now_s: u64) -> Standing<'_> {
+        let speaks = |event: &&Event| {
+            matches!(
+                event.body.transition,
+                Some(
+                    Transition::Sent(_)
+                        | Transition::ConsentRenewed(_)
+                        | Transition::Reopened(_)
+                        | Transition::ConsentWithdrawn(_)
+                )
+            )
+        };
+        let said_in = self.effective().filter(speaks).next_back();
+        let anew = match said_in.and_then(|event| event.body.transition.as_ref()) {
+            Some(Transition::ConsentWithdrawn(_)) => {
+                return Standing { word: Word::Withdrawn, said_in, unseen_by: None };
+            }
+            Some(Transition::ConsentRenewed(_)) => Some(Word::Renewed),
+            Some(Transition::Reopened(_)) => Some(Word::GivenAnew),
+            _ => None,
+        };
+        let unseen = said_in.filter(|event| anew.is_some() && !is_seen(&self.outcomes, &event.at));
+        Standing {
+            word: word(self.consent.as_ref(), anew, now_s),
+            said_in,
+            unseen_by: unseen
+                .and_then(|event| self.side_of(event.society))
+                .map(|side| self.society(side.other())),
+        }
+    }
+}
+
+/// What a consent on record is; `anew` where it was said after sending.
+fn word(consent: Option<&v1::Consent>, anew: Option<Word>, now_s: u64) -> Word {
+    let Some(consent) = consent else { return Word::None };
+    if holds(Some(consent)) {
+        return match anew {
+            _ if consent.expires_at != 0 && consent.expires_at <= now_s => Word::Ended,
+            Some(word) => word,
+            None => Word::Given,
+        };
+    }
+    use v1::ConsentStatus as S;
+    match S::try_from(consent.status) {
+        Ok(S::Requested) => Word::Requested,
+        Ok(S::Refused) => Word::Refused,
+        Ok(S::Withdrawn) => Word::Withdrawn,
+        Ok(S::Expired) => Word::Ended,
+        // It holds, above; or it says nothing that this version knows.
+        Ok(S::Given | S::Renewed | S::Unspecified) | Err(_) => Word::None,
+    }
+}
