@@ -113,6 +113,7 @@ fn work(page: &mut String, process: &Process) {
     }
     *page += "</table>\n";
     cells(page, "Declined, by reason", &figures.declines);
+    cells(page, "Declined, by whose reason it was", &figures.declines_by);
     cells(page, "By service asked for", &figures.services);
     cells(page, "By sender and receiver", &figures.corridors);
     let _ = writeln!(

@@ -2,7 +2,7 @@
 
 use tutti_core::audit::{
     Audit, Finding, Report, Severity,
-    process::{Elsewhere, ErasureTold, Process, SMALL, Times},
+    process::{Cell, Elsewhere, ErasureTold, Process, SMALL, Times},
 };
 
 use crate::{
@@ -148,6 +148,8 @@ fn process(process: &Process) -> String {
                 figures.overdue
             ),
         ),
+        ("declined for", cells(&figures.declines)),
+        ("whose reason", cells(&figures.declines_by)),
         ("no feedback", format!("{} of {}", share.count, share.of)),
         ("to acknowledge", times(&figures.time_to_acknowledge)),
         ("to answer", times(&figures.time_to_answer)),
@@ -164,6 +166,15 @@ fn process(process: &Process) -> String {
     parts.extend(unseen(&process.unseen));
     parts.extend(findings(&process.findings));
     parts.join("\n\n")
+}
+
+/// What a table tells, in one line.
+fn cells(cells: &[Cell]) -> String {
+    let told = cells.iter().map(|cell| {
+        let count = cell.count.map_or("held back".to_owned(), |count| count.to_string());
+        format!("{} {count}", cell.name.replace('_', " "))
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// A median and what nine in ten did not exceed.

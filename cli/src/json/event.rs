@@ -21,6 +21,8 @@ pub(super) struct Event {
     recorded_at: Option<String>,
     transition: String,
     code: Option<String>,
+    /// Of a decline: whose reason it is, `provider` or `person`.
+    reason_of: Option<String>,
     effective: bool,
     explanation: Option<String>,
     note: Option<String>,
@@ -69,6 +71,7 @@ impl From<&api::ReferralEventView> for Event {
             recorded_at: rfc3339(event.recorded_at_ms),
             transition: event.transition.clone(),
             code: given(&event.code),
+            reason_of: given(&event.reason_of),
             effective: event.effective,
             explanation: given(&event.explanation),
             note: given(&event.note),

@@ -2,11 +2,11 @@
 
 use clap::Args;
 use tutti_proto::{
-    node::v1::{Direction, ListReferralsRequest, Referral},
+    node::v1::{Direction, ListReferralsRequest, Referral, ReferralEventView, ReferralState},
     v1::{Priority, ServiceCategory},
 };
 
-use super::{all, names as codes, short};
+use super::{all, names as codes, short, story};
 use crate::{
     failure::{Exit, Outcome},
     json, names,
@@ -84,6 +84,18 @@ impl List {
     }
 }
 
+/// Where it stands; where it was declined, also why, and whose reason that is.
+fn state(referral: &Referral) -> String {
+    let name = names::referral_state(referral.state());
+    let declined = |event: &&ReferralEventView| event.effective && event.transition == "declined";
+    match referral.events.iter().rev().find(declined) {
+        Some(event) if referral.state() == ReferralState::Declined => {
+            format!("{name}: {}", story::decline(event))
+        }
+        _ => name.to_owned(),
+    }
+}
+
 fn row(referral: &Referral) -> Vec<String> {
     let sent = referral.sent.clone().unwrap_or_default();
     let due = match (referral.due_at_ms, referral.overdue) {
@@ -95,7 +107,7 @@ fn row(referral: &Referral) -> Vec<String> {
         short(&referral.id).to_owned(),
         referral.sender.clone(),
         referral.receiver.clone(),
-        names::referral_state(referral.state()).to_owned(),
+        state(referral),
         codes::<Priority>(&[sent.priority]),
         codes::<ServiceCategory>(&sent.services_requested),
         time::short(referral.changed_at_ms),

@@ -113,8 +113,8 @@ fn details(
             vec![code, format!("file {}", short(&hex::encode(&part.attachment_id)))]
         }
         Transition::Onward(onward) => vec![format!("to {}", onward.receiver)],
-        Transition::Declined(_)
-        | Transition::Sent(_)
+        Transition::Declined(_) => vec![decline(event)],
+        Transition::Sent(_)
         | Transition::Acknowledged(_)
         | Transition::Accepted(_)
         | Transition::Withdrawn(_)
@@ -128,6 +128,16 @@ fn details(
         | Transition::HandoverProposed(_)
         | Transition::HandoverAccepted(_)
         | Transition::HandoverDeclined(_) => vec![code],
+    }
+}
+
+/// Why help was declined, and whether that lies with the society or with the person.
+pub(super) fn decline(event: &ReferralEventView) -> String {
+    let code = words(&event.code);
+    match event.reason_of.as_str() {
+        "provider" => format!("{code} ({}'s reason)", event.society),
+        "person" => format!("{code} (the person's reason)"),
+        _ => code,
     }
 }
 
@@ -254,6 +264,22 @@ mod tests {
             "consent withdrawn: by the person; verbal; carried here by their node from another \
              referral of the case"
         );
+        let declined = v1::Declined { code: v1::DeclineCode::PersonUnreachable as i32 };
+        let view = ReferralEventView {
+            society: "ph".into(),
+            transition: "declined".into(),
+            code: "person_unreachable".into(),
+            reason_of: "person".into(),
+            event: Some(v1::ReferralEvent {
+                transition: Some(Transition::Declined(declined)),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        assert_eq!(what(&view, &[]), "declined: person unreachable (the person's reason)");
+        let view =
+            ReferralEventView { reason_of: "provider".into(), code: "unsafe".into(), ..view };
+        assert_eq!(what(&view, &[]), "declined: unsafe (ph's reason)");
         let accepted = told(Transition::Accepted(v1::Accepted {}), "accepted", "");
         assert_eq!(accepted, "accepted");
     }

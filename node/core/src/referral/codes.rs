@@ -393,6 +393,16 @@ pub enum Reason {
     Person,
 }
 
+impl Reason {
+    /// Its name: `provider`, `person`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Person => "person",
+        }
+    }
+}
+
 /// Whether a reason to decline is the provider's or the person's; `None` where it is neither's.
 pub fn reason_of(code: v1::DeclineCode) -> Option<Reason> {
     use v1::DeclineCode as D;
@@ -434,6 +444,20 @@ mod tests {
         assert_eq!(super::name::<C>(beyond), "unknown");
         assert_eq!(super::name::<C>(0), "");
         assert!(!is_known::<C>(0) && !is_known::<C>(-1) && parse::<C>("").is_none());
+    }
+
+    #[test]
+    fn a_reason_to_decline_is_the_societys_the_persons_or_neithers() {
+        let of = |code: &v1::DeclineCode| reason_of(*code).map(Reason::name);
+        let by = |whose| v1::DeclineCode::ALL.iter().filter(|code| of(code) == whose);
+        let names = |whose| by(whose).map(|code| code.name()).collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            names(Some("provider")),
+            "no_capacity waitlist not_eligible outside_area service_unavailable \
+             insufficient_information duplicate unsafe consent_invalid wrong_recipient"
+        );
+        assert_eq!(names(Some("person")), "person_declined person_unreachable");
+        assert_eq!(names(None), "other");
     }
 
     /// The lists are those of the protocol buffers, all of them.

@@ -254,6 +254,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             },
             entries: erased_entries(event),
             event: Some(event.body.clone()),
+            reason_of: whose_reason(event).into(),
             extent: event.extent().map_or("", codes::Code::name).into(),
             delivery: api::Delivery::Unspecified as i32,
         })
@@ -393,6 +394,16 @@ fn code_of(event: &referral::Event) -> String {
         return hex::encode(&which.attachment);
     }
     named_code(transition).into()
+}
+
+/// Of a decline, whose reason it is.
+fn whose_reason(event: &referral::Event) -> &'static str {
+    match &event.body.transition {
+        Some(Transition::Declined(declined)) => codes::known::<v1::DeclineCode>(declined.code)
+            .and_then(codes::reason_of)
+            .map_or("", codes::Reason::name),
+        _ => "",
+    }
 }
 
 fn named_code(transition: &Transition) -> &'static str {

@@ -148,6 +148,28 @@ fn all_that_a_record_says_is_shown_at_both_ends() {
     }
 }
 
+#[test]
+fn a_decline_says_whose_reason_it_was() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    for (key, code, whose) in [
+        (1, v1::DeclineCode::NoCapacity, "provider"),
+        (2, v1::DeclineCode::PersonUnreachable, "person"),
+        (3, v1::DeclineCode::Other, ""),
+    ] {
+        let id = id_of(&one(&mut sg, send(key)).unwrap());
+        pass(&sg, &mut ph);
+        let declined = Command::Decline(v1::Declined { code: code as i32 });
+        one(&mut ph, advance(key + 10, id, declined, "The ward is closed.")).unwrap();
+        pass(&ph, &mut sg);
+        for node in [&sg, &ph] {
+            let events = shown(node, id).events;
+            let told: Vec<&str> = events.iter().map(|event| event.reason_of.as_str()).collect();
+            assert_eq!(told, ["", whose]);
+        }
+    }
+}
+
 /// What is shown of the person's word is how it stands, at both ends: who renewed it, whether the other
 /// has gone on with that, when it has ended, and that it was withdrawn.
 #[test]

@@ -57,6 +57,9 @@ pub struct Figures {
     pub erasures_confirmed: u64,
     /// By the code of the decline.
     pub declines: Vec<Cell>,
+    /// The same by whose reason it was: `provider`, `person`, `other`; all held back where one would
+    /// give away a cell of `declines`.
+    pub declines_by: Vec<Cell>,
     /// By service that was asked for; a referral may ask for several.
     pub services: Vec<Cell>,
     /// By sender and receiver.
@@ -171,6 +174,7 @@ impl Counting {
         Figures {
             time_to_acknowledge: times(self.acknowledging),
             time_to_answer: times(self.answering),
+            declines_by: by_whom(&self.declines),
             declines: cells(self.declines),
             services: cells(self.services),
             corridors: cells(self.corridors),
@@ -208,6 +212,34 @@ fn cells(counts: BTreeMap<String, u64>) -> Vec<Cell> {
         .collect()
 }
 
+/// Declines by whose reason it was. Told whole or not at all: whoever knows a group and what is told of
+/// its codes knows the sum of those that are held back there.
+fn by_whom(declines: &BTreeMap<String, u64>) -> Vec<Cell> {
+    let whose = |name: &str| {
+        let reason = codes::parse::<v1::DeclineCode>(name).and_then(codes::reason_of);
+        reason.map_or("other", codes::Reason::name)
+    };
+    // Of each group how many, and of its codes that are held back how many there are, and their sum.
+    let mut groups: BTreeMap<&str, (u64, u64, u64)> = BTreeMap::new();
+    for cell in cells(declines.clone()) {
+        let of_code = declines.get(&cell.name).copied().unwrap_or_default();
+        let (all, codes, sum) = groups.entry(whose(&cell.name)).or_default();
+        *all += of_code;
+        if cell.count.is_none() {
+            *codes += 1;
+            *sum += of_code;
+        }
+    }
+    let safe = groups
+        .values()
+        .all(|(all, codes, sum)| *all >= SMALL && (*codes == 0 || *codes > 1 && *sum >= SMALL));
+    let cell = |(name, (all, ..)): (&str, (u64, u64, u64))| Cell {
+        name: name.to_owned(),
+        count: safe.then_some(all),
+    };
+    groups.into_iter().map(cell).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +263,43 @@ mod tests {
             [cell("c", Some(9)), cell("a", None), cell("b", None)]
         );
         assert_eq!(told(&[("a", 4)]), [cell("a", None)]);
+        assert_eq!(told(&[]), []);
+    }
+
+    #[test]
+    fn declines_are_told_by_whose_reason_it_was_unless_that_gives_a_small_cell_away() {
+        let told = |counts: &[(&str, u64)]| {
+            let counts = counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+            let cells = by_whom(&counts).into_iter();
+            cells.map(|cell| (cell.name, cell.count)).collect::<Vec<_>>()
+        };
+        let cell = |name: &str, count| (name.to_owned(), count);
+        let all = [("no_capacity", 9), ("waitlist", 6), ("person_declined", 5), ("other", 7)];
+        assert_eq!(
+            told(&all),
+            [cell("other", Some(7)), cell("person", Some(5)), cell("provider", Some(15))]
+        );
+        assert_eq!(
+            told(&[("no_capacity", 9), ("person_declined", 3), ("person_unreachable", 4)]),
+            [cell("person", Some(7)), cell("provider", Some(9))],
+            "two small ones, and nobody knows which is which"
+        );
+        let held = [cell("person", None), cell("provider", None)];
+        for counts in [
+            // The group is small itself.
+            vec![("no_capacity", 9), ("person_declined", 3)],
+            // 11 less the 9 that are told is the 2 that are not.
+            vec![
+                ("no_capacity", 9),
+                ("waitlist", 2),
+                ("person_declined", 3),
+                ("person_unreachable", 4),
+            ],
+            // Two ones: their sum says it.
+            vec![("no_capacity", 9), ("waitlist", 1), ("unsafe", 1), ("person_declined", 8)],
+        ] {
+            assert_eq!(told(&counts), held, "{counts:?}");
+        }
         assert_eq!(told(&[]), []);
     }
 
