@@ -126,6 +126,8 @@ codes! {
     StepOvertaken, "step-overtaken", Note;
     /// A step that its author has taken back.
     StepTakenBack, "step-taken-back", Note;
+    /// A consent was renewed on one side's word, and nobody on the other has gone on with that.
+    ConsentUnseen, "consent-unseen", Note;
     /// Something was disclosed on the ground of a consent that did not hold.
     ConsentMissing, "consent-missing", Error;
     /// Something was disclosed after the consent had ended.

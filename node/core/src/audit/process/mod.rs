@@ -116,6 +116,7 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
         erasures.extend(erasures::check(&case, elsewhere, &mut findings));
         if is_whole {
             whole += 1;
+            steps::unseen_consent(&case, &mut findings);
             deadlines::check(&case, &mut findings);
             figures.take(&case);
         }

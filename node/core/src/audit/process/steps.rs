@@ -35,6 +35,23 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
     }
 }
 
+/// A consent that was renewed, or given anew, on one side's word, as long as no person of the other side
+/// has written anything having seen that.
+pub(super) fn unseen_consent(case: &Case, findings: &mut Findings) {
+    let standing = case.referral.standing(case.now_ms / 1000);
+    if let (Some(event), Some(society)) = (standing.said_in, standing.unseen_by) {
+        let kind = event.kind().map_or("a step", |kind| kind.name());
+        findings.add(
+            Code::ConsentUnseen,
+            case.place(&event.at),
+            format!(
+                "{kind}: it holds on {}'s word; nobody at {society} has gone on with it",
+                event.society
+            ),
+        );
+    }
+}
+
 /// The same case sent again to the same society for the same service while the first was open.
 /// Only its sender can end that, as far as is judged here: what the receiver wrote may have come
 /// in between.

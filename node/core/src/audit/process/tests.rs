@@ -272,7 +272,9 @@ fn consent_is_that_which_the_author_could_know() {
     let mut world = asked_for_more();
     world.write(PH, 2, false, renewed);
     world.blind(SG, 3, true, 1, provided(&["risk"]));
-    assert_eq!(codes(&world.audit(3)), BTreeSet::from(["consent-scope"]));
+    assert_eq!(codes(&world.audit(3)), BTreeSet::from(["consent-scope", "consent-unseen"]));
+    // One side's log alone does not say what the other has gone on with.
+    assert!(!codes(&world.audit_of(&[PH], 3)).contains("consent-unseen"));
     // After a withdrawal that it had seen, and after one that it had not.
     let mut world = asked_for_more();
     world.write(PH, 2, false, withdrawn());
