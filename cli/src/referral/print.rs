@@ -3,10 +3,13 @@
 use std::{io::IsTerminal as _, path::PathBuf};
 
 use clap::{Args, ValueEnum};
-use tutti_core::referral::copy::{self, Copy, Erased, Language};
+use tutti_core::referral::copy::{self, Copy, Done, Erased, Language};
 use tutti_node::paper::{self, Fonts};
-use tutti_proto::node::v1::{
-    Attachment, BodyState, GetReferralRequest, PeersRequest, StatusRequest,
+use tutti_proto::{
+    node::v1::{
+        Attachment, BodyState, GetReferralRequest, PeersRequest, ReferralEventView, StatusRequest,
+    },
+    v1::referral_event::Transition,
 };
 
 use super::IdArg;
@@ -112,6 +115,7 @@ impl Print {
         let of_case = referral.erasure.as_ref().is_some_and(|erasure| erasure.of_case);
         let erased = erased.filter(|_| of_case && referral.content.is_none());
         let sent = referral.sent.clone().unwrap_or_default();
+        let done = done(&referral.events);
         let copy = Copy {
             id: &referral.id,
             sender: &name(&referral.sender),
@@ -122,6 +126,7 @@ impl Print {
             content: referral.content.as_ref(),
             notes: &notes,
             files: &files,
+            done: &done,
             consent: referral.consent.as_ref(),
             onward: &onward,
             kept_until: referral.retained_until_ms / 1000,
@@ -166,4 +171,23 @@ impl Print {
         }
         Ok(Exit::Ok)
     }
+}
+
+/// What the events that count have noted of the help.
+fn done(events: &[ReferralEventView]) -> Done {
+    let mut done = Done::default();
+    let records = events.iter().filter(|event| event.effective);
+    for record in records.filter_map(|event| event.event.as_ref()) {
+        match &record.transition {
+            Some(Transition::AppointmentScheduled(appointment)) => {
+                done.appointments.push(time::short(appointment.at.saturating_mul(1000)));
+            }
+            Some(Transition::ServiceDelivered(delivered)) => {
+                done.delivered.clone_from(&delivered.services_delivered);
+            }
+            Some(Transition::Closed(closed)) => done.feedback = closed.feedback,
+            _ => {}
+        }
+    }
+    done
 }

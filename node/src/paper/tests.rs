@@ -26,6 +26,7 @@ fn page(language: Language, note: &str, erased: Option<&Erased>) -> Page {
             content: Some(&content),
             notes: &[("Qatar Red Crescent Society".into(), DAY, note.into())],
             files: &[],
+            done: &copy::Done::default(),
             consent: sent.consent.as_ref(),
             onward: &[],
             kept_until: DAY + 86_400,

@@ -41,6 +41,8 @@ pub struct Copy<'a> {
     /// Files that went along: from whom, on which day (seconds), and what it is, a code of
     /// [`v1::AttachmentKind`] by its name.
     pub files: &'a [(String, u64, String)],
+    /// What has come of it.
+    pub done: &'a Done,
     /// The consent that holds now.
     pub consent: Option<&'a v1::Consent>,
     /// Third societies to whom it was passed on.
@@ -51,6 +53,17 @@ pub struct Copy<'a> {
     pub erased: Option<&'a Erased>,
     /// When the page was made, seconds since the Unix epoch.
     pub made_at: u64,
+}
+
+/// What has come of the referral, as the societies have noted it.
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// When the person and the society meet, in the zone of whoever makes the page.
+    pub appointments: Vec<String>,
+    /// Services that were delivered, numbers of [`v1::ServiceCategory`].
+    pub delivered: Vec<i32>,
+    /// The person's own word on the help, a number of [`v1::Feedback`]; 0 where none is noted.
+    pub feedback: i32,
 }
 
 /// That the case was erased.
@@ -161,6 +174,9 @@ fn what(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
             (words.countries, countries(words, copy.sent)),
             (words.vulnerabilities, names::<v1::Vulnerability>(words, &copy.sent.vulnerabilities)),
             (words.age_group, age),
+            (words.appointments, copy.done.appointments.join(words.comma)),
+            (words.delivered, names::<v1::ServiceCategory>(words, &copy.done.delivered)),
+            (words.feedback, names::<v1::Feedback>(words, &[copy.done.feedback])),
         ],
     );
     if !copy.sent.information_withheld.is_empty() {

@@ -27,6 +27,9 @@ pub(super) const WORDS: Words = Words {
     countries: "Countries",
     vulnerabilities: "What makes it harder for you",
     age_group: "Age group",
+    appointments: "Appointments",
+    delivered: "Help that was given",
+    feedback: "What you thought of the help",
     from: "from {country}",
     now_in: "now in {country}",
     to: "to {country}",
@@ -117,5 +120,6 @@ pub(super) const WORDS: Words = Words {
         ),
         ("consent_unobtainable", "Two people of the society decided so: you could not be reached"),
         ("legal_duty", "Two people of the society decided so: a law asks for it"),
+        ("not_given", "You have not said"),
     ],
 };

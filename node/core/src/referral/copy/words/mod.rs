@@ -114,6 +114,9 @@ pub(super) struct Words {
     pub(super) countries: &'static str,
     pub(super) vulnerabilities: &'static str,
     pub(super) age_group: &'static str,
+    pub(super) appointments: &'static str,
+    pub(super) delivered: &'static str,
+    pub(super) feedback: &'static str,
     /// {country}
     pub(super) from: &'static str,
     /// {country}

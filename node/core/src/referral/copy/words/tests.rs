@@ -22,6 +22,7 @@ fn every_language_has_a_word_for_every_code_and_field() {
     codes.extend(names::<v1::ConsentGiver>());
     codes.extend(names::<v1::LegalBasis>());
     codes.extend(names::<v1::OverrideReason>());
+    codes.extend(names::<v1::Feedback>());
     codes.extend(crate::referral::State::ALL.iter().map(|state| state.name()));
     for language in Language::ALL {
         let words = language.words();
