@@ -4,7 +4,6 @@ mod advance;
 mod assign;
 mod attach;
 mod attachments;
-mod consent;
 pub(crate) mod draft;
 mod list;
 mod onward;
@@ -14,6 +13,7 @@ mod send;
 mod show;
 mod steps;
 mod story;
+mod word;
 
 use clap::{
     Args, Subcommand,

@@ -7,12 +7,12 @@ use tutti_proto::{
     v1,
 };
 
-use super::{IdArg, consent, joined, names as listed, story};
+use super::{IdArg, joined, names as listed, story, word};
 use crate::{
     failure::{Exit, Outcome},
     json, names,
     node::{self, NodeArgs},
-    screen::{Style, fields, paint, say, text_width},
+    screen::{Style, fields, paint, say, table, text_width},
     text, time,
 };
 
@@ -57,7 +57,7 @@ impl Show {
 fn describe(referral: &Referral, with_content: bool) -> String {
     let mut parts = vec![heading(referral)];
     parts.extend(referral.overridden.as_ref().map(overridden));
-    parts.extend([record(referral), story::table(referral)]);
+    parts.extend([record(referral), table(&story::HEADINGS, story::rows(referral))]);
     if !referral.attachments.is_empty() {
         parts.push(super::attachments::files(&referral.attachments));
     }
@@ -140,7 +140,7 @@ fn record(referral: &Referral) -> String {
         ("vulnerabilities", listed::<v1::Vulnerability>(&sent.vulnerabilities)),
         ("age, sex", joined(person.into())),
         ("legal basis", codes::name::<v1::LegalBasis>(sent.legal_basis).to_owned()),
-        ("consent", consent::standing(referral)),
+        ("consent", word::standing(referral)),
         ("purpose", codes::name::<v1::Purpose>(sent.purpose).to_owned()),
         ("restrictions", listed::<v1::Restriction>(&sent.restrictions)),
         ("disclosed", sent.information_disclosed.join(", ")),

@@ -10,30 +10,33 @@ use tutti_proto::{
 };
 
 use super::{names as listed, short};
-use crate::{names, screen, text, time};
+use crate::{names, text, time};
+
+/// What stands above the columns of the story.
+pub(super) const HEADINGS: [&str; 6] = ["when", "who", "what", "entry", "witnesses", "delivery"];
 
 /// Every event, in the order in which they count.
-pub(super) fn table(referral: &Referral) -> String {
-    let row = |event: &ReferralEventView| {
-        let what = what(event, &referral.events);
-        let who = match text::line(&event.by) {
-            name if name.is_empty() => event.society.clone(),
-            name => format!("{}, {name}", event.society),
-        };
-        vec![
-            time::local(event.recorded_at_ms),
-            who,
-            match event.effective {
-                true => what,
-                false => format!("({what}) {}", event.explanation),
-            },
-            format!("{} {}", event.society, event.index),
-            event.witnesses.to_string(),
-            names::delivery_words(event.delivery()).to_owned(),
-        ]
+pub(super) fn rows(referral: &Referral) -> impl Iterator<Item = Vec<String>> {
+    referral.events.iter().map(|event| row(event, &referral.events))
+}
+
+fn row(event: &ReferralEventView, all: &[ReferralEventView]) -> Vec<String> {
+    let what = what(event, all);
+    let who = match text::line(&event.by) {
+        name if name.is_empty() => event.society.clone(),
+        name => format!("{}, {name}", event.society),
     };
-    let headings = ["when", "who", "what", "entry", "witnesses", "delivery"];
-    screen::table(&headings, referral.events.iter().map(row))
+    vec![
+        time::local(event.recorded_at_ms),
+        who,
+        match event.effective {
+            true => what,
+            false => format!("({what}) {}", event.explanation),
+        },
+        format!("{} {}", event.society, event.index),
+        event.witnesses.to_string(),
+        names::delivery_words(event.delivery()).to_owned(),
+    ]
 }
 
 /// What an event says: `closed: need met; the person's own word: satisfied`.

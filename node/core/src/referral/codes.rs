@@ -446,20 +446,6 @@ mod tests {
         assert!(!is_known::<C>(0) && !is_known::<C>(-1) && parse::<C>("").is_none());
     }
 
-    #[test]
-    fn a_reason_to_decline_is_the_societys_the_persons_or_neithers() {
-        let of = |code: &v1::DeclineCode| reason_of(*code).map(Reason::name);
-        let by = |whose| v1::DeclineCode::ALL.iter().filter(|code| of(code) == whose);
-        let names = |whose| by(whose).map(|code| code.name()).collect::<Vec<_>>().join(" ");
-        assert_eq!(
-            names(Some("provider")),
-            "no_capacity waitlist not_eligible outside_area service_unavailable \
-             insufficient_information duplicate unsafe consent_invalid wrong_recipient"
-        );
-        assert_eq!(names(Some("person")), "person_declined person_unreachable");
-        assert_eq!(names(None), "other");
-    }
-
     /// The lists are those of the protocol buffers, all of them.
     #[test]
     fn every_list_of_the_records_is_here_with_the_names_of_the_protocol_buffers() {

@@ -118,19 +118,6 @@ pub struct Outcome {
     pub why: Option<Why>,
 }
 
-/// Whether a person of the other side has gone on with the event at `at`: has written something
-/// having seen it. `outcomes` are those of its referral.
-pub fn is_seen(outcomes: &[Outcome], at: &EventRef) -> bool {
-    outcomes.iter().filter(|outcome| outcome.why != Some(Why::NotAParty)).any(|outcome| {
-        let event = &outcome.event;
-        let society = at.origin.society();
-        let seen = event.body.seen.as_ref().and_then(EventRef::from_seen);
-        event.society != society
-            && event.is_by_a_person()
-            && seen.is_some_and(|seen| seen.origin.society() == society && seen >= *at)
-    })
-}
-
 /// Why an event does not count. Shown to people; the same on every node that knows the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {

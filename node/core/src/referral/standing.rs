@@ -7,7 +7,7 @@
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::{Event, Referral, check::holds, is_seen};
+use super::{Event, EventRef, Outcome, Referral, Why, check::holds};
 use crate::society::Society;
 
 /// What the person's word is.
@@ -69,6 +69,19 @@ pub struct Standing<'a> {
     /// Where it was renewed or given anew: the other society, as long as no person there has written
     /// anything having seen that.
     pub unseen_by: Option<Society>,
+}
+
+/// Whether a person of the other side has gone on with the event at `at`: has written something
+/// having seen it. `outcomes` are those of its referral.
+pub fn is_seen(outcomes: &[Outcome], at: &EventRef) -> bool {
+    outcomes.iter().filter(|outcome| outcome.why != Some(Why::NotAParty)).any(|outcome| {
+        let event = &outcome.event;
+        let society = at.origin.society();
+        let seen = event.body.seen.as_ref().and_then(EventRef::from_seen);
+        event.society != society
+            && event.is_by_a_person()
+            && seen.is_some_and(|seen| seen.origin.society() == society && seen >= *at)
+    })
 }
 
 impl Referral {

@@ -276,6 +276,21 @@ fn the_persons_word_is_asked_for_at_closing_and_what_was_given_when_it_was() {
 }
 
 #[test]
+fn a_reason_to_decline_is_the_societys_the_persons_or_neithers() {
+    use codes::{Code as _, Reason, reason_of};
+    let of = |code: &v1::DeclineCode| reason_of(*code).map(Reason::name);
+    let by = |whose| v1::DeclineCode::ALL.iter().filter(move |code| of(code) == whose);
+    let names = |whose| by(whose).map(|code| code.name()).collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        names(Some("provider")),
+        "no_capacity waitlist not_eligible outside_area service_unavailable \
+         insufficient_information duplicate unsafe consent_invalid wrong_recipient"
+    );
+    assert_eq!(names(Some("person")), "person_declined person_unreachable");
+    assert_eq!(names(None), "other");
+}
+
+#[test]
 fn case_codes_are_hidden_under_the_senders_secret() {
     let digest = |secret: [u8; 32], by: &str, code: &str| case_digest(&secret, society(by), code);
     let one = digest([1; 32], "sg", "SG-1");

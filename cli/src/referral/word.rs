@@ -1,4 +1,4 @@
-//! What the person has agreed to, as it holds now.
+//! The person's word, as it stands now.
 //!
 //! Invariant: what was withdrawn or has ended never looks as if it held, whatever was sent.
 
