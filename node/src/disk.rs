@@ -135,6 +135,13 @@ pub(crate) fn read(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
 /// Up to `len` bytes at `at`; fewer at the end of the file.
 pub(crate) fn read_at(file: &File, len: usize, at: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len];
+    let filled = read_into(file, &mut bytes, at)?;
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Fills `bytes` with what stands at `at`; says how much that was, less at the end of the file alone.
+pub(crate) fn read_into(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, at + filled as u64) {
@@ -144,8 +151,7 @@ pub(crate) fn read_at(file: &File, len: usize, at: u64) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error),
         }
     }
-    bytes.truncate(filled);
-    Ok(bytes)
+    Ok(filled)
 }
 
 /// Whether there was no room: on the disk, in a quota, or under a limit of file sizes.

@@ -14,9 +14,11 @@
 //! durable copy.
 
 mod read;
+mod scan;
 mod settle;
 
 use std::{
+    collections::VecDeque,
     fs::File,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -44,9 +46,6 @@ use crate::{
 /// How much of `entries` is read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
-/// The same at start, when the whole of it is hashed by all processors.
-const SCAN_BYTES: usize = 2 * 1024 * 1024;
-
 /// The largest frame of an entry.
 const FRAME_MAX: usize = 2 + ENTRY_BYTES_MAX;
 
@@ -65,11 +64,14 @@ pub(crate) struct Log {
     consistency: Vec<Hash>,
     pub(crate) heads: Heads,
     pub(crate) evidence: Option<Evidence>,
-    /// What is not in the index: the stored hashes from the first entry of an incomplete chunk on,
-    /// and where that entry stands in the file.
+    /// Chunks that are in the index, and where the first entry behind them stands in the file.
     chunks: u64,
+    chunks_end: u64,
+    /// Of those behind them that are complete, what the index will have: the root of each, and the
+    /// hashes above it that it completes.
+    complete: VecDeque<Vec<Hash>>,
+    /// The stored hashes of the last chunk, which is not complete.
     tail: Vec<Hash>,
-    tail_offset: u64,
     /// The stored hashes of the chunk that was asked for last: one proof asks for several.
     derived: Mutex<Option<(u64, Vec<Hash>)>>,
     /// Whether the small files are behind.
@@ -102,8 +104,9 @@ impl Log {
             heads: Heads::default(),
             evidence: None,
             chunks: 0,
+            chunks_end: 0,
+            complete: VecDeque::new(),
             tail: Vec::new(),
-            tail_offset: 0,
             derived: Mutex::new(None),
             dirty: false,
             found: Vec::new(),
@@ -132,16 +135,11 @@ impl Log {
         self.chunks
     }
 
-    fn next_chunk(&mut self, hashes: usize, offset: u64) {
-        self.tail.drain(..hashes);
-        self.chunks += 1;
-        self.tail_offset = offset;
-    }
-
     /// Takes a batch that is durable in the commits and continues what is held.
     pub(crate) fn take(&mut self, batch: &VerifiedBatch) {
         self.tree = batch.tree().clone();
         self.tail.extend_from_slice(batch.stored());
+        self.close_chunks();
         self.recent.extend_from_slice(batch.entries());
         self.vouched(batch.head(), batch.consistency());
     }
@@ -152,7 +150,28 @@ impl Log {
             self.tree.push(entry.leaf_hash(), |hash| self.tail.push(hash));
             self.recent.push(entry.clone());
         }
+        self.close_chunks();
         self.vouched(head, proof);
+    }
+
+    /// Of each chunk in the tail that is complete now, keeps what the index will have; the hashes below
+    /// can be derived from its entries.
+    pub(super) fn close_chunks(&mut self) {
+        let mut closed = 0;
+        loop {
+            let chunk = self.chunks + self.complete.len() as u64;
+            if self.tree.size() < (chunk + 1) * CHUNK {
+                break;
+            }
+            let first = tlog_tiles::stored_hash_index(0, chunk * CHUNK);
+            let next = tlog_tiles::stored_hash_index(0, (chunk + 1) * CHUNK);
+            let end = closed + usize::try_from(next - first).unwrap_or(usize::MAX);
+            // The last entry of a chunk stored its leaf, and then all from there up.
+            let above = 1 + chunk.trailing_ones() as usize;
+            self.complete.push_back(self.tail.get(end - above..end).unwrap_or_default().to_vec());
+            closed = end;
+        }
+        self.tail.drain(..closed.min(self.tail.len()));
     }
 
     fn vouched(&mut self, head: &SignedHead, proof: &[Hash]) {
@@ -197,7 +216,7 @@ impl Log {
             let offset = if chunk < self.chunks {
                 index.chunk(&self.origin, chunk)?.0
             } else {
-                self.tail_offset
+                self.chunks_end
             };
             let wanted = count.min(self.settled - start);
             entries = self
@@ -228,7 +247,8 @@ impl Log {
 
     /// The stored hash at `at`, in the order of `tlog_tiles::stored_hash_index`.
     pub(crate) fn stored_hash(&self, at: u64, index: &Index) -> Result<Hash, StoreError> {
-        let first_in_tail = tlog_tiles::stored_hash_index(0, self.chunks * CHUNK);
+        let complete = self.chunks + self.complete.len() as u64;
+        let first_in_tail = tlog_tiles::stored_hash_index(0, complete * CHUNK);
         let missing = || disk::unreadable(self.path("index").display().to_string(), "no such hash");
         if let Some(place) = at.checked_sub(first_in_tail) {
             let place = usize::try_from(place).map_err(|_| missing())?;
@@ -239,7 +259,7 @@ impl Log {
         let chunk = (((n + 1) << level) - 1) / CHUNK;
         if u32::from(level) >= CHUNK_HEIGHT {
             let place = usize::try_from(u32::from(level) - CHUNK_HEIGHT).map_err(|_| missing())?;
-            return index.chunk(&self.origin, chunk)?.1.get(place).copied().ok_or_else(missing);
+            return self.above(chunk, index)?.get(place).copied().ok_or_else(missing);
         }
         let place = usize::try_from(at - tlog_tiles::stored_hash_index(0, chunk * CHUNK))
             .map_err(|_| missing())?;
@@ -253,10 +273,19 @@ impl Log {
         hash
     }
 
+    /// The root of a complete chunk and the hashes above it that it completed, from the lowest up.
+    fn above(&self, chunk: u64, index: &Index) -> Result<Vec<Hash>, StoreError> {
+        let behind = chunk.checked_sub(self.chunks).and_then(|behind| usize::try_from(behind).ok());
+        match behind.and_then(|behind| self.complete.get(behind)) {
+            Some(above) => Ok(above.clone()),
+            None => Ok(index.chunk(&self.origin, chunk)?.1),
+        }
+    }
+
     /// The stored hashes of a chunk up to its root, from its entries; what was written is still
     /// what is read, or this fails.
     fn derive(&self, chunk: u64, index: &Index) -> Result<Vec<Hash>, StoreError> {
-        let (_, above) = index.chunk(&self.origin, chunk)?;
+        let above = self.above(chunk, index)?;
         let entries = self.entries(chunk * CHUNK, CHUNK, usize::MAX, index)?;
         let (mut hashes, mut subtree) = (Vec::new(), Tree::default());
         for entry in &entries {

@@ -1,22 +1,19 @@
 //! Reading a log's folder at start: heads, entries, and the one against the other.
 
-use std::{num::NonZero, thread};
-
 use sha2::{Digest as _, Sha256};
-use tlog_tiles::{Hash, record_hash};
 use tutti_core::{
     entry::{Entry, EntryBytes},
     evidence::Evidence,
     head::{HeadKeys, SignedHead},
     limits::{HEAD_BYTES_MAX, MEMBERS_MAX},
     store::Heads,
-    tree::{Tree, check_consistency},
+    tree::check_consistency,
 };
 
-use super::{FRAME_MAX, Log, READ_BYTES, SCAN_BYTES};
+use super::{FRAME_MAX, Log, READ_BYTES};
 use crate::{
     disk,
-    index::{CHUNK, CHUNK_HEIGHT, Index},
+    index::Index,
     journal::record::{read_blocks, read_hashes, split_entry},
     store::DiskError,
 };
@@ -124,74 +121,6 @@ impl Log {
         self.consistency = consistency;
         self.evidence = evidence;
         Ok(vouched)
-    }
-
-    /// Reads the first `count` entries of the file, and derives the tree and the index from them.
-    pub(crate) fn scan(
-        &mut self,
-        count: u64,
-        index: &mut Index,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), DiskError> {
-        self.tree = Tree::default();
-        self.recent.clear();
-        (self.chunks, self.tail_offset, self.settled, self.settled_bytes) = (0, 0, 0, 0);
-        self.tail.clear();
-        let mut ahead = None;
-        while self.settled < count {
-            let read = |at| match &self.file {
-                Some(file) => disk::read_at(file, SCAN_BYTES, at),
-                None => Ok(Vec::new()),
-            };
-            let bytes = ahead
-                .take()
-                .unwrap_or_else(|| read(self.settled_bytes))
-                .map_err(|error| DiskError::io(&self.path("entries"), error))?;
-            let left = usize::try_from(count - self.settled).unwrap_or(usize::MAX);
-            let frames = frames(&bytes, left);
-            // Whole chunks, and the rest only where it is the end.
-            let chunks = frames.len() / CHUNK as usize;
-            let whole = if frames.len() == left { left } else { chunks * CHUNK as usize };
-            if whole == 0 {
-                let problem = format!(
-                    "of {count} entries that a signed head vouches for, entry {} is missing or \
-                     not whole",
-                    self.settled + frames.len() as u64
-                );
-                return Err(self.damaged("entries", Some(self.settled_bytes), problem));
-            }
-            let (complete, rest) = frames.split_at(chunks * CHUNK as usize);
-            let next = self.settled_bytes + bytes_of(frames.get(..whole).unwrap_or_default());
-            let (roots, begun) = subtrees(complete, || (whole < left).then(|| read(next)));
-            ahead = begun;
-            for (entries, root) in complete.chunks(CHUNK as usize).zip(roots) {
-                let mut above = Vec::new();
-                self.tree.push_subtree(CHUNK_HEIGHT, root, |hash| above.push(hash));
-                index.expect_chunk(&self.origin, self.chunks, self.settled_bytes, &above);
-                self.settled += CHUNK;
-                self.settled_bytes += bytes_of(entries);
-                self.chunks += 1;
-                self.tail_offset = self.settled_bytes;
-            }
-            for entry in rest.iter().take(whole - complete.len()) {
-                self.tree.push(record_hash(entry), |hash| self.tail.push(hash));
-                self.settled += 1;
-                self.settled_bytes += bytes_of(&[*entry]);
-            }
-            progress(self.settled, count);
-        }
-        Ok(())
-    }
-
-    /// Derives the index once more from the entries, into one that is new.
-    pub(crate) fn fill(&mut self, index: &mut Index) -> Result<(), DiskError> {
-        let recent = std::mem::take(&mut self.recent);
-        self.scan(self.settled, index, &mut |_, _| ())?;
-        for entry in &recent {
-            self.tree.push(entry.leaf_hash(), |hash| self.tail.push(hash));
-        }
-        self.recent = recent;
-        Ok(())
     }
 
     /// Whole entries that stand in the file from `offset` on, after skipping `skip` of them; at
@@ -304,52 +233,3 @@ impl Log {
         Ok((None, problem))
     }
 }
-
-/// The entries that stand whole at the beginning of `bytes`, at most `max`.
-fn frames(bytes: &[u8], max: usize) -> Vec<&[u8]> {
-    let (mut frames, mut rest) = (Vec::new(), bytes);
-    while frames.len() < max
-        && let Some((entry, after)) = split_entry(rest)
-    {
-        frames.push(entry);
-        rest = after;
-    }
-    frames
-}
-
-fn bytes_of(frames: &[&[u8]]) -> u64 {
-    frames.iter().map(|entry| 2 + entry.len() as u64).sum()
-}
-
-/// The roots over each chunk of entries, derived by all processors, and what is done meanwhile.
-fn subtrees<T>(entries: &[&[u8]], meanwhile: impl FnOnce() -> T) -> (Vec<Hash>, T) {
-    let roots = |entries: &[&[u8]]| -> Vec<Hash> {
-        let root = |chunk: &[&[u8]]| {
-            let mut subtree = Tree::default();
-            chunk.iter().for_each(|entry| subtree.push(record_hash(entry), |_| ()));
-            subtree.root()
-        };
-        entries.chunks(CHUNK as usize).map(root).collect()
-    };
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let chunks = (entries.len() / CHUNK as usize).div_ceil(processors).max(1);
-    if entries.len() < PARALLEL_ENTRIES_MIN {
-        return (roots(entries), meanwhile());
-    }
-    thread::scope(|scope| {
-        let parts: Vec<_> = entries
-            .chunks(chunks * CHUNK as usize)
-            .map(|part| (part, thread::Builder::new().spawn_scoped(scope, move || roots(part))))
-            .collect();
-        let done = meanwhile();
-        // Where there is no thread to be had, it is done here.
-        let part = |(part, thread): (&[&[u8]], std::io::Result<thread::ScopedJoinHandle<_>>)| {
-            let hashed = thread.ok().and_then(|thread| thread.join().ok());
-            hashed.unwrap_or_else(|| roots(part))
-        };
-        (parts.into_iter().flat_map(part).collect(), done)
-    })
-}
-
-/// Fewer are hashed sooner than a thread is started.
-const PARALLEL_ENTRIES_MIN: usize = 4096;

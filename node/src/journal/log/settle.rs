@@ -55,17 +55,13 @@ impl Log {
         for entry in std::mem::take(&mut self.recent) {
             self.settled += 1;
             self.settled_bytes += 2 + entry.as_slice().len() as u64;
-            if self.settled == (self.chunks + 1) * CHUNK {
-                let first = tlog_tiles::stored_hash_index(0, self.chunks * CHUNK);
-                let next = tlog_tiles::stored_hash_index(0, self.settled);
-                let hashes = usize::try_from(next - first).unwrap_or(usize::MAX);
-                let complete = self.tail.get(..hashes).unwrap_or_default();
-                // The last entry of a chunk stored its leaf, and then all from there up.
-                let above = 1 + self.chunks.trailing_ones() as usize;
-                let above = complete.get(hashes - above..).unwrap_or_default();
-                if index.put_chunk(&self.origin, self.chunks, self.tail_offset, above) {
-                    self.next_chunk(hashes, self.settled_bytes);
-                }
+            if self.settled == (self.chunks + 1) * CHUNK
+                && let Some(above) = self.complete.front()
+                && index.put_chunk(&self.origin, self.chunks, self.chunks_end, above)
+            {
+                self.complete.pop_front();
+                self.chunks += 1;
+                self.chunks_end = self.settled_bytes;
             }
         }
         Ok(())
