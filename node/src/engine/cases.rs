@@ -174,18 +174,26 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         Some((id, left_out))
     }
 
-    /// Takes an event of an information share; says of which, where its id can be read.
-    pub(super) fn take_share_event(&mut self, event: information::Event) -> Option<InformationId> {
+    /// Takes an event of an information share; says of which, where its id can be read, and what the
+    /// share comes to, where that was told.
+    pub(super) fn take_share_event(
+        &mut self,
+        event: information::Event,
+    ) -> Option<(InformationId, Option<information::Told>)> {
         let (id, news) = self.information.take(&event)?;
-        if news && self.information.places(&id).len() == 1 {
-            self.information.settle(&id, &information::tell(id, [event]));
-        } else if news && self.starting {
-            self.unsettled.shares.insert(id);
-        } else if news {
-            let told = self.told_share(&id);
-            self.information.settle(&id, &told);
+        if !news {
+            return Some((id, None));
         }
-        Some(id)
+        let told = if self.information.places(&id).len() == 1 {
+            information::tell(id, [event])
+        } else if self.starting {
+            self.unsettled.shares.insert(id);
+            return Some((id, None));
+        } else {
+            self.told_share(&id)
+        };
+        self.information.settle(&id, &told);
+        Some((id, Some(told)))
     }
 
     /// At the start, when everything that is held was read: what it all comes to.

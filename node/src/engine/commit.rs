@@ -17,7 +17,7 @@ use tutti_core::{
     batch::VerifiedBatch,
     body::Body,
     entry::{EntryBytes, Header},
-    information::{self, InformationId, Share},
+    information::{self, InformationId},
     referral::{self, EventRef, Referral, ReferralId},
     store::{Store, StoreError},
 };
@@ -36,13 +36,34 @@ struct Prepared {
     receipt: Receipt,
 }
 
+impl Prepared {
+    fn at(&self) -> EventRef {
+        EventRef { origin: self.receipt.origin.clone(), index: self.receipt.index }
+    }
+
+    /// What it says of the share `id`, where it is about that one.
+    fn share_event(&self, id: &InformationId) -> Option<information::Event> {
+        if self.receipt.id != *id.as_bytes() {
+            return None;
+        }
+        let Self { receipt, record, header, .. } = self;
+        let (recorded_at_ms, content) = (receipt.recorded_at_ms, header.content.is_some());
+        information::Event::from_record(
+            self.at(),
+            recorded_at_ms,
+            header.visibility,
+            content,
+            record,
+        )
+    }
+}
+
 /// What the group has prepared so far, and the state as it would be.
 #[derive(Default)]
 pub(super) struct Group {
     prepared: Vec<Prepared>,
-    /// What the group has changed.
+    /// What the group has changed. A share is told when somebody asks: few writes do.
     referrals: BTreeMap<ReferralId, Arc<Referral>>,
-    information: BTreeMap<InformationId, Arc<Share>>,
 }
 
 impl Group {
@@ -138,7 +159,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 }
             })
             .collect();
-        let durable = self.append(&state.prepared);
+        let durable = self.append(&mut state.prepared);
         if durable.is_ok() && !state.prepared.is_empty() {
             self.show(&state.prepared, now_ms);
             self.carry_stops(now_ms);
@@ -200,11 +221,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// Takes a prepared write, and its effect on what comes after it in the group.
     fn take_prepared(&self, group: &mut Group, prepared: Prepared) {
         let Prepared { receipt, record, header, .. } = &prepared;
-        let at = EventRef { origin: receipt.origin.clone(), index: receipt.index };
-        let recorded_at_ms = receipt.recorded_at_ms;
-        let (visibility, content) = (header.visibility, header.content.is_some());
+        let (recorded_at_ms, content) = (receipt.recorded_at_ms, header.content.is_some());
         if let Some(event) =
-            referral::Event::from_record(at.clone(), recorded_at_ms, content, record)
+            referral::Event::from_record(prepared.at(), recorded_at_ms, content, record)
         {
             let id = ReferralId::from_bytes(receipt.id);
             let before: Vec<_> = match group.referrals.get(&id) {
@@ -215,23 +234,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             if let Some(case) = referral::tell(id, events).referral {
                 group.referrals.insert(id, case);
             }
-        } else if let Some(event) =
-            information::Event::from_record(at, recorded_at_ms, visibility, content, record)
-        {
-            let id = InformationId::from_bytes(receipt.id);
-            let before: Vec<_> = match group.information.get(&id) {
-                Some(changed) => changed.outcomes.clone(),
-                None => self.told_share(&id).outcomes().to_vec(),
-            };
-            let events = before.into_iter().map(|outcome| outcome.event).chain([event]);
-            if let Some(share) = information::tell(id, events).share {
-                group.information.insert(id, share);
-            }
         }
         group.prepared.push(prepared);
     }
 
-    fn append(&mut self, prepared: &[Prepared]) -> Result<(), Failed> {
+    /// Makes them durable. Their bodies are the store's from then on.
+    fn append(&mut self, prepared: &mut [Prepared]) -> Result<(), Failed> {
         if prepared.is_empty() {
             return Ok(());
         }
@@ -240,7 +248,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let tree = self.store.tree(origin);
         let batch = VerifiedBatch::author(&tree, origin, entries, &self.identity.keyring.log)
             .map_err(|error| Failed::Other(error.to_string()))?;
-        let bodies: Vec<Body> = prepared.iter().flat_map(|p| p.bodies.clone()).collect();
+        let bodies: Vec<Body> =
+            prepared.iter_mut().flat_map(|prepared| std::mem::take(&mut prepared.bodies)).collect();
         match self.store.append(&batch, &bodies) {
             Ok(()) => {
                 let size = self.store.tree(&self.identity.origin).size();

@@ -403,9 +403,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             record,
         ) {
             let what = event.kind().map_or("malformed", information::Kind::name);
-            if let Some(id) = self.take_share_event(event) {
+            if let Some((id, told)) = self.take_share_event(event) {
                 if !self.starting {
-                    let told = self.told_share(&id);
+                    let told = told.unwrap_or_else(|| self.told_share(&id));
                     let own = told.outcomes().iter().find(|outcome| outcome.event.at == at);
                     let why = own.and_then(|outcome| outcome.why.as_ref());
                     self.changed(

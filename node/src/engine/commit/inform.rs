@@ -73,8 +73,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// A share as the writes before this one in the group leave it.
     fn share_as_left(&self, id: &InformationId, group: &Group) -> Option<Arc<Share>> {
-        let changed = group.information.get(id).cloned();
-        changed.or_else(|| self.share_as_told(id))
+        let in_group: Vec<_> =
+            group.prepared.iter().filter_map(|prepared| prepared.share_event(id)).collect();
+        if in_group.is_empty() {
+            return self.share_as_told(id);
+        }
+        let before = self.told_share(id).outcomes().to_vec();
+        let events = before.into_iter().map(|outcome| outcome.event).chain(in_group);
+        information::tell(*id, events).share
     }
 
     fn decide_on(
