@@ -12,6 +12,7 @@ pub mod config;
 mod disk;
 pub mod engine;
 pub mod exit;
+pub mod export_folder;
 mod grpc;
 mod highwater;
 mod index;

@@ -1,11 +1,10 @@
 //! `tutti audit`: whether exported logs are what they say, from their files alone, and whether the
 //! work that they tell of was done as it must be.
 
-mod folder;
 mod page;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -13,7 +12,7 @@ use tutti_core::{
     audit::{self, Options, Process, Report, Unreadable},
     sealing::Identity,
 };
-use tutti_node::keyring;
+use tutti_node::{export_folder::read_ahead, keyring};
 
 use crate::{
     failure::{Exit, Failure, Outcome},
@@ -22,7 +21,6 @@ use crate::{
     screen::{note, say},
     text, time,
 };
-use folder::Folder;
 
 /// Check exported logs: every entry, signature, cosignature and body.
 ///
@@ -105,18 +103,19 @@ impl Audit {
                 return Err(unreadable(&error, out));
             }
         }
-        let folders: Vec<Folder> = self.outs.iter().map(|out| Folder(out)).collect();
+        let folders: Vec<&Path> = self.outs.iter().map(PathBuf::as_path).collect();
         let progress = Progress::new("auditing");
-        audit::audit_all(&folders, options, now_ms, &mut |done, of| progress.at(done, of)).map_err(
-            |(number, error)| {
-                let out = self.outs.get(number).cloned().unwrap_or_default();
-                unreadable(&error, &out)
-            },
-        )
+        let mut tell = |done, of| progress.at(done, of);
+        let audit =
+            read_ahead(&folders, |files| audit::audit_all(files, options, now_ms, &mut tell));
+        audit.map_err(|(number, error)| {
+            let out = self.outs.get(number).cloned().unwrap_or_default();
+            unreadable(&error, &out)
+        })
     }
 }
 
-fn unreadable(error: &Unreadable, out: &std::path::Path) -> Failure {
+fn unreadable(error: &Unreadable, out: &Path) -> Failure {
     let what = format!("{} cannot be audited: {error}", out.display());
     Failure::new(Exit::Usage, what)
         .kept("nothing was judged")

@@ -7,14 +7,19 @@
 //!
 //! Source: C2SP `tlog-tiles.md`, "Merkle Tree", "Partial Tiles", "Log entries".
 
+mod bundles;
+
 use std::{fmt, str::FromStr};
 
-use tlog_tiles::{Hash, node_hash};
+use tlog_tiles::Hash;
 
 use crate::{
     entry::EntryBytes,
     limits::{ENTRY_BYTES_MAX, LOG_SIZE_MAX},
 };
+
+pub(crate) use bundles::root_of;
+pub use bundles::{Bundle, BundleError, parse_bundle};
 
 /// Hashes in a full tile, entries in a full bundle.
 pub const TILE_WIDTH: u16 = 256;
@@ -172,7 +177,7 @@ impl Tiler {
             }
             let layer = Layer::Hashes(level);
             tile(Place { layer, index: *index, width: TILE_WIDTH }, tile_bytes(hashes));
-            hash = root_of(std::mem::take(hashes));
+            hash = root_of(&std::mem::take(hashes));
             *index += 1;
         }
     }
@@ -194,17 +199,6 @@ fn tile_bytes(hashes: &[Hash]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.0).collect()
 }
 
-/// The root over a full tile.
-pub(crate) fn root_of(mut hashes: Vec<Hash>) -> Hash {
-    while hashes.len() > 1 {
-        hashes = hashes
-            .chunks(2)
-            .filter_map(|pair| Some(node_hash(*pair.first()?, *pair.last()?)))
-            .collect();
-    }
-    hashes.first().copied().unwrap_or_default()
-}
-
 /// The hashes in a tile's bytes; `None` where they are not `width` hashes.
 pub fn tile_hashes(bytes: &[u8], width: u16) -> Option<Vec<Hash>> {
     let (hashes, rest) = bytes.as_chunks::<32>();
@@ -222,48 +216,6 @@ pub fn bundle<'a>(entries: impl IntoIterator<Item = &'a EntryBytes>) -> Vec<u8> 
         bytes.extend(entry.as_slice());
     }
     bytes
-}
-
-/// Why bytes are no entry bundle.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BundleError {
-    /// It ends within an entry or its length.
-    #[error("entry bundle ends within entry {0} of it")]
-    Cut(usize),
-    /// An entry is larger than any may be.
-    #[error("entry {0} of the bundle is larger than an entry may be")]
-    Large(usize),
-    /// It has another number of entries than its place says.
-    #[error("entry bundle holds {found} entries, not {expected}")]
-    Width {
-        /// How many there are.
-        found: usize,
-        /// How many there must be.
-        expected: u16,
-    },
-}
-
-/// Takes a bundle of `width` entries apart. What an entry says is not looked at.
-pub fn parse_bundle(bytes: &[u8], width: u16) -> Result<Vec<EntryBytes>, BundleError> {
-    let (mut entries, mut rest) = (Vec::new(), bytes);
-    while !rest.is_empty() {
-        let at = entries.len();
-        if at >= usize::from(width) {
-            return Err(BundleError::Width { found: at + 1, expected: width });
-        }
-        let (length, after) = rest.split_first_chunk::<2>().ok_or(BundleError::Cut(at))?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        if length > ENTRY_BYTES_MAX {
-            return Err(BundleError::Large(at));
-        }
-        let (entry, after) = after.split_at_checked(length).ok_or(BundleError::Cut(at))?;
-        entries.push(EntryBytes::new(entry));
-        rest = after;
-    }
-    if entries.len() != usize::from(width) {
-        return Err(BundleError::Width { found: entries.len(), expected: width });
-    }
-    Ok(entries)
 }
 
 #[cfg(test)]
@@ -362,7 +314,7 @@ mod tests {
             leaves.iter().for_each(|leaf| {
                 by_leaves.push(*leaf, |place, bytes| all.push((place, bytes)));
             });
-            let root = root_of(leaves);
+            let root = root_of(&leaves);
             assert!(by_roots.push_full(root, |place, bytes| above.push((place, bytes))));
         }
         all.retain(|(place, _)| place.layer() != Layer::Hashes(0));
@@ -372,20 +324,5 @@ mod tests {
         let before = by_roots.partial();
         assert!(!by_roots.push_full(leaf(0), |_, _| ()));
         assert_eq!(by_roots.partial(), before);
-    }
-
-    #[test]
-    fn bundles_are_read_back_and_broken_ones_refused() {
-        let entries: Vec<EntryBytes> =
-            [&b"one"[..], b"", &[7; 512]].iter().map(|bytes| EntryBytes::new(bytes)).collect();
-        let bytes = bundle(&entries);
-        assert_eq!(bytes[..5], [0, 3, b'o', b'n', b'e']);
-        assert_eq!(parse_bundle(&bytes, 3), Ok(entries));
-        assert_eq!(parse_bundle(&bytes, 4), Err(BundleError::Width { found: 3, expected: 4 }));
-        assert_eq!(parse_bundle(&bytes, 2), Err(BundleError::Width { found: 3, expected: 2 }));
-        for cut in 1..bytes.len() {
-            assert!(parse_bundle(&bytes[..cut], 3).is_err());
-        }
-        assert_eq!(parse_bundle(&[2, 1], 1), Err(BundleError::Large(0)));
     }
 }

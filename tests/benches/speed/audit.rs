@@ -1,49 +1,27 @@
 //! Auditing an export, against SHA-256 of the bytes of the same files.
 //!
-//! Both read the files from the disk's cache, one after another.
+//! Both read the files from the disk's cache. The audit is the one that `tutti audit` does, with its
+//! files read ahead on a second thread; the limit is one thread's.
 
 use std::{
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest as _, Sha256};
 use tutti_core::{
-    audit::{Files, Options, Unreadable, audit},
+    audit::{Options, audit_all},
     batch::VerifiedBatch,
     export,
     store::{Reader as _, Store as _},
 };
+use tutti_node::export_folder::read_ahead;
 
 use crate::{
     Sizes,
     fixture::{Federation, folder, open_entry, origin},
     measure::{Row, Samples, Target, Unit},
 };
-
-struct Folder<'a>(&'a Path);
-
-impl Files for Folder<'_> {
-    fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, Unreadable> {
-        let file = match fs::File::open(self.0.join(path)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(|error| Unreadable::new(path, error))?,
-        };
-        let mut bytes = Vec::new();
-        file.take(limit as u64)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Unreadable::new(path, error))?;
-        Ok(Some(bytes))
-    }
-
-    fn list(&self, dir: &str, each: &mut dyn FnMut(&str)) -> Result<(), Unreadable> {
-        for entry in fs::read_dir(self.0.join(dir)).into_iter().flatten().flatten() {
-            each(&entry.file_name().to_string_lossy());
-        }
-        Ok(())
-    }
-}
 
 pub(crate) fn rows(sizes: &Sizes) -> Vec<Row> {
     let federation = Federation::found(&["sg", "ph"]);
@@ -97,8 +75,12 @@ fn row(sizes: &Sizes, what: &str, size: u64, dir: &Path, files: &[PathBuf]) -> R
                 std::hint::black_box(Sha256::digest(fs::read(path).expect("read")));
             }
         });
-        let report = ours.time(|| audit(&Folder(&export), Options::default(), &mut |_, _| ()));
-        let report = report.expect("an export");
+        let audit = ours.time(|| {
+            read_ahead(&[&export], |files| {
+                audit_all(files, Options::default(), 0, &mut |_, _| ()).expect("an export")
+            })
+        });
+        let [report] = audit.logs.as_slice() else { panic!("one log") };
         // No other society has cosigned it: that warning alone.
         assert!(report.findings.len() == 1 && report.entries == size, "{:?}", report.findings);
     }

@@ -28,7 +28,13 @@ use serde::Serialize;
 
 pub use finding::{Code, Finding, Severity};
 
-use crate::{head::Head, limits::HEAD_BYTES_MAX, sealing::Identity, society::Society};
+use crate::{
+    head::Head,
+    limits::HEAD_BYTES_MAX,
+    sealing::Identity,
+    society::Society,
+    tiles::{BUNDLE_BYTES_MAX, Bundle, BundleError, Place},
+};
 use finding::Findings;
 use gathered::Gathered;
 pub use process::Process;
@@ -38,6 +44,13 @@ pub trait Files {
     /// The first `limit` bytes of a file, by its path with forward slashes; `None` where there is
     /// no such file.
     fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, Unreadable>;
+
+    /// The bundle of entries at `place`, taken apart and hashed; `None` where there is no such file.
+    /// Whoever can may have done so ahead, on another thread: it follows from the file's bytes.
+    fn bundle(&self, place: Place) -> Result<Option<Result<Bundle, BundleError>>, Unreadable> {
+        let bytes = self.read(&place.to_string(), BUNDLE_BYTES_MAX + 1)?;
+        Ok(bytes.map(|bytes| Bundle::derive(bytes, place.width())))
+    }
 
     /// Gives `each` the names in a directory (`""` for the export itself), in any order; none
     /// where there is no such directory.

@@ -16,15 +16,12 @@ use super::{
 };
 use crate::{
     body::Part,
-    entry::{Entry, EntryBytes, EntryError, Header},
+    entry::{Entry, EntryError, Header},
     head::Head,
     roster::Roster,
     sealing::Identity,
     society::Society,
-    tiles::{
-        BUNDLE_BYTES_MAX, Layer, Place, TILE_BYTES_MAX, TILE_WIDTH, Tiler, parse_bundle, root_of,
-        tile_hashes,
-    },
+    tiles::{Bundle, Layer, Place, TILE_BYTES_MAX, TILE_WIDTH, Tiler, tile_hashes},
     tree::Tree,
 };
 
@@ -137,14 +134,15 @@ impl<F: Files> Walk<'_, F> {
         let hashes = self.read_tile(tile)?;
         let nothing = entries.is_none() && hashes.is_none();
         self.gone = if nothing { self.gone + 1 } else { 0 };
-        let leaves: Option<Vec<Hash>> =
-            entries.as_ref().map(|entries| entries.iter().map(EntryBytes::leaf_hash).collect());
-        if let Some(leaves) = leaves.as_ref().filter(|leaves| hashes.as_ref() == Some(leaves))
-            && self.take_full(place, leaves)?
+        let leaves = entries.as_ref().map(Bundle::leaves);
+        if leaves.is_some()
+            && leaves == hashes.as_deref()
+            && let Some(root) = entries.as_ref().and_then(Bundle::root)
+            && self.take_full(place, root)?
         {
-            return self.check_entries(number, place, entries.as_deref());
+            return self.check_entries(number, place, entries.as_ref());
         }
-        let leaf = |at: usize| leaves.as_ref()?.get(at).copied();
+        let leaf = |at: usize| leaves?.get(at).copied();
         for (at, index) in (place.start()..).take(usize::from(place.width())).enumerate() {
             let given = hashes.as_ref().and_then(|hashes| hashes.get(at).copied());
             let derived = leaf(at);
@@ -167,23 +165,21 @@ impl<F: Files> Walk<'_, F> {
             self.grow_tiles(given.or(derived))?;
             self.compare_witnesses(index + 1);
         }
-        self.check_entries(number, place, entries.as_deref())
+        self.check_entries(number, place, entries.as_ref())
     }
 
-    /// Takes a full bundle that its tile agrees with, and derives the tree over it once. `false`,
-    /// and nothing is taken, where it must be looked at leaf by leaf.
-    fn take_full(&mut self, place: Place, leaves: &[Hash]) -> Result<bool, Unreadable> {
+    /// Takes a full bundle that its tile agrees with by the root over it. `false`, and nothing is
+    /// taken, where it must be looked at leaf by leaf.
+    fn take_full(&mut self, place: Place, root: Hash) -> Result<bool, Unreadable> {
         let (start, end) = (place.start(), place.start() + u64::from(TILE_WIDTH));
         let (Growing(Some(tree)), None, Some(tiler)) =
             (&mut self.by_entries, &self.by_tiles, &mut self.tiler)
         else {
             return Ok(false);
         };
-        let full = leaves.len() == usize::from(TILE_WIDTH) && tree.size() == start;
-        if !full || self.wanted.range(start + 1..end).next().is_some() {
+        if tree.size() != start || self.wanted.range(start + 1..end).next().is_some() {
             return Ok(false);
         }
-        let root = root_of(leaves.to_vec());
         let mut above = Vec::new();
         if !tiler.push_full(root, |place, bytes| above.push((place, bytes)))
             || !tree.push_subtree(TILE_WIDTH.trailing_zeros(), root, |_| ())
@@ -218,8 +214,8 @@ impl<F: Files> Walk<'_, F> {
         }
     }
 
-    fn read_entries(&mut self, place: Place) -> Result<Option<Vec<EntryBytes>>, Unreadable> {
-        let Some(bytes) = self.files.read(&place.to_string(), BUNDLE_BYTES_MAX + 1)? else {
+    fn read_entries(&mut self, place: Place) -> Result<Option<Bundle>, Unreadable> {
+        let Some(bundle) = self.files.bundle(place)? else {
             let last = place.start() + u64::from(place.width()) - 1;
             self.findings.add(
                 Code::BundleMissing,
@@ -228,8 +224,8 @@ impl<F: Files> Walk<'_, F> {
             );
             return Ok(None);
         };
-        match parse_bundle(&bytes, place.width()) {
-            Ok(entries) => Ok(Some(entries)),
+        match bundle {
+            Ok(bundle) => Ok(Some(bundle)),
             Err(error) => {
                 self.findings.add(Code::BundleMalformed, place, error);
                 Ok(None)
@@ -338,16 +334,16 @@ impl<F: Files> Walk<'_, F> {
         &mut self,
         number: u64,
         place: Place,
-        entries: Option<&[EntryBytes]>,
+        entries: Option<&Bundle>,
     ) -> Result<(), Unreadable> {
         let Some(entries) = entries else {
             self.reading.missed(None);
             return Ok(());
         };
         let mut erased = bodies::Erased::read(self.files, number, self.findings)?;
-        for (index, entry) in (place.start()..).zip(entries) {
+        for (index, entry) in (place.start()..).zip(entries.entries()) {
             self.walked.entries += 1;
-            match Entry::parse_at(entry.as_slice(), &self.head.origin, index) {
+            match Entry::parse_at(entry, &self.head.origin, index) {
                 Ok(Entry::V1(header)) => self.header(&header, &mut erased)?,
                 Ok(Entry::Unknown { version }) => {
                     self.walked.entries_unknown += 1;
