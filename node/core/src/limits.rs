@@ -69,6 +69,11 @@ pub const REFERRAL_PARTS_MAX: usize = 128;
 /// for a receipt for each part and each stop of the other side, and as much again.
 pub const REFERRAL_RECEIPTS_MAX: usize = 512;
 
+/// Days that a content is kept which belongs to no case that is known here. As long as a roster may have
+/// relays keep what waits for an addressee: whatever is still to bring what the case began with has
+/// done so by then.
+pub const STRAY_CONTENT_DAYS: u64 = 365;
+
 /// One short free text (a name, a place, a contact), characters.
 pub const LINE_CHARS_MAX: usize = 200;
 

@@ -150,6 +150,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.tell_overdue(now_ms);
         self.hand_to_relays();
         self.tend_relay(now_ms);
+        self.tend_strays(now_ms);
         self.exchange(Input::Tick, now_ms);
     }
 

@@ -29,6 +29,7 @@ mod refused;
 mod relay;
 mod roster;
 pub mod runtime;
+mod strays;
 mod watch;
 mod write;
 
@@ -103,6 +104,7 @@ pub struct Engine<S, R> {
     deadlines: deadlines::Deadlines,
     deliveries: delivery::Deliveries,
     relay: relay::Relay,
+    strays: strays::Strays,
     damaged: damaged::Damaged,
     links: BTreeMap<u64, exchange::Link>,
     peers: BTreeMap<Society, PeerStatus>,
@@ -189,6 +191,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             deadlines: deadlines::Deadlines::default(),
             deliveries: delivery::Deliveries::read(&notes),
             relay: relay::Relay::read(&notes),
+            strays: strays::Strays::read(&notes),
             damaged: damaged::Damaged::default(),
             links: BTreeMap::new(),
             peers: BTreeMap::new(),

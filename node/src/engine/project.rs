@@ -78,6 +78,22 @@ impl Projector {
         of_log.insert(at.index, subject);
     }
 
+    /// Entries whose record is wanted, cannot be read, or is of no kind known here.
+    pub(super) fn without_subject(&self) -> impl Iterator<Item = EventRef> {
+        let wanted = self.wanted.keys().filter(|place| place.part == Part::Record);
+        let wanted =
+            wanted.map(|place| EventRef { origin: place.origin.clone(), index: place.index });
+        let of_none = |subject: &Subject| match subject {
+            Subject::Unreadable(_) | Subject::Unknown => true,
+            Subject::Referral(_) | Subject::Information(_) => false,
+        };
+        let known = self.subjects.iter().flat_map(move |(origin, subjects)| {
+            let none = subjects.iter().filter(move |(_, subject)| of_none(subject));
+            none.map(|(index, _)| EventRef { origin: origin.clone(), index: *index })
+        });
+        wanted.chain(known)
+    }
+
     /// Logs that could not be read further, in plain sentences.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.stuck.iter().map(|(origin, problem)| {

@@ -484,7 +484,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             StoreError::Fatal(error) => {
                 self.fatal = Some(format!("writing a note failed: {error}"))
             }
-            error => tracing::warn!(%error, "a note on a delivery was not kept"),
+            error => tracing::warn!(%error, "a note was not kept"),
         }
     }
 }

@@ -18,7 +18,11 @@ use super::{
     attachment::Source,
     evolve::{Stop, TakenBack},
 };
-use crate::{limits::LIST_MAX, roster::DataProtection, society::Society};
+use crate::{
+    limits::{LIST_MAX, STRAY_CONTENT_DAYS},
+    roster::DataProtection,
+    society::Society,
+};
 
 /// What is to be erased.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,6 +163,16 @@ pub(super) fn retained_until(retain_until_s: u64, last_ms: u64, rules: &DataProt
         0 => last_ms.saturating_add(u64::from(rules.retention_days).saturating_mul(86_400_000)),
         named => named.saturating_mul(1000),
     }
+}
+
+/// Until when a content may be kept that belongs to no case known here, milliseconds since the Unix
+/// epoch: what sent the referral has not come, or its own record cannot be read. It is
+/// [`STRAY_CONTENT_DAYS`] after the later of two times: `since_ms`, when it was first found so here, and
+/// `recorded_at_ms`, when its author says it was written, unless that lies ahead of `now_ms`: whoever
+/// writes down a time far off keeps nothing longer by it.
+pub fn stray_until_ms(recorded_at_ms: u64, since_ms: u64, now_ms: u64) -> u64 {
+    let written_ms = if recorded_at_ms <= now_ms { recorded_at_ms } else { 0 };
+    since_ms.max(written_ms).saturating_add(STRAY_CONTENT_DAYS.saturating_mul(86_400_000))
 }
 
 impl Referral {

@@ -35,7 +35,7 @@ pub(crate) use book::{answer_hours, owes};
 pub use carrying::extent_of_request;
 pub(crate) use check::{event as check_form, holds as consent_is_given};
 pub use decide::{Command, Context, Refusal, decide};
-pub use erasure::{Confirmation, EarlierClaim, Erasure, OnwardClaim};
+pub use erasure::{Confirmation, EarlierClaim, Erasure, OnwardClaim, stray_until_ms};
 pub use event::{Event, Outcome, Why};
 pub use evolve::Passed;
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};

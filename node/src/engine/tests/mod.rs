@@ -16,6 +16,7 @@ mod information;
 mod onward;
 mod referrals;
 mod relays;
+mod strays;
 mod unhappy;
 
 use rand_chacha::ChaCha20Rng;

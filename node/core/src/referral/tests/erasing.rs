@@ -185,6 +185,17 @@ fn contents_are_due_when_their_time_has_passed() {
 }
 
 #[test]
+fn what_belongs_to_no_case_is_kept_for_a_time_that_nobody_can_draw_out() {
+    let kept_ms = crate::limits::STRAY_CONTENT_DAYS * 86_400_000;
+    let until =
+        |recorded_at_ms, since_ms| stray_until_ms(recorded_at_ms, since_ms, NOW_MS) - kept_ms;
+    assert_eq!(until(NOW_MS - 9, NOW_MS - 5), NOW_MS - 5, "it came later than it was written");
+    assert_eq!(until(NOW_MS - 5, 1), NOW_MS - 5, "by a clock that was behind when it came");
+    assert_eq!(until(u64::MAX, NOW_MS - 5), NOW_MS - 5, "a time far off");
+    assert_eq!(stray_until_ms(u64::MAX, u64::MAX, u64::MAX), u64::MAX);
+}
+
+#[test]
 fn there_is_always_room_to_withdraw_and_to_confirm() {
     let flood = (1..200).map(|n| event("ph", n, Kind::Acknowledged, Some(0)));
     let sent = [event("sg", 0, Kind::Sent, None)];
