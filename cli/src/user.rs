@@ -203,6 +203,16 @@ impl One {
         let request = SetActiveRequest { name: self.name, active };
         let answer = node::ask(node.people().set_active(request)).await?;
         shown(&answer, if active { "is on" } else { "is off" }, self.json);
+        let drafts = u64::from(answer.account.map_or(0, |account| account.drafts));
+        if !active && drafts > 0 && !self.json {
+            say(format!(
+                "  {drafts} draft{} of theirs {} kept: {program} referral draft left, {program} \
+                 information draft left",
+                text::s(drafts),
+                if drafts == 1 { "is" } else { "are" },
+                program = text::program(),
+            ));
+        }
         Ok(Exit::Ok)
     }
 

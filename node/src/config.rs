@@ -98,6 +98,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Whether a second person approves what is published, revised and translated.
     pub review: bool,
+    /// Days after which a draft is erased on which nobody works.
+    pub draft_days: u32,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines are written, as `tracing` filters are.

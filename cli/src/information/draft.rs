@@ -35,6 +35,9 @@ pub(crate) enum Draft {
     AskReview(AskReview),
     Publish(Publish),
     Delete(draft::Delete),
+    Left(draft::left::Left),
+    Take(draft::left::Take),
+    Discard(draft::left::Discard),
 }
 
 /// Keep a share, a new version or a translation as a draft, with whatever is wrong or missing yet.
@@ -62,7 +65,8 @@ pub(crate) struct New {
     json: bool,
 }
 
-/// List your drafts of shares, what is to be corrected yet, and what the reviewer said.
+/// List your drafts of shares: what is to be corrected yet, what the reviewer said, and when each is
+/// erased if you do nothing.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
@@ -102,7 +106,7 @@ pub(crate) struct Publish {
 }
 
 /// Drafts of shares, their versions and translations.
-const SHARES: Kind = Kind { noun: "information", is_ours: |draft| draft.r#use != "send" };
+const SHARES: Kind = Kind { noun: "information", is_ours: |used| used != "send" };
 
 impl Draft {
     pub(super) async fn run(self) -> Outcome {
@@ -114,6 +118,9 @@ impl Draft {
             Self::AskReview(ask) => draft::ask(&ask.which, ask.reason, &SHARES, "a reviewer").await,
             Self::Publish(publish) => publish.run().await,
             Self::Delete(delete) => draft::delete(&delete.which, &SHARES).await,
+            Self::Left(left) => left.run(&SHARES).await,
+            Self::Take(take) => take.run(&SHARES).await,
+            Self::Discard(discard) => discard.run(&SHARES).await,
         }
     }
 }

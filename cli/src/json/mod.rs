@@ -21,7 +21,7 @@ pub(crate) use log::{LogEntry, Proven};
 pub(crate) use node::{Change, Peers, Repaired, Status};
 pub(crate) use people::{
     AccessLog, AccessReport, AccountAnswer, Accounts, ApprovalDraft, Approvals, Draft, DraftFile,
-    DraftFiles, Drafts, Me, NewToken, Token, Tokens,
+    DraftFiles, Drafts, LeftDrafts, Me, NewToken, Token, Tokens,
 };
 pub(crate) use referral::{Receipt, Referral, Referrals};
 pub(crate) use trust::{Card, Roster};

@@ -16,6 +16,7 @@ pub(crate) struct Account {
     pseudonym: String,
     password: String,
     tokens: u32,
+    drafts: u32,
 }
 
 /// `tutti user list --json`.
@@ -112,6 +113,41 @@ pub(crate) struct Draft {
     target: Option<String>,
     approval: Option<String>,
     files: Vec<DraftFile>,
+    erased_at: Option<String>,
+}
+
+/// A draft of somebody who has left.
+#[derive(Serialize)]
+struct LeftDraft {
+    id: String,
+    account: String,
+    saved_at: Option<String>,
+    erased_at: Option<String>,
+    #[serde(rename = "use")]
+    used: String,
+    files: u32,
+    may_take: bool,
+}
+
+/// `tutti referral draft left --json`.
+#[derive(Serialize)]
+pub(crate) struct LeftDrafts {
+    drafts: Vec<LeftDraft>,
+}
+
+impl From<&[api::LeftDraft]> for LeftDrafts {
+    fn from(drafts: &[api::LeftDraft]) -> Self {
+        let draft = |draft: &api::LeftDraft| LeftDraft {
+            id: draft.id.clone(),
+            account: draft.account.clone(),
+            saved_at: rfc3339(draft.saved_at_ms),
+            erased_at: rfc3339(draft.erased_at_ms),
+            used: draft.r#use.clone(),
+            files: draft.files,
+            may_take: draft.may_take,
+        };
+        Self { drafts: drafts.iter().map(draft).collect() }
+    }
 }
 
 /// A file that is sent with a draft.
@@ -206,6 +242,7 @@ impl From<&api::Account> for Account {
             pseudonym: account.pseudonym.clone(),
             password: account.password.clone(),
             tokens: account.tokens,
+            drafts: account.drafts,
         }
     }
 }
@@ -323,6 +360,7 @@ impl From<&api::DraftInfo> for Draft {
             target: given(&draft.target),
             approval: given(&draft.approval),
             files: draft.files.iter().map(DraftFile::from).collect(),
+            erased_at: rfc3339(draft.erased_at_ms),
         }
     }
 }

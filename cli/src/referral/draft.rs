@@ -1,6 +1,7 @@
 //! `tutti referral draft`: forms that are not sent yet, kept by the node, sealed.
 
 mod along;
+pub(crate) mod left;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,9 @@ pub(crate) enum Draft {
     AskApproval(AskApproval),
     Send(Send),
     Delete(Delete),
+    Left(left::Left),
+    Take(left::Take),
+    Discard(left::Discard),
 }
 
 /// Keep a form as a draft, with whatever is wrong or missing yet.
@@ -49,7 +53,7 @@ pub(crate) struct New {
     json: bool,
 }
 
-/// List your drafts, and how much of each is to be corrected yet.
+/// List your drafts: how much of each is to be corrected yet, and when it is erased if you do nothing.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
@@ -126,19 +130,19 @@ pub(crate) struct Which {
 pub(crate) struct Kind {
     /// As the command is called.
     pub(crate) noun: &'static str,
-    /// Which drafts.
-    pub(crate) is_ours: fn(&DraftInfo) -> bool,
+    /// Which drafts, by what they are to become.
+    pub(crate) is_ours: fn(&str) -> bool,
 }
 
 /// Drafts of referrals.
-const REFERRALS: Kind = Kind { noun: "referral", is_ours: |draft| draft.r#use == "send" };
+const REFERRALS: Kind = Kind { noun: "referral", is_ours: |used| used == "send" };
 
 impl Which {
     /// The node and the whole id, of a draft of that kind.
     pub(crate) async fn find(&self, kind: &Kind) -> Result<(Node, String), Failure> {
         let node = self.node.connect().await?;
         let all = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
-        let ours = all.iter().filter(|draft| (kind.is_ours)(draft));
+        let ours = all.iter().filter(|draft| (kind.is_ours)(&draft.r#use));
         let ids = ours.map(|draft| draft.id.as_str());
         let id = choose(&self.id, ids, &format!("{} draft", kind.noun))?;
         Ok((node, id))
@@ -161,6 +165,9 @@ impl Draft {
             }
             Self::Send(send) => send.run().await,
             Self::Delete(draft) => delete(&draft.which, &REFERRALS).await,
+            Self::Left(left) => left.run(&REFERRALS).await,
+            Self::Take(take) => take.run(&REFERRALS).await,
+            Self::Discard(discard) => discard.run(&REFERRALS).await,
         }
     }
 }
@@ -190,7 +197,7 @@ pub(crate) fn own_number(id: &str) -> Result<Key, Failure> {
 pub(crate) async fn list(node: &NodeArgs, as_json: bool, kind: &Kind) -> Outcome {
     let node = node.connect().await?;
     let mut drafts = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
-    drafts.retain(kind.is_ours);
+    drafts.retain(|draft| (kind.is_ours)(&draft.r#use));
     if as_json {
         json::print(&json::Drafts::from(drafts.as_slice()));
         return Ok(Exit::Ok);
@@ -214,11 +221,16 @@ pub(crate) async fn list(node: &NodeArgs, as_json: bool, kind: &Kind) -> Outcome
         vec![
             short(&draft.id).to_owned(),
             text::line(&draft.r#use),
-            time::local(draft.saved_at_ms),
+            time::short(draft.saved_at_ms),
+            time::day(draft.erased_at_ms / 1000),
             faults + &files,
         ]
     };
-    say(table(&["draft", "to", "saved", ""], drafts.iter().map(row)));
+    say(table(&["draft", "to", "saved", "erased on", ""], drafts.iter().map(row)));
+    say(paint(
+        Style::Dim,
+        "Who saves a draft, or gives it a file, puts off the day on which it is erased.",
+    ));
     Ok(Exit::Ok)
 }
 
@@ -311,6 +323,7 @@ pub(crate) fn kept(saved: &DraftInfo, as_json: bool, kind: &Kind) {
         (_, true) => "ask-review",
         (_, false) => "publish",
     };
+    say(format!("  erased on {}, if you do nothing", time::day(saved.erased_at_ms / 1000)));
     say(match saved.faults.is_empty() {
         true => format!("  next: {} {noun} draft {verb} {id}", text::program()),
         false => "  correct these before it goes out".to_owned(),

@@ -14,22 +14,33 @@ use serde::Deserialize;
 use tutti_core::society::{Origin, Society, check_federation};
 
 use super::{Config, ConfigError, FILE, LogFormat, NewNode};
+use crate::local::DRAFT_KEEP_DAYS;
 
 /// The keys that the environment may override.
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 9] = [
     "passphrase_file",
     "peers.listen",
     "peers.endpoints",
     "api.listen",
     "metrics.listen",
     "information.review",
+    "drafts.keep_days",
     "log.format",
     "log.filter",
 ];
 
 /// Variables with these beginnings are ours alone: an unknown one is a typing error.
-const OWN_PREFIXES: [&str; 5] =
-    ["TUTTI_PEERS_", "TUTTI_API_", "TUTTI_METRICS_", "TUTTI_INFORMATION_", "TUTTI_LOG_"];
+const OWN_PREFIXES: [&str; 6] = [
+    "TUTTI_PEERS_",
+    "TUTTI_API_",
+    "TUTTI_METRICS_",
+    "TUTTI_INFORMATION_",
+    "TUTTI_DRAFTS_",
+    "TUTTI_LOG_",
+];
+
+/// The longest that a draft may be kept on which nobody works, days.
+const DRAFT_KEEP_DAYS_MAX: u32 = 365;
 
 pub(super) fn variable(key: &str) -> String {
     format!("TUTTI_{}", key.replace('.', "_").to_uppercase())
@@ -53,6 +64,8 @@ struct File {
     metrics: Metrics,
     #[serde(default)]
     information: Information,
+    #[serde(default)]
+    drafts: Drafts,
     #[serde(default)]
     log: Log,
 }
@@ -84,6 +97,18 @@ struct Metrics {
 #[serde(deny_unknown_fields, default)]
 struct Information {
     review: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Drafts {
+    keep_days: u32,
+}
+
+impl Default for Drafts {
+    fn default() -> Self {
+        Self { keep_days: DRAFT_KEEP_DAYS }
+    }
 }
 
 #[derive(Deserialize)]
@@ -219,6 +244,15 @@ fn check(
         "false" => false,
         _ => return Err(value.wrong("is no yes or no", "Write true or false")),
     };
+    let value = overrides.value("drafts.keep_days", file.drafts.keep_days.to_string());
+    let days =
+        value.text.parse::<u32>().ok().filter(|days| (1..=DRAFT_KEEP_DAYS_MAX).contains(days));
+    let draft_days = days.ok_or_else(|| {
+        value.wrong(
+            "is no number of days",
+            format!("Write a number from 1 to {DRAFT_KEEP_DAYS_MAX}"),
+        )
+    })?;
     let value = overrides.value("log.format", file.log.format);
     let log_format = match value.text.as_str() {
         "text" => LogFormat::Text,
@@ -241,6 +275,7 @@ fn check(
         api,
         metrics,
         review,
+        draft_days,
         log_format,
         log_filter: value.text,
         passphrase_file: (!passphrase_file.is_empty()).then(|| dir.join(passphrase_file)),
@@ -333,6 +368,10 @@ listen = {metrics}
 # Whether a second person approves what is published, revised and translated: true or false.
 review = false
 
+[drafts]
+# Days after which a draft is erased on which nobody works, 1 to 365.
+keep_days = {draft_days}
+
 [log]
 # On standard error: text for people, json for machines.
 format = "text"
@@ -344,6 +383,7 @@ filter = "info"
         federation = quoted(&node.federation),
         listen = address(node.listen),
         endpoints = endpoints.join(", "),
+        draft_days = DRAFT_KEEP_DAYS,
         api = address(node.api_listen),
         metrics = address(node.metrics_listen),
     )

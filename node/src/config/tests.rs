@@ -43,6 +43,7 @@ fn the_environment_overrides() {
         ("TUTTI_API_LISTEN", "0.0.0.0:7448"),
         ("TUTTI_METRICS_LISTEN", "[::1]:9447"),
         ("TUTTI_LOG_FORMAT", "json"),
+        ("TUTTI_DRAFTS_KEEP_DAYS", "7"),
         ("TUTTI_PASSPHRASE_FILE", "/run/secret"),
         ("TUTTI_DIR", "ignored here"),
     ])
@@ -51,6 +52,7 @@ fn the_environment_overrides() {
     assert_eq!(config.endpoints, ["a.org:1", "b.org:2"]);
     assert_eq!(config.api.unwrap().to_string(), "0.0.0.0:7448");
     assert_eq!(config.log_format, LogFormat::Json);
+    assert_eq!((config.draft_days, with(&[]).unwrap().draft_days), (7, 30));
     assert_eq!(config.passphrase_file.unwrap(), Path::new("/run/secret"));
 }
 
@@ -60,6 +62,7 @@ fn each_error_names_the_key_the_value_and_the_fix() {
         ("TUTTI_PEERS_LISTEN", "7447", "0.0.0.0:7447"),
         ("TUTTI_PEERS_ENDPOINTS", "sg.example.org", "tutti.example.org:7447"),
         ("TUTTI_METRICS_LISTEN", "0.0.0.0:9447", "127.0.0.1:9447"),
+        ("TUTTI_DRAFTS_KEEP_DAYS", "0", "365"),
         ("TUTTI_LOG_FORMAT", "xml", "\"json\""),
         ("TUTTI_LOG_FILTER", "=,=", "\"info\""),
     ] {

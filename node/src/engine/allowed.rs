@@ -214,6 +214,8 @@ pub(super) fn not_allowed(action: Action) -> Refused {
         Action::Stop => "stop this case",
         Action::Assign => "give this case to somebody",
         Action::Send => "refer somebody",
+        Action::TakeDraft => "go on with the draft of somebody who has left",
+        Action::DiscardDraft => "erase the drafts of somebody who has left",
         Action::Status => "see how this node does",
         Action::Count => "see figures of all cases",
         Action::ReadInformation => "read information shares",

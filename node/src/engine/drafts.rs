@@ -69,11 +69,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let form = &request.form;
         let saved = self.local.save_draft(&account, id, used, form, now_ms, &mut self.rng);
         let id = saved.map_err(|error| self.local_failed(error))?;
-        Ok(self.draft_info(&id, used, now_ms, form))
+        Ok(self.draft_info(&id, used, (now_ms, form), now_ms))
     }
 
     /// What there is of one's own, the newest first.
-    pub fn drafts(&self, actor: &Actor) -> Result<api::ListDraftsResponse, Refused> {
+    pub fn drafts(&self, actor: &Actor, now_ms: u64) -> Result<api::ListDraftsResponse, Refused> {
         let account = match self.writer(actor, Use::Referral) {
             Ok(account) => account,
             Err(refused) => self.writer(actor, Use::Publish(None)).map_err(|_| refused)?,
@@ -85,17 +85,22 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 continue;
             }
             let (form, _) = self.local.draft(&account, &id).map_err(people_refused)?;
-            drafts.push(self.draft_info(&id, used, saved_ms, &form));
+            drafts.push(self.draft_info(&id, used, (saved_ms, &form), now_ms));
         }
         drafts.sort_by_key(|draft| std::cmp::Reverse(draft.saved_at_ms));
         Ok(api::ListDraftsResponse { drafts })
     }
 
     /// One, with its text.
-    pub fn draft(&self, actor: &Actor, request: &api::DraftRequest) -> Result<api::Draft, Refused> {
+    pub fn draft(
+        &self,
+        actor: &Actor,
+        request: &api::DraftRequest,
+        now_ms: u64,
+    ) -> Result<api::Draft, Refused> {
         let (id, used, account) = self.draft_of(actor, request)?;
         let (form, saved_ms) = self.local.draft(&account, &id).map_err(people_refused)?;
-        let info = self.draft_info(&id, used, saved_ms, &form);
+        let info = self.draft_info(&id, used, (saved_ms, &form), now_ms);
         Ok(api::Draft { info: Some(info), form: form.to_string() })
     }
 
@@ -145,16 +150,19 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// The account of whoever may write what such a draft becomes.
-    fn writer(&self, actor: &Actor, used: Use) -> Result<[u8; 16], Refused> {
-        let action = match used {
-            Use::Referral => Action::Send,
-            Use::Publish(_) | Use::Revise(_) | Use::Translate(_) => Action::WriteInformation,
-        };
+    pub(super) fn writer(&self, actor: &Actor, used: Use) -> Result<[u8; 16], Refused> {
+        let action = writes(used);
         self.check(actor, action)?;
         actor.account().copied().ok_or_else(|| not_allowed(action))
     }
 
-    fn draft_info(&self, id: &[u8; 16], used: Use, saved_at_ms: u64, form: &str) -> api::DraftInfo {
+    pub(super) fn draft_info(
+        &self,
+        id: &[u8; 16],
+        used: Use,
+        (saved_at_ms, form): (u64, &str),
+        now_ms: u64,
+    ) -> api::DraftInfo {
         let approval = match self.local.approval(id).map(|approval| &approval.said) {
             None => "",
             Some(Said::Asked) => "asked",
@@ -179,6 +187,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             target: used.target().map(|id| id.to_string()).unwrap_or_default(),
             approval: approval.into(),
             files: files.into_iter().map(file_message).collect(),
+            erased_at_ms: self.draft_ends_ms(id, now_ms),
         }
     }
 }
@@ -215,6 +224,14 @@ pub(super) fn parse_id(id: &str) -> Result<[u8; 16], Refused> {
     hex::decode_to_slice(id, &mut bytes)
         .map_err(|_| Refused::Invalid("a draft's id is 32 hexadecimal digits".into()))?;
     Ok(bytes)
+}
+
+/// What somebody must be allowed who writes what such a draft becomes.
+pub(super) fn writes(used: Use) -> Action {
+    match used {
+        Use::Referral => Action::Send,
+        Use::Publish(_) | Use::Revise(_) | Use::Translate(_) => Action::WriteInformation,
+    }
 }
 
 /// What a draft becomes, for programs.

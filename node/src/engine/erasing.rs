@@ -81,6 +81,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.discard_old_uploads(now_ms);
         let steady_ms = self.now.steady_ms;
         if steady_ms >= self.erasing.look_at_ms {
+            self.discard_old_drafts(now_ms);
             self.look_for_erasures(false, now_ms);
         }
         if steady_ms >= self.erasing.retry_at_ms {

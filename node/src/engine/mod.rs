@@ -21,6 +21,7 @@ mod exchange;
 mod fence;
 mod groups;
 mod joined;
+mod left_drafts;
 mod people;
 mod project;
 mod query;
@@ -64,7 +65,7 @@ pub use write::{Order, Receipt, Write};
 use crate::{
     clock::Now,
     keyring::Keyring,
-    local::{Actor, Local},
+    local::{Actor, DRAFT_KEEP_DAYS, Local},
     peers::Outbox,
 };
 
@@ -125,6 +126,8 @@ pub struct Engine<S, R> {
     local: Local,
     /// Whether shares are published only once a second person has approved.
     review: bool,
+    /// Days after which a draft is erased on which nobody works.
+    draft_days: u32,
     /// When the engine was last given something to do.
     now: Now,
     /// Set where the store said that nothing it wrote last can be believed.
@@ -205,6 +208,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             now,
             fatal: None,
             review: false,
+            draft_days: DRAFT_KEEP_DAYS,
             roster_refused: None,
             local,
             identity,

@@ -284,6 +284,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
             .into(),
             tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
+            drafts: u32::try_from(self.local.drafts(id).len()).unwrap_or(u32::MAX),
         }
     }
 

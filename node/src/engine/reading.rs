@@ -226,6 +226,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 if waiting == 1 { " waits" } else { "s wait" }
             ));
         }
+        warnings.extend(self.draft_warnings(actor, now_ms));
         if actor.may(Action::ManagePeople) {
             let active: Vec<_> = self.local.accounts().filter(|(_, a)| a.active).collect();
             let both = active.iter().filter(|(_, account)| {

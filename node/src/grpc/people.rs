@@ -255,7 +255,7 @@ impl Drafts for Service {
         request: Request<api::ListDraftsRequest>,
     ) -> Result<Response<api::ListDraftsResponse>, Status> {
         let actor = self.0.actor(&request)?;
-        let ask = self.0.engine.ask(move |engine, _| engine.drafts(&actor));
+        let ask = self.0.engine.ask(move |engine, now| engine.drafts(&actor, now));
         Ok(Response::new(ask.await??))
     }
 
@@ -265,7 +265,7 @@ impl Drafts for Service {
     ) -> Result<Response<api::Draft>, Status> {
         let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let ask = self.0.engine.ask(move |engine, _| engine.draft(&actor, &request));
+        let ask = self.0.engine.ask(move |engine, now| engine.draft(&actor, &request, now));
         Ok(Response::new(ask.await??))
     }
 
@@ -274,6 +274,29 @@ impl Drafts for Service {
         request: Request<api::DraftRequest>,
     ) -> Result<Response<api::DraftInfo>, Status> {
         ask!(self, request, delete_draft)
+    }
+
+    async fn list_left(
+        &self,
+        request: Request<api::ListLeftDraftsRequest>,
+    ) -> Result<Response<api::ListLeftDraftsResponse>, Status> {
+        let actor = self.0.actor(&request)?;
+        let ask = self.0.engine.ask(move |engine, now| engine.left_drafts(&actor, now));
+        Ok(Response::new(ask.await??))
+    }
+
+    async fn take(
+        &self,
+        request: Request<api::DraftRequest>,
+    ) -> Result<Response<api::DraftInfo>, Status> {
+        ask!(self, request, take_draft)
+    }
+
+    async fn discard(
+        &self,
+        request: Request<api::DraftRequest>,
+    ) -> Result<Response<api::LeftDraft>, Status> {
+        ask!(self, request, discard_draft)
     }
 }
 

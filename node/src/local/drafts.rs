@@ -12,14 +12,18 @@ use chacha20poly1305::{
 };
 use rand_core::CryptoRngCore;
 use tutti_core::{information::InformationId, store::StoreError};
-use tutti_proto::v1::{LocalDraft, local_record::Event};
+use tutti_proto::v1::{LocalAlert, LocalDraft, LocalRead, local_record::Event};
 use zeroize::Zeroizing;
 
-use super::{Local, PeopleError};
+use super::{Actor, Local, PeopleError};
 use crate::{disk, store::DiskError};
 
 /// The longest form, bytes.
 pub const DRAFT_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a draft is kept on which nobody works, where the society sets nothing else, days: somebody
+/// may be on leave for weeks, and a case that nobody sent in a month is to be asked for anew.
+pub const DRAFT_KEEP_DAYS: u32 = 30;
 
 /// Drafts of one account at once.
 const DRAFTS_MAX: usize = 200;
@@ -188,6 +192,77 @@ impl Local {
         let gone =
             LocalDraft { draft: id.to_vec(), account: account.to_vec(), ..LocalDraft::default() };
         self.write(vec![Event::Draft(gone)], now_ms, rng)?;
+        Ok(self.erase(&file)?)
+    }
+
+    /// Every draft: its number, whose it is, and what it is to become.
+    pub fn kept_drafts(&self) -> impl Iterator<Item = (&[u8; 16], &[u8; 16], Use)> {
+        self.state.drafts.iter().map(|(id, draft)| (id, &draft.account, draft.used))
+    }
+
+    /// When somebody worked on a draft last: saved it, gave it a file, or asked for approval of it;
+    /// milliseconds since the Unix epoch.
+    pub fn draft_touched_ms(&self, id: &[u8; 16], now_ms: u64) -> u64 {
+        let saved = self.state.drafts.get(id).map_or(0, |draft| draft.saved_ms);
+        let asked = self.approval(id).map(|approval| approval.asked_ms);
+        let files = self.uploads_of_draft(id).map(|upload| upload.touched_ms);
+        // A clock that was ahead for a moment keeps nothing for years.
+        files.chain(asked).filter(|at_ms| *at_ms <= now_ms).fold(saved, u64::max)
+    }
+
+    /// Gives somebody's draft, with its files, to another account, as if saved now; what was said of it
+    /// before is over. That it is read is recorded with it.
+    pub fn take_draft(
+        &mut self,
+        by: &Actor,
+        account: &[u8; 16],
+        id: &[u8; 16],
+        now_ms: u64,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), PeopleError> {
+        let draft = self.state.drafts.get(id).ok_or_else(unknown)?;
+        if self.drafts(account).len() >= DRAFTS_MAX {
+            return Err(PeopleError::Wrong(format!(
+                "you have {DRAFTS_MAX} drafts already: send or delete some"
+            )));
+        }
+        let (number, target) = draft.used.to_parts();
+        let taken = LocalDraft {
+            draft: id.to_vec(),
+            account: account.to_vec(),
+            file: draft.file.clone(),
+            r#use: number,
+            target,
+        };
+        let read = LocalRead {
+            pseudonym: by.pseudonym().into(),
+            what: "draft".into(),
+            draft: id.to_vec(),
+            ..LocalRead::default()
+        };
+        self.write(vec![Event::Read(read), Event::Draft(taken)], now_ms, rng)?;
+        self.give_uploads_of_draft(id, account);
+        Ok(())
+    }
+
+    /// Erases somebody else's draft, unread; who did is told as an alert.
+    pub fn discard_draft(
+        &mut self,
+        by: &Actor,
+        id: &[u8; 16],
+        now_ms: u64,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), PeopleError> {
+        let draft = self.state.drafts.get(id).ok_or_else(unknown)?;
+        let (file, account) = (draft.file.clone(), draft.account.to_vec());
+        let gone = LocalDraft { draft: id.to_vec(), account, ..LocalDraft::default() };
+        let alert = LocalAlert {
+            what: "draft_discarded".into(),
+            pseudonym: by.pseudonym().into(),
+            referral: Vec::new(),
+            count: 1,
+        };
+        self.write(vec![Event::Draft(gone), Event::Alert(alert)], now_ms, rng)?;
         Ok(self.erase(&file)?)
     }
 

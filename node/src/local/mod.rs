@@ -34,7 +34,7 @@ use tutti_proto::v1::{self, local_record::Event};
 pub use access::{BULK_READS, HOUR_MS};
 pub use actor::Actor;
 pub use approvals::{Approval, Of, Said};
-pub use drafts::{DRAFT_BYTES_MAX, Use};
+pub use drafts::{DRAFT_BYTES_MAX, DRAFT_KEEP_DAYS, Use};
 pub use found::{OPERATOR_TOKEN, ResetError, found, reset};
 pub use gate::{Admitted, Gate};
 pub use guesses::Address;

@@ -86,6 +86,8 @@ pub(super) struct State {
     pub(super) alerts: VecDeque<Shown>,
     /// Working groups of the society's own, by name.
     pub(super) groups: BTreeMap<String, BTreeSet<Society>>,
+    /// When the last entry was written.
+    last_ms: u64,
     /// Roles and grants whose account or token comes after them.
     roles: BTreeMap<String, (Roles, bool)>,
 }
@@ -104,6 +106,12 @@ impl State {
     pub(super) fn apply(&mut self, entry: &Entry, pseudonym: impl Fn(&[u8; 16]) -> String) {
         let index = self.size;
         self.size += 1;
+        // Where the clock was set back, the time of what was kept meanwhile begins anew.
+        if entry.at_ms < self.last_ms {
+            let ahead = self.drafts.values_mut().filter(|draft| draft.saved_ms > entry.at_ms);
+            ahead.for_each(|draft| draft.saved_ms = entry.at_ms);
+        }
+        self.last_ms = entry.at_ms;
         let Some(event) = &entry.record.event else { return };
         match event {
             Event::Account(account) => {

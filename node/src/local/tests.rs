@@ -241,6 +241,64 @@ fn a_draft_survives_a_restart_is_ones_own_and_leaves_no_byte() {
 }
 
 #[test]
+fn a_draft_that_was_taken_over_is_the_others_with_its_files_after_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = rng();
+    let mut local = open(dir.path());
+    let mut person = |name: &str| {
+        let roles = roles(&[Role::FocalPoint]);
+        let id = local.add_account("", name, &roles, NOW_MS, &mut rng).unwrap();
+        let scopes = Scope::ALL.iter().copied().collect();
+        (id, Actor::person(id, local.pseudonym(&id), roles, scopes, None))
+    };
+    let ((maria, _), (rosa, by)) = (person("maria"), person("rosa"));
+    let text = "name = Maria Canary";
+    let draft = local.save_draft(&maria, None, Use::Referral, text, NOW_MS, &mut rng).unwrap();
+    let upload = Upload {
+        id: [3; 16],
+        account: maria,
+        referral: ReferralId::from_bytes([4; 16]),
+        draft: Some(draft),
+        kind: 1,
+        name: "a.txt".into(),
+        size: 3,
+        sha256: [5; 32],
+        source: None,
+        held: 0,
+        touched_ms: NOW_MS,
+    };
+    local.begin_upload(upload, &mut rng).unwrap();
+    local.keep_part(&[3; 16], 1, b"abc", NOW_MS, &mut rng).unwrap();
+    local.take_draft(&by, &rosa, &draft, NOW_MS + 5, &mut rng).unwrap();
+    for _ in 0..2 {
+        assert_eq!(*local.draft(&rosa, &draft).unwrap().0, text);
+        assert!(local.draft(&maria, &draft).is_err());
+        assert_eq!(local.drafts(&rosa), [(draft, NOW_MS + 5)]);
+        assert_eq!(local.upload(&[3; 16]).unwrap().account, rosa);
+        assert_eq!(*local.kept_part(&[3; 16], 1).unwrap(), b"abc");
+        local = open_again(local, dir.path());
+    }
+    // A clock that was ahead keeps no draft for years once it is right again.
+    let ahead = NOW_MS + 900_000_000_000;
+    local.save_draft(&rosa, Some(draft), Use::Referral, text, ahead, &mut rng).unwrap();
+    local.raise("guessing", "", NOW_MS + 9, &mut rng).unwrap();
+    local = open_again(local, dir.path());
+    assert_eq!(local.drafts(&rosa), [(draft, NOW_MS + 9)]);
+    local.discard_draft(&by, &draft, NOW_MS + 9, &mut rng).unwrap();
+    local.discard_uploads_of_draft(&draft).unwrap();
+    drop(local);
+    for folder in ["drafts", "uploads"] {
+        assert_eq!(fs::read_dir(dir.path().join("local").join(folder)).unwrap().count(), 0);
+    }
+}
+
+/// Stops it, and starts it again on what lies there.
+fn open_again(local: Local, dir: &Path) -> Local {
+    drop(local);
+    open(dir)
+}
+
+#[test]
 fn an_approval_is_of_one_text_comes_back_after_a_restart_and_tells_nothing_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut rng = rng();

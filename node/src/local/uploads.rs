@@ -238,6 +238,13 @@ impl Local {
         self.discard_where(|upload| upload.draft.as_ref() == Some(draft))
     }
 
+    /// Files go with their draft, whosever it becomes. What the sealed file says of its first owner is
+    /// put right at each start.
+    pub(super) fn give_uploads_of_draft(&mut self, draft: &[u8; 16], account: &[u8; 16]) {
+        let of_draft = self.uploads.values_mut().filter(|file| file.draft.as_ref() == Some(draft));
+        of_draft.for_each(|upload| upload.account = *account);
+    }
+
     fn discard_where(&mut self, which: impl Fn(&Upload) -> bool) -> Result<usize, StoreError> {
         let gone = self.uploads.values().filter(|upload| which(upload));
         let gone: Vec<[u8; 16]> = gone.map(|upload| upload.id).collect();
@@ -265,6 +272,8 @@ impl Local {
             };
             let found = found.filter(|upload| upload.about() == *name && has_draft(upload));
             if let Some(mut upload) = found {
+                let draft = upload.draft.and_then(|draft| self.state.drafts.get(&draft));
+                upload.account = draft.map_or(upload.account, |draft| draft.account);
                 upload.held = (1..=upload.parts())
                     .take_while(|part| names.contains(&upload.part(*part)))
                     .last()

@@ -105,12 +105,13 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
         started_at_ms,
         listen: about.listen.clone(),
     };
-    let review = config.review;
+    let (review, draft_days) = (config.review, config.draft_days);
     let engine = spawn_blocking(move || {
         let mut engine =
             Engine::new(identity, roster, opened.store, opened.highwater, OsRng, Now::read());
         engine.set_local(local);
         engine.set_review(review);
+        engine.keep_drafts(draft_days);
         engine
     })
     .await

@@ -37,6 +37,10 @@ named! {
         Assign = "assign",
         /// Refer somebody; keep drafts of it.
         Send = "send",
+        /// Read the draft of a referral by somebody who has left, and go on with it as one's own.
+        TakeDraft = "take_draft",
+        /// See that there are drafts of somebody who has left, not what they say; erase them.
+        DiscardDraft = "discard_draft",
         /// See how the node and its peers do, and that something happens.
         Status = "status",
         /// The number of referrals by state, whoever's they are.
@@ -96,6 +100,8 @@ impl Action {
             | Self::Stop
             | Self::Assign
             | Self::Send
+            | Self::TakeDraft
+            | Self::DiscardDraft
             | Self::WriteInformation
             | Self::RetractInformation
             | Self::RespondInformation
@@ -153,10 +159,10 @@ impl fmt::Display for Verdict {
 /// | role | may |
 /// |---|---|
 /// | everybody | status, read_information |
-/// | administrator | count, read_log, export, manage_people, read_access |
+/// | administrator | discard_draft, count, read_log, export, manage_people, read_access |
 /// | key_custodian | read_log |
-/// | data_protection | count, read_addressed, approve_override, read_log, export, read_access |
-/// | focal_point | send, count, read_addressed, respond_information, read_log |
+/// | data_protection | discard_draft, count, read_addressed, approve_override, read_log, export, read_access |
+/// | focal_point | send, take_draft, discard_draft, count, read_addressed, respond_information, read_log |
 /// | supervisor | send, count, read_addressed, respond_information, approve_override, read_log |
 /// | caseworker, rfl_officer | send, read_addressed |
 /// | directory_editor | read_addressed |
@@ -225,15 +231,29 @@ fn about_a_case(role: Role, relation: Relation, action: Action) -> Verdict {
 fn about_no_case(role: Role, action: Action) -> Verdict {
     use Action as A;
     let allowed: &[Action] = match role {
-        Role::Administrator => &[A::Count, A::ReadLog, A::Export, A::ManagePeople, A::ReadAccess],
+        Role::Administrator => {
+            &[A::DiscardDraft, A::Count, A::ReadLog, A::Export, A::ManagePeople, A::ReadAccess]
+        }
         Role::KeyCustodian => &[A::ReadLog],
-        Role::DataProtection => {
-            &[A::Count, A::ReadAddressed, A::ApproveOverride, A::ReadLog, A::Export, A::ReadAccess]
-        }
+        Role::DataProtection => &[
+            A::DiscardDraft,
+            A::Count,
+            A::ReadAddressed,
+            A::ApproveOverride,
+            A::ReadLog,
+            A::Export,
+            A::ReadAccess,
+        ],
         Role::Auditor => &[A::Count, A::ReadLog, A::Export, A::ReadAccess],
-        Role::FocalPoint => {
-            &[A::Send, A::Count, A::ReadAddressed, A::RespondInformation, A::ReadLog]
-        }
+        Role::FocalPoint => &[
+            A::Send,
+            A::TakeDraft,
+            A::DiscardDraft,
+            A::Count,
+            A::ReadAddressed,
+            A::RespondInformation,
+            A::ReadLog,
+        ],
         Role::Supervisor => &[
             A::Send,
             A::Count,

@@ -8,7 +8,7 @@ use tutti_core::{
 use super::{information::version, *};
 
 /// Somebody with these roles, and an account here.
-fn person(node: &mut Node, name: &str, roles: &[Role]) -> Actor {
+pub(super) fn person(node: &mut Node, name: &str, roles: &[Role]) -> Actor {
     let roles: Roles = roles.iter().copied().collect();
     let mut rng =
         ChaCha20Rng::seed_from_u64(u64::from(name.as_bytes()[0]) << 8 | name.len() as u64);

@@ -7,6 +7,7 @@ mod approvals;
 mod cases;
 mod damaged;
 mod deadlines;
+mod drafts;
 mod erasing;
 mod exchange;
 mod faults;

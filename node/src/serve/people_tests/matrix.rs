@@ -246,6 +246,22 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                     assert_eq!(drafts.list(api::ListDraftsRequest {}).await.is_ok(), some);
                     ReferralsClient::new(person.clone()).send(request).await.map(drop)
                 }
+                // A draft of somebody who has left since: the referral's, for whoever goes on with it.
+                Action::TakeDraft | Action::DiscardDraft => {
+                    let draft = left_draft(&sg, &format!("left-{role}-{action}")).await;
+                    let mut drafts = DraftsClient::new(person.clone());
+                    let listed = drafts.list_left(api::ListLeftDraftsRequest {}).await;
+                    let listed = listed.map(|left| left.into_inner().drafts).unwrap_or_default();
+                    let listed = listed.iter().any(|left| left.id == draft);
+                    let any = [Action::TakeDraft, Action::DiscardDraft];
+                    let sees = |action| may(role, Relation::Nothing, action) == Verdict::Allow;
+                    assert_eq!(listed, any.into_iter().any(sees), "{role}: left");
+                    let request = api::DraftRequest { id: draft };
+                    match action {
+                        Action::TakeDraft => drafts.take(request).await.map(drop),
+                        _ => drafts.discard(request).await.map(drop),
+                    }
+                }
                 Action::Status => {
                     let mut node = NodeClient::new(person.clone());
                     assert_eq!(node.peers(api::PeersRequest {}).await.is_ok(), expected);
@@ -380,6 +396,16 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
         }
     }
     sg.running.stop().await.unwrap();
+}
+
+/// A draft of a referral whose author has left; its id.
+async fn left_draft(node: &Node, author: &str) -> String {
+    let person = node.person(author, &[Role::Caseworker]).await;
+    let saved = DraftsClient::new(person).save(api::SaveDraftRequest::default()).await;
+    let off = api::SetActiveRequest { name: author.into(), active: false };
+    let off = PeopleClient::new(node.operator.clone()).set_active(off).await.unwrap();
+    assert_eq!(off.into_inner().account.unwrap().drafts, 1);
+    saved.unwrap().into_inner().id
 }
 
 /// A draft of each kind for which a second person is asked; their ids.
