@@ -74,17 +74,18 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
                list, approval refuse, approval show, audit, card renew, card show, \
                completions, demo, group list, group remove, group set, information \
                acknowledge, information acted-on, information dispute, information draft ask-review, \
-               information draft delete, information draft edit, information draft list, \
-               information draft new, information draft publish, information draft show, \
+               information draft delete, information draft discard, information draft edit, information draft \
+               left, information draft list, \
+               information draft new, information draft publish, information draft show, information draft take, \
                information endorse, \
                information list, information publish, information retract, information revise, \
                information show, information take-back, information template, information \
                translate, init, log export, log prove, log show, login, logout, peers, proof verify, referral accept, \
                referral acknowledge, referral assign, referral attach, referral attachments, referral cancel, referral close, referral \
                correct, referral decline, referral deliver, referral draft ask-approval, referral draft attach, referral draft \
-               attachments, referral draft delete, referral draft detach, referral \
-               draft edit, referral draft list, referral draft new, referral draft send, \
-               referral draft show, referral entered-in-error, referral expire, referral \
+               attachments, referral draft delete, referral draft detach, referral draft discard, referral \
+               draft edit, referral draft left, referral draft list, referral draft new, referral draft send, \
+               referral draft show, referral draft take, referral entered-in-error, referral expire, referral \
                follow-up, referral handover accept, referral handover decline, referral \
                handover propose, referral list, referral missed, referral onward, referral \
                pause, referral print, referral provide-information, referral renew-consent, \

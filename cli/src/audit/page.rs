@@ -108,6 +108,10 @@ fn work(page: &mut String, process: &Process) {
         ("Cancelled", figures.cancelled.to_string()),
         ("Stopped, by the person or in error", figures.stopped.to_string()),
         ("Erasures confirmed by both sides", of(figures.erasures_confirmed, figures.erasures)),
+        (
+            "Files taken back, confirmed by both sides",
+            of(figures.file_erasures_confirmed, figures.file_erasures),
+        ),
     ] {
         row(page, name, &value);
     }

@@ -157,6 +157,13 @@ fn process(process: &Process) -> String {
             "erasures",
             format!("{}, confirmed by both {}", figures.erasures, figures.erasures_confirmed),
         ),
+        (
+            "files erased",
+            match figures.file_erasures {
+                0 => String::new(),
+                files => format!("{files}, confirmed by both {}", figures.file_erasures_confirmed),
+            },
+        ),
     ])];
     if !process.erasures.is_empty() {
         let lines: Vec<String> =
@@ -214,8 +221,12 @@ pub(super) fn erasure(told: &ErasureTold) -> String {
     };
     let elsewhere: String =
         told.elsewhere.iter().map(|other| format!("; {}", carried(other))).collect();
+    let file = match &told.attachment {
+        Some(id) => format!("file {id}, "),
+        None => String::new(),
+    };
     format!(
-        "referral {}, {}, {} content{}: {word}{from}; {}{elsewhere}",
+        "referral {}, {file}{}, {} content{}: {word}{from}; {}{elsewhere}",
         told.referral,
         told.reason,
         told.contents,

@@ -261,6 +261,77 @@ impl Referral {
         Some(Erasure { reason, on, of_case, entries, doubtful, confirmations })
     }
 
+    /// The same told apart: that of the case, where there is one, and that of each file that was taken
+    /// back, in order. A content that is due by both belongs to what made it due first.
+    pub fn erasures_apart(&self, now_ms: u64, rules: &DataProtection) -> Vec<Erasure> {
+        let end_ms = self.retained_until_ms(rules);
+        let Some(mut whole) = self.erasure_where(end_ms <= now_ms) else { return Vec::new() };
+        let stop = self.stop.as_ref().filter(|stop| whole.on.as_ref() == Some(&stop.event));
+        let since_ms = match (stop, &whole.on) {
+            (Some(stop), _) => Some(stop.event.recorded_at_ms),
+            (None, None) => Some(end_ms),
+            (None, Some(_)) => None,
+        };
+        let of_case: BTreeSet<EventRef> = match (stop, since_ms) {
+            (Some(stop), _) => stop.due.iter().cloned().collect(),
+            (None, Some(_)) => whole.entries.iter().cloned().collect(),
+            (None, None) => BTreeSet::new(),
+        };
+        let mut files = Vec::new();
+        for file in &self.taken_back {
+            let later = since_ms.is_some_and(|since_ms| since_ms < file.event.recorded_at_ms);
+            let mut entries = file.due.clone();
+            entries.retain(|at| !(later && of_case.contains(at)));
+            if !entries.is_empty() {
+                let reason = ErasureReason::EnteredInError;
+                let confirmations = self.confirmations_of_file(&entries);
+                let (on, doubtful) = (Some(file.event.clone()), Vec::new());
+                files.push(Erasure {
+                    reason,
+                    on,
+                    of_case: false,
+                    entries,
+                    doubtful,
+                    confirmations,
+                });
+            }
+        }
+        if since_ms.is_none() {
+            return files;
+        }
+        let of_files = |at: &EventRef| files.iter().any(|file| file.entries.contains(at));
+        whole.entries.retain(|at| of_case.contains(at) && !of_files(at));
+        whole.doubtful.retain(|at| whole.entries.contains(at));
+        for confirmation in &mut whole.confirmations {
+            confirmation.open.retain(|at| whole.entries.contains(at));
+            confirmation.at_ms = self.confirmed_at_ms(confirmation.society, &whole.entries);
+        }
+        [whole].into_iter().chain(files).collect()
+    }
+
+    /// What the two sides say of the parts of one file. Where it went along further on, that referral tells.
+    fn confirmations_of_file(&self, entries: &[EventRef]) -> [Confirmation; 2] {
+        [Side::Sender, Side::Receiver].map(|side| Confirmation {
+            at_ms: self.confirmed_at_ms(self.society(side), entries),
+            onward: Vec::new(),
+            earlier: None,
+            ..self.confirmation(side, entries)
+        })
+    }
+
+    /// When that society wrote its latest receipt that names one of these entries.
+    fn confirmed_at_ms(&self, society: Society, entries: &[EventRef]) -> Option<u64> {
+        let own = self.effective().filter(|event| event.society == society);
+        let names = |event: &&Event| match &event.body.transition {
+            Some(Transition::Erased(erased)) => {
+                let mut named = erased.entries.iter().filter_map(EventRef::from_seen);
+                named.any(|at| entries.contains(&at))
+            }
+            _ => false,
+        };
+        own.filter(names).map(|event| event.recorded_at_ms).next_back()
+    }
+
     fn confirmation(&self, side: Side, entries: &[EventRef]) -> Confirmation {
         let society = self.society(side);
         let mut named = BTreeSet::new();

@@ -5,7 +5,7 @@ use tutti_proto::v1::{self, ErasureReason, referral_event::Transition};
 
 use super::{super::gathered::Held, Case, Code, Elsewhere, Findings, deadlines::spell};
 use crate::{
-    referral::{Event, EventRef, Kind, Referral, codes},
+    referral::{Erasure, Event, EventRef, Kind, Referral, codes},
     society::Society,
 };
 
@@ -16,6 +16,8 @@ const DAY_MS: u64 = 86_400_000;
 pub struct ErasureTold {
     /// Of which referral.
     pub referral: String,
+    /// The id of the file, where it is of one that was taken back; `None` where it is of the case.
+    pub attachment: Option<String>,
     /// Why: `consent_withdrawn`, `erasure_requested`, `entered_in_error`, `retention`.
     pub reason: &'static str,
     /// The society that wrote it down; `None` where the time to keep had passed.
@@ -52,18 +54,28 @@ pub struct Confirmed {
     pub at_ms: Option<u64>,
 }
 
-/// Judges what of a referral is to be erased; tells it, where something is.
+/// Judges what of a referral is to be erased; tells it, the case's and each file's by itself.
 pub(super) fn check(
     case: &Case,
     elsewhere: Vec<Elsewhere>,
     findings: &mut Findings,
-) -> Option<ErasureTold> {
+) -> Vec<ErasureTold> {
     unfounded(case, findings);
-    let erasure = case.referral.erasure(case.now_ms, &case.rules)?;
+    let erasures = case.referral.erasures_apart(case.now_ms, &case.rules);
+    let mut told: Vec<_> = erasures.iter().map(|erasure| one(case, erasure, findings)).collect();
+    // What became of a file further on is found, and not told here.
+    if let Some(of_case) = told.iter_mut().find(|told| told.attachment.is_none()) {
+        of_case.elsewhere = elsewhere;
+    }
+    told
+}
+
+fn one(case: &Case, erasure: &Erasure, findings: &mut Findings) -> ErasureTold {
     let at_ms = match &erasure.on {
         Some(event) => event.recorded_at_ms,
         None => case.referral.retained_until_ms(&case.rules),
     };
+    let attachment = erasure.on.as_ref().and_then(attachment);
     let mut confirmations = Vec::new();
     for confirmation in &erasure.confirmations {
         let seen = case.gathered.is_whole(confirmation.society);
@@ -72,9 +84,10 @@ pub(super) fn check(
             let since = spell(case.now_ms.saturating_sub(at_ms));
             let noun = if open == 1 { "content" } else { "contents" };
             let text = format!(
-                "{} has not confirmed that {open} {noun} {} erased, due for {since}",
+                "{} has not confirmed that {open} {noun} {} erased{}, due for {since}",
                 confirmation.society,
                 if open == 1 { "is" } else { "are" },
+                if attachment.is_some() { " of a file that was taken back" } else { "" },
             );
             findings.add(Code::ErasureOpen, case.id(), text);
         }
@@ -89,8 +102,9 @@ pub(super) fn check(
         }
     }
     let place = |at: &EventRef| format!("{} {}", at.origin, at.index);
-    Some(ErasureTold {
+    ErasureTold {
         referral: case.referral.id.to_string(),
+        attachment,
         reason: codes::name::<v1::ErasureReason>(erasure.reason as i32),
         written_by: erasure.on.as_ref().map(|event| event.society),
         word_of: erasure.on.as_ref().map_or("", word_of),
@@ -100,8 +114,20 @@ pub(super) fn check(
         entries: erasure.entries.iter().map(place).collect(),
         confirmations,
         carried_from: erasure.on.as_ref().and_then(|event| cause(case, event)),
-        elsewhere,
-    })
+        elsewhere: Vec::new(),
+    }
+}
+
+/// The file that an event takes back, where it is one file and not the case.
+pub(super) fn attachment(event: &Event) -> Option<String> {
+    match &event.body.transition {
+        Some(Transition::EnteredInError(which))
+            if event.kind() == Some(Kind::FileEnteredInError) =>
+        {
+            Some(hex::encode(&which.attachment))
+        }
+        _ => None,
+    }
 }
 
 /// The referral in which that event was first written, where it was carried here.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::Case;
+use super::{Case, erasures::attachment};
 use crate::referral::{Kind, State, answer_hours, codes};
 
 /// The least count that a table that splits the referrals tells.
@@ -51,10 +51,14 @@ pub struct Figures {
     pub time_to_acknowledge: Times,
     /// From sent to accepted or declined.
     pub time_to_answer: Times,
-    /// Something is or was to be erased.
+    /// The case is or was to be erased.
     pub erasures: u64,
     /// Both sides have confirmed it.
     pub erasures_confirmed: u64,
+    /// Files, and not referrals: that were taken back while the case goes on, or went on.
+    pub file_erasures: u64,
+    /// Both sides have confirmed that they erased them.
+    pub file_erasures_confirmed: u64,
     /// By the code of the decline.
     pub declines: Vec<Cell>,
     /// The same by whose reason it was: `provider`, `person`, `other`; all held back where one would
@@ -142,9 +146,15 @@ impl Counting {
             figures.no_feedback.of += 1;
             figures.no_feedback.count += u64::from(spoke.is_none());
         }
-        if let Some(erasure) = referral.erasure(case.now_ms, &case.rules) {
-            figures.erasures += 1;
-            figures.erasures_confirmed += u64::from(erasure.is_confirmed());
+        for erasure in referral.erasures_apart(case.now_ms, &case.rules) {
+            let confirmed = u64::from(erasure.is_confirmed());
+            if erasure.on.as_ref().and_then(attachment).is_some() {
+                figures.file_erasures += 1;
+                figures.file_erasures_confirmed += confirmed;
+            } else {
+                figures.erasures += 1;
+                figures.erasures_confirmed += confirmed;
+            }
         }
         let (mut delivered, mut declined) = (false, false);
         for event in referral.effective() {
