@@ -13,6 +13,7 @@ mod disclosures;
 mod erasures;
 mod figures;
 mod onward;
+mod onward_files;
 mod shares;
 mod steps;
 

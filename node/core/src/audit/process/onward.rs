@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::{Case, Code, Findings, deadlines::spell, disclosures::in_view};
+use super::{Case, Code, Findings, deadlines::spell, disclosures::in_view, onward_files};
 use crate::{
     referral::{
         CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Referral, ReferralId, Why,
@@ -69,6 +69,9 @@ pub(super) fn check(case: &Case, latest: &Latest, findings: &mut Findings) -> Ve
             continue;
         };
         disclosed(case, event, onward, findings);
+        if onward.sent.onward_of == case.referral.id.as_bytes() && onward.sender == event.society {
+            onward_files::check(case, onward, findings);
+        }
         elsewhere.extend(carried_on(case, event, onward, latest, findings));
         recalled(case, onward, latest, findings);
     }

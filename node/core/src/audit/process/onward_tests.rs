@@ -376,3 +376,110 @@ fn a_file_that_was_taken_back_is_taken_back_where_it_went_along_or_is_found() {
     world.write(PH, Onward, false, taken_back(3, Some((SG, 1))));
     assert!(world.codes().contains("carried-unfounded"), "{:?}", world.codes());
 }
+
+/// A file of `kind`; where it is a copy, of which file of sg's in the first referral.
+fn file(kind: v1::AttachmentKind, id: u8, copy_of: Option<u8>) -> Transition {
+    let source = |id: u8| v1::FileSource { society: "sg".into(), attachment_id: vec![id; 16] };
+    Transition::Attached(v1::Attached {
+        attachment_id: vec![id; 16],
+        part: 1,
+        parts: 1,
+        kind: kind as i32,
+        source: copy_of.map(source),
+    })
+}
+
+fn renewed(fields: &[&str]) -> Transition {
+    let consent = v1::Consent {
+        status: v1::ConsentStatus::Renewed as i32,
+        recipients: vec!["ph".into(), "qa".into()],
+        fields: fields.iter().map(ToString::to_string).collect(),
+        purposes: vec![v1::Purpose::Assistance as i32],
+        ..Default::default()
+    };
+    Transition::ConsentRenewed(v1::ConsentRenewed { consent: Some(consent) })
+}
+
+/// The person agreed to photos with the first referral; each world goes on from there.
+fn with_a_photo(change: impl FnOnce(&mut v1::Sent, &mut v1::Sent)) -> World {
+    let mut world = World::new(|first, onward| {
+        for sent in [&mut *first, &mut *onward] {
+            let consent = sent.consent.as_mut().unwrap();
+            consent.fields.extend(["attachment.photo", "attachment.other"].map(String::from));
+        }
+        change(first, onward);
+    });
+    world.write(SG, First, true, file(v1::AttachmentKind::Photo, 1, None));
+    world
+}
+
+#[test]
+fn a_file_that_is_passed_on_beyond_the_first_consent_is_found_and_nobody_is_accused_in_doubt() {
+    use v1::AttachmentKind::{Other, Photo};
+    let none: BTreeSet<&str> = BTreeSet::new();
+    let found = BTreeSet::from(["onward-file"]);
+    let narrow = ["person.name", "reason"];
+    let mut world = with_a_photo(|_, _| ());
+    world.write(PH, Onward, true, file(Photo, 2, Some(1)));
+    assert_eq!(world.codes(), none);
+
+    // Narrowed since. ph may not have heard of it; it had, where it answered before.
+    let mut world = with_a_photo(|_, _| ());
+    world.write(SG, First, false, renewed(&narrow));
+    world.write(PH, Onward, true, file(Photo, 2, Some(1)));
+    assert_eq!(world.codes(), none);
+    let mut world = with_a_photo(|_, _| ());
+    world.write(SG, First, false, renewed(&narrow));
+    world.write(PH, First, false, Transition::Accepted(v1::Accepted {}));
+    world.write(PH, Onward, true, file(Photo, 2, Some(1)));
+    assert_eq!(world.codes(), found);
+    let audit = world.audit(&[SG, PH, QA], 1);
+    let text = format!("{:?}", audit.process.unwrap().findings);
+    assert!(text.contains("attachment.photo") && text.contains("qa"), "{text}");
+    // Without one of the three logs it may all have been agreed to.
+    for whose in [[PH, QA], [SG, PH]] {
+        let alone = codes(&world.audit(&whose, 1));
+        assert!(!alone.contains("onward-file"), "{alone:?}");
+    }
+    // The person agreed anew, at either side of the second referral; or it is a file of ph's own.
+    for who in [PH, QA] {
+        let mut world = with_a_photo(|_, _| ());
+        world.write(SG, First, false, renewed(&narrow));
+        world.write(PH, First, false, Transition::Accepted(v1::Accepted {}));
+        world.write(who, Onward, false, renewed(&["attachment.photo"]));
+        world.write(PH, Onward, true, file(Photo, 2, Some(1)));
+        assert_eq!(world.codes(), none);
+    }
+    let mut world = with_a_photo(|_, _| ());
+    world.write(SG, First, false, renewed(&narrow));
+    world.write(PH, First, false, Transition::Accepted(v1::Accepted {}));
+    world.write(PH, Onward, true, file(Photo, 2, None));
+    assert_eq!(world.codes(), none);
+    // It is no copy of what it says that it is.
+    for other in [file(Photo, 2, Some(9)), file(Other, 2, Some(1))] {
+        let mut world = with_a_photo(|_, _| ());
+        world.write(PH, Onward, true, other);
+        assert_eq!(world.codes(), found);
+    }
+    // On another basis what the person said counts all the same.
+    let mut world = with_a_photo(|first, onward| {
+        for sent in [first, onward] {
+            sent.legal_basis = v1::LegalBasis::VitalInterest as i32;
+        }
+    });
+    world.write(SG, First, false, renewed(&narrow));
+    world.write(PH, First, false, Transition::Accepted(v1::Accepted {}));
+    world.write(PH, Onward, true, file(Photo, 2, Some(1)));
+    assert!(world.codes().contains("onward-file"), "{:?}", world.codes());
+
+    // Ended since, whatever the new form says.
+    let ended = |hours: u64| {
+        let mut world = with_a_photo(|first, _| {
+            first.consent.as_mut().unwrap().expires_at = (START + 9 * HOUR) / 1000;
+        });
+        world.hour = hours;
+        world.write(PH, Onward, true, file(Photo, 2, Some(1)));
+        world.codes()
+    };
+    assert_eq!((ended(7), ended(9)), (none, found));
+}
