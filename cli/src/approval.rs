@@ -2,14 +2,14 @@
 
 use clap::{Args, Subcommand};
 use tutti_proto::node::v1::{
-    AnswerApprovalRequest, ApprovalInfo, DraftRequest, ListApprovalsRequest,
+    AnswerApprovalRequest, ApprovalInfo, DraftFile, DraftRequest, ListApprovalsRequest,
 };
 
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
     node::{self, Node, NodeArgs},
-    referral::{choose, id_or_prefix, short},
+    referral::{attachments::size, choose, id_or_prefix, short},
     screen::{Style, fields, paint, say, table},
     text, time,
 };
@@ -36,7 +36,7 @@ pub(crate) struct List {
     json: bool,
 }
 
-/// Read a draft that waits for your approval. That you read it is recorded.
+/// Read a draft that waits for your approval, and which files go along. That you read it is recorded.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
@@ -46,10 +46,10 @@ pub(crate) struct Show {
     json: bool,
 }
 
-/// Approve exactly the text that you have read.
+/// Approve exactly the text that you have read, with the files that go along.
 ///
-/// `tutti approval show` ends with a few characters that stand for that text; give them here. When
-/// its author changes anything, your approval is over.
+/// `tutti approval show` ends with a few characters that stand for all of that; give them here. When
+/// its author changes anything, or adds a file, your approval is over.
 #[derive(Debug, Args)]
 pub(crate) struct Approve {
     #[command(flatten)]
@@ -172,6 +172,18 @@ impl Show {
         ]));
         say("");
         say(text::block(&draft.form, "").trim_end());
+        if !draft.files.is_empty() {
+            let row = |file: &DraftFile| {
+                vec![
+                    file.kind.replace('_', " "),
+                    text::line(&file.name),
+                    size(file.size),
+                    hex::encode(&file.sha256),
+                ]
+            };
+            say("\nThese files go along:");
+            say(table(&["what", "name", "size", "SHA-256"], draft.files.iter().map(row)));
+        }
         let id = short(&info.draft);
         let digest = hex::encode(&info.digest);
         say(paint(

@@ -158,6 +158,7 @@ pub(crate) struct DraftFile {
     name: String,
     size: u64,
     whole: bool,
+    sha256: String,
 }
 
 /// `tutti referral draft attachments --json`.
@@ -178,6 +179,7 @@ pub(crate) struct Approvals {
 pub(crate) struct ApprovalDraft {
     approval: Option<Approval>,
     form: String,
+    files: Vec<DraftFile>,
 }
 
 #[derive(Serialize)]
@@ -223,7 +225,11 @@ impl From<&api::ListApprovalsResponse> for Approvals {
 
 impl From<&api::ApprovalDraft> for ApprovalDraft {
     fn from(draft: &api::ApprovalDraft) -> Self {
-        Self { approval: draft.info.as_ref().map(Approval::from), form: draft.form.clone() }
+        Self {
+            approval: draft.info.as_ref().map(Approval::from),
+            form: draft.form.clone(),
+            files: draft.files.iter().map(DraftFile::from).collect(),
+        }
     }
 }
 
@@ -373,6 +379,7 @@ impl From<&api::DraftFile> for DraftFile {
             name: file.name.clone(),
             size: file.size,
             whole: file.whole,
+            sha256: hex::encode(&file.sha256),
         }
     }
 }

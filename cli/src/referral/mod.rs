@@ -3,7 +3,7 @@
 mod advance;
 mod assign;
 mod attach;
-mod attachments;
+pub(crate) mod attachments;
 pub(crate) mod draft;
 mod list;
 mod onward;

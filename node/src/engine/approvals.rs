@@ -1,7 +1,7 @@
 //! The second person: asking for approval, giving it, and holding a write against it.
 //!
-//! Invariant: what is approved is one text, byte for byte; what is written is what that text says;
-//! and whoever approves is somebody else, who may, also at the moment of writing. It is written once,
+//! Invariant: what is approved is one text, byte for byte, with the files that go along; what is written
+//! is what that text says; and whoever approves is somebody else, who may, also at the moment of writing. It is written once,
 //! under the draft's number.
 
 use rand_core::CryptoRngCore;
@@ -16,10 +16,10 @@ use tutti_proto::node::v1 as api;
 use super::{
     Engine, Refused, Write,
     allowed::not_allowed,
-    drafts::{Told, parse_id, read_draft, use_name},
+    drafts::{Told, faults_of, file_message, parse_id, read_draft, use_name},
     reading::people_refused,
 };
-use crate::local::{Actor, Approval, Of, Said, Use};
+use crate::local::{Actor, Approval, Of, Said, Upload, Use};
 
 /// The reason for an override, or why one is refused, characters: a sentence, not a dossier.
 const REASON: std::ops::RangeInclusive<usize> = 10..=500;
@@ -48,7 +48,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let id = parse_id(&request.draft)?;
         let (account, used) = self.own_draft(actor, &id)?;
         let (form, _) = self.local.draft(&account, &id).map_err(people_refused)?;
-        let told = read_draft(&form, used).map_err(|faults| {
+        let files: Vec<&Upload> = self.local.uploads_of_draft(&id).collect();
+        let complete = read_draft(&form, used).and_then(|told| {
+            let faults = match &told {
+                Told::Referral(sent, _) => faults_of(sent, &files),
+                Told::Publish(..) | Told::Revise(_) | Told::Translate(_) => Vec::new(),
+            };
+            if faults.is_empty() { Ok(told) } else { Err(faults) }
+        });
+        let told = complete.map_err(|faults| {
             Refused::State(format!(
                 "the draft is not complete yet; nobody was asked. Correct:\n  {}",
                 faults.join("\n  ")
@@ -110,7 +118,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.local.approvals().filter(|(_, approval)| waits(approval)).count()
     }
 
-    /// The text that waits for somebody's approval. Who reads it is recorded first.
+    /// The text that waits for somebody's approval, and what goes along. Who reads it is recorded first.
     pub fn read_approval(
         &mut self,
         actor: &Actor,
@@ -123,7 +131,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         read.map_err(|error| self.local_failed(error))?;
         let (form, ..) = self.local.draft_for_approval(&id).map_err(people_refused)?;
         let info = self.approval_info(actor, &id)?;
-        Ok(api::ApprovalDraft { info: Some(info), form: form.to_string() })
+        let files = self.local.uploads_of_draft(&id).map(file_message).collect();
+        Ok(api::ApprovalDraft { info: Some(info), form: form.to_string(), files })
     }
 
     /// Approves exactly the text with that digest, or refuses it and says why.
@@ -269,8 +278,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let fits = needed.is_none_or(|of| of == approval.of);
         if digest != approval.digest || !says || !fits || approval.asked_by != by.pseudonym() {
             return Err(Refused::State(
-                "what was approved is another text than this; nothing was written. Send the draft as \
-                 it was approved, or ask for approval again"
+                "what was approved is another text than this, or other files; nothing was written. Send \
+                 the draft as it was approved, or ask for approval again"
                     .into(),
             ));
         }

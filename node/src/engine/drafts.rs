@@ -192,18 +192,19 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 }
 
-fn file_message(file: &Upload) -> api::DraftFile {
+pub(super) fn file_message(file: &Upload) -> api::DraftFile {
     api::DraftFile {
         attachment: hex::encode(file.id),
         kind: codes::name::<v1::AttachmentKind>(file.kind).into(),
         name: file.name.clone(),
         size: file.size,
         whole: file.is_whole(),
+        sha256: file.sha256.to_vec(),
     }
 }
 
 /// Why files cannot go with what is to be sent.
-fn faults_of(sent: &v1::Sent, files: &[&Upload]) -> Vec<String> {
+pub(super) fn faults_of(sent: &v1::Sent, files: &[&Upload]) -> Vec<String> {
     let mut faults = Vec::new();
     for file in files {
         let field = attachment::field(file.kind).unwrap_or("attachment");

@@ -1,13 +1,14 @@
 //! The second person: who asked for approval of which draft, and what was said.
 //!
-//! Invariant: an approval holds for one text, byte for byte. The log tells whose it is and of what
-//! digest; when a draft is saved anew or erased, what was said of it before is over.
+//! Invariant: an approval holds for one text, byte for byte, and for the files that go along with it. The
+//! log tells whose it is and of what digest; when a draft is saved anew or erased, what was said of it
+//! before is over, and so it is while other files are with it.
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{LocalAlert, LocalApproval, local_record::Event};
 use zeroize::Zeroizing;
 
-use super::{Actor, Local, PeopleError, Use};
+use super::{Actor, Local, PeopleError, Upload, Use};
 
 /// What is approved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Approval {
     pub of: Of,
     /// Bound to exactly what is approved.
     pub digest: [u8; 32],
+    /// Bound to the files alone; empty where there were none.
+    pub files: Vec<u8>,
     /// Who asked, a pseudonym.
     pub asked_by: String,
     /// Milliseconds since the Unix epoch.
@@ -67,10 +70,11 @@ impl Approval {
         let by = || event.pseudonym.clone();
         let said = match event.what.as_str() {
             "asked" => {
-                let reason = event.reason.clone();
+                let (reason, files) = (event.reason.clone(), event.files.clone());
                 return Some(Self {
                     of,
                     digest,
+                    files,
                     asked_by: by(),
                     asked_ms: at_ms,
                     reason,
@@ -86,17 +90,37 @@ impl Approval {
 }
 
 impl Local {
-    /// Every request, by the draft's number.
+    /// Every request of a draft as it stands, by the draft's number.
     pub fn approvals(&self) -> impl Iterator<Item = (&[u8; 16], &Approval)> {
-        self.state.approvals.iter()
+        let all = self.state.approvals.iter();
+        all.filter(move |(draft, approval)| approval.files == self.files_digest(draft))
     }
 
-    /// What was said of a draft as it stands.
+    /// What was said of a draft as it stands, text and files.
     pub fn approval(&self, draft: &[u8; 16]) -> Option<&Approval> {
-        self.state.approvals.get(draft)
+        let known = self.state.approvals.get(draft);
+        known.filter(|approval| approval.files == self.files_digest(draft))
     }
 
-    /// The text of a draft, what it is for, and the digest of exactly that; whoever's it is.
+    /// What each file of a draft is, in the order of their numbers.
+    fn file_parts(&self, draft: &[u8; 16]) -> Vec<Vec<u8>> {
+        let parts = |file: &Upload| {
+            let (kind, size) = (file.kind.to_be_bytes(), file.size.to_be_bytes());
+            let parts = [file.id.as_slice(), &kind, file.name.as_bytes(), &size, &file.sha256];
+            parts.map(<[u8]>::to_vec)
+        };
+        self.uploads_of_draft(draft).flat_map(parts).collect()
+    }
+
+    /// The digest of the files of a draft; empty where it has none.
+    fn files_digest(&self, draft: &[u8; 16]) -> Vec<u8> {
+        let parts = self.file_parts(draft);
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        if parts.is_empty() { Vec::new() } else { self.keys.approval_digest(&parts).to_vec() }
+    }
+
+    /// The text of a draft, what it is for, and the digest of exactly that and of its files; whoever's
+    /// it is.
     pub fn draft_for_approval(
         &self,
         draft: &[u8; 16],
@@ -106,12 +130,10 @@ impl Local {
         let used = known.used;
         let (text, _) = self.draft(&known.account.clone(), draft)?;
         let (number, target) = used.to_parts();
-        let digest = self.keys.approval_digest(&[
-            draft.as_slice(),
-            &number.to_be_bytes(),
-            &target,
-            text.as_bytes(),
-        ]);
+        let (number, files) = (number.to_be_bytes(), self.file_parts(draft));
+        let said = [draft.as_slice(), &number, &target, text.as_bytes()];
+        let parts: Vec<&[u8]> = said.into_iter().chain(files.iter().map(Vec::as_slice)).collect();
+        let digest = self.keys.approval_digest(&parts);
         Ok((text, used, digest))
     }
 
@@ -131,7 +153,8 @@ impl Local {
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), PeopleError> {
         let (_, _, digest) = self.draft_for_approval(draft)?;
-        let asked = said(draft, "asked", of, digest, by, reason);
+        let files = self.files_digest(draft);
+        let asked = LocalApproval { files, ..said(draft, "asked", of, digest, by, reason) };
         Ok(self.write(vec![Event::Approval(asked)], now_ms, rng)?)
     }
 
@@ -206,5 +229,6 @@ fn said(
         digest: digest.to_vec(),
         pseudonym: by.pseudonym().into(),
         reason: reason.into(),
+        files: Vec::new(),
     }
 }

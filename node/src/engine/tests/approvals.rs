@@ -5,7 +5,7 @@ use tutti_core::{
     people::{Role, Roles, Scope},
 };
 
-use super::{information::version, *};
+use super::{drafts::attach_as, information::version, *};
 
 /// Somebody with these roles, and an account here.
 pub(super) fn person(node: &mut Node, name: &str, roles: &[Role]) -> Actor {
@@ -260,4 +260,90 @@ fn where_the_society_reviews_nothing_is_published_by_one_alone() {
         version: 0,
     };
     order(&mut qa, &editor, retract, "").unwrap();
+}
+
+/// The person agreed to a photo, and not to what the form tells of them.
+fn beyond_the_word() -> String {
+    form::example()
+        .replace("legal_basis = \"consent\"", "legal_basis = \"vital_interest\"")
+        .replace("purposes = ", "fields = [\"attachment.photo\"]\npurposes = ")
+        .replace("purpose = ", "override_reason = \"life_at_risk\"\npurpose = ")
+}
+
+#[test]
+fn what_is_approved_is_the_text_with_its_files() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let maria = person(&mut sg, "maria", &[Role::Caseworker]);
+    let jose = person(&mut sg, "jose", &[Role::Supervisor]);
+    let form = beyond_the_word();
+    let draft = keep(&mut sg, &maria, "", &form, "send", "");
+    let get = api::DraftRequest { id: draft.clone() };
+    let state = |node: &Node| node.draft(&maria, &get, NOW_MS).unwrap().info.unwrap().approval;
+    let first = attach_as(&mut sg, &maria, &draft, ("photo.png", 7), NOW_MS);
+    let asked = ask(&mut sg, &maria, &draft).unwrap();
+    let read = sg.read_approval(&jose, &get, NOW_MS).unwrap();
+    let file = &read.files[0];
+    assert_eq!((file.name.as_str(), file.kind.as_str(), file.size), ("photo.png", "photo", 5));
+    assert_eq!((file.sha256.as_slice(), read.files.len()), ([7; 32].as_slice(), 1));
+
+    // A file that was added since is not what was read; nor is one that is missing.
+    let second = attach_as(&mut sg, &maria, &draft, ("other.png", 8), NOW_MS);
+    assert!(answer(&mut sg, &jose, &asked, true).is_err());
+    assert!(sg.approvals(&jose).unwrap().waiting.is_empty());
+    let asked = ask(&mut sg, &maria, &draft).unwrap();
+    assert_eq!(answer(&mut sg, &jose, &asked, true).unwrap().state, "approved");
+    assert_eq!(state(&sg), "approved");
+    sg.discard_upload(&maria, &first).unwrap();
+    assert_eq!(state(&sg), "");
+    let said = order(&mut sg, &maria, sending(&form, &draft), &draft).unwrap_err().to_string();
+    assert!(said.contains("second person"), "{said}");
+    // Nor is another in its place, of the same name, kind and size.
+    sg.discard_upload(&maria, &second).unwrap();
+    let asked = ask(&mut sg, &maria, &draft).unwrap();
+    answer(&mut sg, &jose, &asked, true).unwrap();
+    let third = attach_as(&mut sg, &maria, &draft, ("other.png", 9), NOW_MS);
+    assert!(order(&mut sg, &maria, sending(&form, &draft), &draft).is_err());
+    let asked = ask(&mut sg, &maria, &draft).unwrap();
+    answer(&mut sg, &jose, &asked, true).unwrap();
+    sg.discard_upload(&maria, &third).unwrap();
+    attach_as(&mut sg, &maria, &draft, ("other.png", 10), NOW_MS);
+    assert!(order(&mut sg, &maria, sending(&form, &draft), &draft).is_err());
+    // As it was approved it goes out; its file follows, and it is not asked again.
+    let asked = ask(&mut sg, &maria, &draft).unwrap();
+    answer(&mut sg, &jose, &asked, true).unwrap();
+    let receipt = order(&mut sg, &maria, sending(&form, &draft), &draft).unwrap();
+    let files = sg.files_to_add(&maria, &draft).unwrap();
+    assert_eq!(files.len(), 1);
+    sg.discard_upload(&maria, &files[0].id).unwrap();
+    assert_eq!(order(&mut sg, &maria, sending(&form, &draft), &draft).unwrap(), receipt);
+}
+
+#[test]
+fn nobody_is_asked_for_a_draft_whose_files_are_not_whole_or_go_beyond_the_word() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let maria = person(&mut sg, "maria", &[Role::Caseworker]);
+    let draft = keep(&mut sg, &maria, "", &beyond_the_word(), "send", "");
+    let begin = |kind: v1::AttachmentKind| api::BeginAttachmentRequest {
+        kind: kind as i32,
+        name: "a.png".into(),
+        size: 5,
+        sha256: vec![kind as u8; 32],
+        draft: draft.clone(),
+        ..Default::default()
+    };
+    let mut refused = |kind, whole: bool| {
+        let begun = sg.begin_attachment(&maria, &begin(kind), NOW_MS).unwrap();
+        let id = id_of(&begun.attachment);
+        if whole {
+            sg.keep_upload_part(&maria, &id, 1, b"bytes", NOW_MS).unwrap();
+        }
+        let said = ask(&mut sg, &maria, &draft).unwrap_err().to_string();
+        sg.discard_upload(&maria, &id).unwrap();
+        said
+    };
+    assert!(refused(v1::AttachmentKind::Photo, false).contains("not all of the file"));
+    assert!(refused(v1::AttachmentKind::MedicalLetter, true).contains("attachment.medical_letter"));
+    ask(&mut sg, &maria, &draft).unwrap();
 }

@@ -13,13 +13,23 @@ fn save(node: &mut Node, by: &Actor, id: &str, at_ms: u64) -> api::DraftInfo {
     node.save_draft(by, &request, at_ms).unwrap()
 }
 
-/// A file that has come whole.
 fn attach(node: &mut Node, by: &Actor, draft: &str, at_ms: u64) -> [u8; 16] {
+    attach_as(node, by, draft, ("photo.png", 7), at_ms)
+}
+
+/// A file of that name and digest that has come whole.
+pub(super) fn attach_as(
+    node: &mut Node,
+    by: &Actor,
+    draft: &str,
+    (name, digest): (&str, u8),
+    at_ms: u64,
+) -> [u8; 16] {
     let request = api::BeginAttachmentRequest {
         kind: v1::AttachmentKind::Photo as i32,
-        name: "photo.png".into(),
+        name: name.into(),
         size: 5,
-        sha256: vec![7; 32],
+        sha256: vec![digest; 32],
         draft: draft.into(),
         ..Default::default()
     };
