@@ -13,7 +13,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     files, json,
     log::Folder,
-    node::{self, NodeArgs},
+    node::{self, Asked, NodeArgs},
     screen::{Style, fields, note, paint, say, table},
     text, time,
 };
@@ -50,10 +50,7 @@ struct List {
     #[arg(long, default_value = "100", value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Write the local log as plain files, for an auditor; no name is in it.
@@ -96,10 +93,10 @@ impl Access {
 
 impl List {
     async fn run(self, alerts: bool) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = ListAccessRequest { alerts, count: self.count };
         let answer = node::ask(node.access().list(request)).await?;
-        if self.json {
+        if self.asked.json {
             json::print(&json::AccessLog::from(&answer));
             return Ok(Exit::Ok);
         }

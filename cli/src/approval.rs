@@ -8,7 +8,7 @@ use tutti_proto::node::v1::{
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
-    node::{self, Node, NodeArgs},
+    node::{self, Asked, Node, NodeArgs},
     referral::{attachments::size, choose, id_or_prefix, short},
     screen::{Style, fields, paint, say, table},
     text, time,
@@ -30,10 +30,7 @@ pub(crate) enum Approval {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Read a draft that waits for your approval, and which files go along. That you read it is recorded.
@@ -112,9 +109,9 @@ impl Approval {
 
 impl List {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let approvals = node::ask(node.approvals().list(ListApprovalsRequest {})).await?;
-        if self.json {
+        if self.asked.json {
             json::print(&json::Approvals::from(&approvals));
             return Ok(Exit::Ok);
         }

@@ -7,7 +7,7 @@ use tutti_proto::node::v1::{Group as GroupMessage, ListGroupsRequest};
 use crate::{
     failure::{Exit, Outcome},
     json,
-    node::{self, NodeArgs},
+    node::{self, Asked, NodeArgs},
     screen::{say, table},
     text,
 };
@@ -27,10 +27,7 @@ pub(crate) enum Group {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Make a working group of this society's own, or say anew who is in it.
@@ -75,9 +72,9 @@ impl Group {
 
 impl List {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let groups = node::ask(node.information().list_groups(ListGroupsRequest {})).await?.groups;
-        if self.json {
+        if self.asked.json {
             json::print(&json::Groups::from(groups.as_slice()));
             return Ok(Exit::Ok);
         }

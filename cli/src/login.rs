@@ -14,7 +14,7 @@ use tutti_proto::node::v1::{LoginRequest, RevokeTokenRequest, WhoAmIRequest};
 use crate::{
     failure::{Exit, Failure, Outcome},
     files, json,
-    node::{self, NodeArgs},
+    node::{self, Asked, NodeArgs},
     passphrase,
     screen::{fields, say},
     text, time,
@@ -52,10 +52,7 @@ pub(crate) struct Logout {
 #[derive(Debug, Args)]
 pub(crate) struct WhoAmI {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl Login {
@@ -128,10 +125,10 @@ impl Logout {
 impl WhoAmI {
     pub(crate) fn run(self) -> Outcome {
         let me = node::block_on(async {
-            let node = self.node.connect().await?;
+            let node = self.asked.node.connect().await?;
             node::ask(node.people().who_am_i(WhoAmIRequest {})).await
         })?;
-        if self.json {
+        if self.asked.json {
             json::print(&json::Me::from(&me));
             return Ok(Exit::Ok);
         }

@@ -55,6 +55,16 @@ pub(crate) struct NodeArgs {
     card: Option<PathBuf>,
 }
 
+/// Which node to ask, and whether its answer is for programs.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// As JSON (docs/json.md).
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 impl NodeArgs {
     /// The directory; `None` for a node elsewhere.
     pub(crate) fn dir(&self) -> Option<PathBuf> {

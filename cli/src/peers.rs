@@ -6,7 +6,7 @@ use tutti_proto::node::v1::{Peer, PeersRequest};
 use crate::{
     failure::{Exit, Outcome},
     json,
-    node::{self, NodeArgs},
+    node::{self, Asked},
     screen::{Style, paint, say, table},
     text, time,
 };
@@ -15,19 +15,16 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Peers {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl Peers {
     pub(crate) fn run(self) -> Outcome {
         let answer = node::block_on(async {
-            let node = self.node.connect().await?;
+            let node = self.asked.node.connect().await?;
             node::ask(node.node().peers(PeersRequest {})).await
         })?;
-        match self.json {
+        match self.asked.json {
             true => json::print(&json::Peers::from(&answer)),
             false => say(describe(&answer.peers)),
         }

@@ -6,7 +6,7 @@ use tutti_proto::node::v1::{LogStatus, RelayShare, RelayStatus, StatusRequest, S
 use crate::{
     failure::{Exit, Outcome},
     json,
-    node::{self, NodeArgs},
+    node::{self, Asked},
     peers,
     screen::{Style, fields, paint, say, table},
     text, time,
@@ -16,19 +16,16 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Status {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl Status {
     pub(crate) fn run(self) -> Outcome {
         let status = node::block_on(async {
-            let node = self.node.connect().await?;
+            let node = self.asked.node.connect().await?;
             node::ask(node.node().status(StatusRequest {})).await
         })?;
-        match self.json {
+        match self.asked.json {
             true => json::print(&json::Status::from(&status)),
             false => say(describe(&status)),
         }

@@ -7,7 +7,7 @@ use tutti_proto::node::v1::{IssueTokenRequest, ListTokensRequest, RevokeTokenReq
 use crate::{
     failure::{Exit, Outcome},
     json,
-    node::{self, NodeArgs},
+    node::{self, Asked},
     screen::{note, say, table},
     text, time,
 };
@@ -41,10 +41,7 @@ pub(crate) struct New {
     #[arg(long, default_value = "90", value_parser = clap::value_parser!(u32).range(1..=400))]
     days: u32,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// List your tokens that are in force.
@@ -54,10 +51,7 @@ pub(crate) struct List {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Take a token back, by its number; at once.
@@ -66,10 +60,7 @@ pub(crate) struct Revoke {
     /// The number that `list` shows.
     number: String,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl Token {
@@ -84,7 +75,7 @@ impl Token {
 
 impl New {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = IssueTokenRequest {
             name: self.user.unwrap_or_default(),
             label: self.label,
@@ -93,7 +84,7 @@ impl New {
             days: self.days,
         };
         let issued = node::ask(node.people().issue_token(request)).await?;
-        if self.json {
+        if self.asked.json {
             json::print(&json::NewToken::from(&issued));
             return Ok(Exit::Ok);
         }
@@ -113,10 +104,10 @@ impl New {
 
 impl List {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = ListTokensRequest { all: self.all };
         let answer = node::ask(node.people().list_tokens(request)).await?;
-        if self.json {
+        if self.asked.json {
             json::print(&json::Tokens::from(answer.tokens.as_slice()));
             return Ok(Exit::Ok);
         }
@@ -144,10 +135,10 @@ impl List {
 
 impl Revoke {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = RevokeTokenRequest { id: self.number };
         let revoked = node::ask(node.people().revoke_token(request)).await?;
-        match self.json {
+        match self.asked.json {
             true => json::print(&json::Token::from(&revoked)),
             false => say(format!(
                 "Token {} of {} is good for nothing any more.",

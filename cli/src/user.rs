@@ -14,7 +14,7 @@ use tutti_proto::node::v1::{
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
-    node::{self, NodeArgs},
+    node::{self, Asked},
     passphrase,
     screen::{Style, note, paint, say, table},
     text, time,
@@ -41,10 +41,7 @@ pub(crate) struct Add {
     #[command(flatten)]
     roles: RoleArgs,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 #[derive(Debug, Args)]
@@ -58,10 +55,7 @@ struct RoleArgs {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Give an account other roles, in place of those that it has.
@@ -72,10 +66,7 @@ pub(crate) struct Roles {
     #[command(flatten)]
     roles: RoleArgs,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Switch an account off: its tokens and its password are no more, its cases are nobody's.
@@ -104,10 +95,7 @@ struct One {
     /// Whose.
     name: String,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Show whose a pseudonym of a record or of the access log is.
@@ -116,10 +104,7 @@ pub(crate) struct Resolve {
     /// 32 hexadecimal digits.
     pseudonym: String,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Get back in when no administrator can: with the keys, and the node stopped.
@@ -155,19 +140,19 @@ impl User {
 
 impl Add {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = AddAccountRequest { name: self.name, roles: self.roles.roles };
         let answer = node::ask(node.people().add_account(request)).await?;
-        shown(&answer, "is made", self.json);
+        shown(&answer, "is made", self.asked.json);
         Ok(Exit::Ok)
     }
 }
 
 impl List {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let answer = node::ask(node.people().list_accounts(ListAccountsRequest {})).await?;
-        if self.json {
+        if self.asked.json {
             json::print(&json::Accounts::from(answer.accounts.as_slice()));
             return Ok(Exit::Ok);
         }
@@ -189,22 +174,22 @@ impl List {
 
 impl Roles {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = SetRolesRequest { name: self.name, roles: self.roles.roles };
         let answer = node::ask(node.people().set_roles(request)).await?;
-        shown(&answer, "has these roles now", self.json);
+        shown(&answer, "has these roles now", self.asked.json);
         Ok(Exit::Ok)
     }
 }
 
 impl One {
     async fn set(self, active: bool) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = SetActiveRequest { name: self.name, active };
         let answer = node::ask(node.people().set_active(request)).await?;
-        shown(&answer, if active { "is on" } else { "is off" }, self.json);
+        shown(&answer, if active { "is on" } else { "is off" }, self.asked.json);
         let drafts = u64::from(answer.account.map_or(0, |account| account.drafts));
-        if !active && drafts > 0 && !self.json {
+        if !active && drafts > 0 && !self.asked.json {
             say(format!(
                 "  {drafts} draft{} of theirs {} kept: {program} referral draft left, {program} \
                  information draft left",
@@ -217,20 +202,20 @@ impl One {
     }
 
     async fn start_code(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = AccountRequest { name: self.name };
         let answer = node::ask(node.people().renew_start_code(request)).await?;
-        shown(&answer, "has a new start code", self.json);
+        shown(&answer, "has a new start code", self.asked.json);
         Ok(Exit::Ok)
     }
 }
 
 impl Resolve {
     async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = ResolveRequest { pseudonym: self.pseudonym };
         let answer = node::ask(node.people().resolve(request)).await?;
-        shown(&answer, "has that pseudonym", self.json);
+        shown(&answer, "has that pseudonym", self.asked.json);
         Ok(Exit::Ok)
     }
 }

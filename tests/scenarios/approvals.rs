@@ -140,3 +140,58 @@ fn two_people_override_a_persons_word_for_one_text_and_all_see_that() {
     let alerts = federation.at("sg").ok(&["access", "alerts"]);
     assert!(alerts.contains("override"), "{alerts}");
 }
+
+#[test]
+fn the_second_person_sees_which_files_go_along_and_what_a_colleague_has_left_is_gone_on_with() {
+    let federation = Federation::found(&["ph", "sg"]);
+    let maria = Person::new(&federation, "maria", &["caseworker"]);
+    let jose = Person::new(&federation, "jose", &["supervisor", "focal_point"]);
+    // The person agreed to a photo, and not to all that the form tells.
+    let text = form::example()
+        .replace("legal_basis = \"consent\"", "legal_basis = \"vital_interest\"")
+        .replace("purposes = ", "fields = [\"attachment.photo\"]\npurposes = ")
+        .replace("purpose = ", "override_reason = \"life_at_risk\"\npurpose = ");
+    let (file, photo) = (federation.path("case.toml"), federation.path("photo.txt"));
+    fs::write(&file, &text).unwrap();
+    fs::write(&photo, "as told by her sister").unwrap();
+    let (form, photo) = (file.to_str().unwrap(), photo.to_str().unwrap());
+    let draft = maria.json(&["referral", "draft", "new", "--file", form]);
+    let draft = draft["id"].as_str().unwrap();
+    let why = ["--reason", "found unconscious, no family in reach"];
+    let ask = ["referral", "draft", "ask-approval", draft, why[0], why[1]];
+    maria.ok(&ask);
+    let seen = jose.reads(draft);
+    jose.ok(&["approval", "approve", draft, "--seen", &seen]);
+    // A file that is added after that goes nowhere before it was seen.
+    maria.ok(&["referral", "draft", "attach", draft, photo, "--kind", "photo"]);
+    assert!(maria.refused(&["referral", "draft", "send", draft]).contains("second person"));
+    maria.ok(&ask);
+    let shown = jose.ok(&["approval", "show", draft]);
+    let digest = "These files go along";
+    assert!(shown.contains(digest) && shown.contains("photo.txt"), "{shown}");
+    let files = jose.json(&["approval", "show", draft])["files"].clone();
+    assert_eq!((&files[0]["kind"], &files[0]["size"]), (&"photo".into(), &21.into()), "{files}");
+    assert_eq!(files[0]["sha256"].as_str().unwrap().len(), 64);
+    assert_ne!(jose.reads(draft), seen);
+    jose.ok(&["approval", "approve", draft, "--seen", &jose.reads(draft)]);
+    maria.ok(&["referral", "draft", "send", draft]);
+
+    // Maria leaves: what she was still writing is told of, gone on with, or erased unread.
+    let kept = |words: &str| {
+        let new = maria.json(&["referral", "draft", "new", "--file", words]);
+        assert!(new["erased_at"].is_string(), "{new}");
+        new["id"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (kept(form), kept(form));
+    let left = |person: &Person| person.json(&["referral", "draft", "left"])["drafts"].clone();
+    assert_eq!(left(&jose).as_array().unwrap().len(), 0);
+    let off = federation.at("sg").ok(&["user", "off", "maria"]);
+    assert!(off.contains("2 drafts of theirs are kept"), "{off}");
+    let listed = left(&jose);
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["account"]), (2, &"maria".into()));
+    jose.ok(&["referral", "draft", "take", &one]);
+    assert!(jose.ok(&["referral", "draft", "show", &one]).contains("Jose Example"));
+    let said = jose.ok(&["referral", "draft", "discard", &other]);
+    assert!(said.contains("of maria is erased"), "{said}");
+    assert_eq!(left(&jose).as_array().unwrap().len(), 0);
+}

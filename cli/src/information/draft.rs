@@ -16,7 +16,7 @@ use super::{resolve, write};
 use crate::{
     failure::{Exit, Outcome},
     files, form as read,
-    node::{self, NodeArgs},
+    node::{self, Asked},
     referral::{
         draft::{self, Kind, Which},
         id_or_prefix, short, show_receipt,
@@ -59,10 +59,7 @@ pub(crate) struct New {
     )]
     supersedes: Option<String>,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// List your drafts of shares: what is to be corrected yet, what the reviewer said, and when each is
@@ -70,10 +67,7 @@ pub(crate) struct New {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Show a draft, as a form: `tutti information draft show 3f9a > law.toml`
@@ -112,7 +106,7 @@ impl Draft {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::New(new) => new.run().await,
-            Self::List(list) => draft::list(&list.node, list.json, &SHARES).await,
+            Self::List(list) => draft::list(&list.asked, &SHARES).await,
             Self::Show(show) => draft::show(&show.which, &SHARES).await,
             Self::Edit(edit) => draft::edit(&edit.which, &edit.file, edit.json, &SHARES).await,
             Self::AskReview(ask) => draft::ask(&ask.which, ask.reason, &SHARES, "a reviewer").await,
@@ -128,7 +122,7 @@ impl Draft {
 impl New {
     async fn run(self) -> Outcome {
         let form = files::read_text(&self.file, read::FORM_BYTES_MAX)?;
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let (used, share) = match (&self.revises, &self.translates, &self.supersedes) {
             (Some(id), ..) => ("revise", Some(id)),
             (_, Some(id), _) => ("translate", Some(id)),
@@ -140,7 +134,7 @@ impl New {
         };
         let request = SaveDraftRequest { id: String::new(), form, r#use: used.into(), target };
         let saved = node::ask(node.drafts().save(request)).await?;
-        draft::kept(&saved, self.json, &SHARES);
+        draft::kept(&saved, self.asked.json, &SHARES);
         Ok(Exit::Ok)
     }
 }

@@ -11,7 +11,7 @@ use super::all;
 use crate::{
     failure::{Exit, Outcome},
     json, names,
-    node::NodeArgs,
+    node::Asked,
     referral::{code, short},
     screen::{say, table},
     time,
@@ -57,15 +57,12 @@ pub(crate) struct List {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl List {
     pub(super) async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = ListInformationRequest {
             kind: self.kind.map_or(0, v1::InformationKind::number),
             country: self.country.unwrap_or_default().to_ascii_lowercase(),
@@ -85,7 +82,7 @@ impl List {
         };
         let mut shares = all(&node, request).await?;
         shares.sort_by_key(|share| u64::MAX - share.changed_at_ms);
-        if self.json {
+        if self.asked.json {
             json::print(&json::Shares::from(shares.as_slice()));
             return Ok(Exit::Ok);
         }

@@ -11,7 +11,7 @@ use super::resolve;
 use crate::{
     failure::{Exit, Outcome},
     json, names,
-    node::{self, NodeArgs},
+    node::{self, Asked},
     referral::id_or_prefix,
     screen::{Style, fields, paint, say, text_width},
     text, time,
@@ -24,18 +24,15 @@ pub(crate) struct Show {
     #[arg(value_name = "ID", value_parser = id_or_prefix)]
     id: String,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl Show {
     pub(super) async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = GetInformationRequest { id: resolve(&self.id, &node).await? };
         let share = node::ask(node.information().get(request)).await?;
-        match self.json {
+        match self.asked.json {
             true => json::print(&json::Share::from(&share)),
             false => say(describe(&share)),
         }

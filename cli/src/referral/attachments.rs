@@ -7,7 +7,7 @@ use super::{ID_DIGITS, IdArg, short};
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
-    node::{self, Node, NodeArgs},
+    node::{self, Asked, Node},
     screen::{say, table},
     text, time,
 };
@@ -27,21 +27,18 @@ pub(crate) struct Attachments {
     #[arg(long, value_name = "REASON")]
     break_glass: Option<String>,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl Attachments {
     pub(super) async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let id = self.id.resolve(&node).await?;
         let with_content = self.content || self.break_glass.is_some();
         let break_glass = self.break_glass.unwrap_or_default();
         let request = ListAttachmentsRequest { id, with_content, break_glass };
         let listed = node::ask(node.attachments().list(request)).await?;
-        match (self.json, listed.attachments.is_empty()) {
+        match (self.asked.json, listed.attachments.is_empty()) {
             (true, _) => json::print(&json::Attachments::from(listed.attachments.as_slice())),
             (false, true) => say("No files go with this referral."),
             (false, false) => say(files(&listed.attachments)),

@@ -17,7 +17,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     files, form as read, json,
     key::Key,
-    node::{self, Node, NodeArgs},
+    node::{self, Asked, Node, NodeArgs},
     screen::{Style, paint, say, table},
     text, time,
 };
@@ -47,20 +47,14 @@ pub(crate) struct New {
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// List your drafts: how much of each is to be corrected yet, and when it is erased if you do nothing.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Show a draft, as a form: `tutti referral draft show 3f9a > case.toml`
@@ -153,7 +147,7 @@ impl Draft {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::New(new) => new.run().await,
-            Self::List(kept) => list(&kept.node, kept.json, &REFERRALS).await,
+            Self::List(kept) => list(&kept.asked, &REFERRALS).await,
             Self::Show(draft) => show(&draft.which, &REFERRALS).await,
             Self::Edit(draft) => edit(&draft.which, &draft.file, draft.json, &REFERRALS).await,
             Self::Attach(file) => file.run().await,
@@ -175,11 +169,11 @@ impl Draft {
 impl New {
     async fn run(self) -> Outcome {
         let form = files::read_text(&self.file, read::FORM_BYTES_MAX)?;
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let request = SaveDraftRequest { form, ..SaveDraftRequest::default() };
         let saved = node::ask(node.drafts().save(request)).await?;
-        kept(&saved, self.json, &REFERRALS);
-        if !self.json && self.file.as_os_str() != "-" {
+        kept(&saved, self.asked.json, &REFERRALS);
+        if !self.asked.json && self.file.as_os_str() != "-" {
             say(format!("  delete {} now: the node keeps the case, sealed", self.file.display()));
         }
         Ok(Exit::Ok)
@@ -194,11 +188,11 @@ pub(crate) fn own_number(id: &str) -> Result<Key, Failure> {
 }
 
 /// Lists the drafts of one kind.
-pub(crate) async fn list(node: &NodeArgs, as_json: bool, kind: &Kind) -> Outcome {
-    let node = node.connect().await?;
+pub(crate) async fn list(asked: &Asked, kind: &Kind) -> Outcome {
+    let node = asked.node.connect().await?;
     let mut drafts = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
     drafts.retain(|draft| (kind.is_ours)(&draft.r#use));
-    if as_json {
+    if asked.json {
         json::print(&json::Drafts::from(drafts.as_slice()));
         return Ok(Exit::Ok);
     }

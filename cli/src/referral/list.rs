@@ -10,7 +10,7 @@ use super::{all, names as codes, short, story};
 use crate::{
     failure::{Exit, Outcome},
     json, names,
-    node::NodeArgs,
+    node::Asked,
     screen::{Style, paint, say, table},
     text, time,
 };
@@ -31,15 +31,12 @@ pub(crate) struct List {
     #[arg(long)]
     overdue: bool,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl List {
     pub(super) async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let direction = match (self.sent, self.received) {
             (true, _) => Direction::Sent,
             (_, true) => Direction::Received,
@@ -54,7 +51,7 @@ impl List {
         };
         let mut referrals = all(&node, request).await?;
         referrals.sort_by_key(|referral| (!referral.overdue, u64::MAX - referral.changed_at_ms));
-        if self.json {
+        if self.asked.json {
             json::print(&json::Referrals::from(referrals.as_slice()));
             return Ok(Exit::Ok);
         }

@@ -11,7 +11,7 @@ use super::{IdArg, joined, names as listed, story, word};
 use crate::{
     failure::{Exit, Outcome},
     json, names,
-    node::{self, NodeArgs},
+    node::{self, Asked},
     screen::{Style, fields, paint, say, table, text_width},
     text, time,
 };
@@ -31,22 +31,19 @@ pub(crate) struct Show {
     #[arg(long, value_name = "REASON")]
     break_glass: Option<String>,
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 impl Show {
     pub(super) async fn run(self) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         // Of a case that is not one's own, no list tells the whole id.
         let id = self.id.resolve(&node).await?;
         let with_content = self.content || self.break_glass.is_some();
         let break_glass = self.break_glass.unwrap_or_default();
         let request = GetReferralRequest { id, with_content, break_glass, ..Default::default() };
         let referral = node::ask(node.referrals().get(request)).await?;
-        match self.json {
+        match self.asked.json {
             true => json::print(&json::Referral::from(&referral)),
             false => say(describe(&referral, with_content)),
         }

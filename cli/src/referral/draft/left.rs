@@ -7,7 +7,7 @@ use super::{Kind, kept};
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
-    node::{self, Node, NodeArgs},
+    node::{self, Asked, Node, NodeArgs},
     referral::{choose, id_or_prefix, short},
     screen::{say, table},
     text, time,
@@ -17,10 +17,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Left {
     #[command(flatten)]
-    node: NodeArgs,
-    /// As JSON (docs/json.md).
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Go on with the draft of somebody who has left: it is yours then. That you read it is recorded.
@@ -68,9 +65,9 @@ async fn left(node: &Node, kind: &Kind) -> Result<Vec<LeftDraft>, Failure> {
 
 impl Left {
     pub(crate) async fn run(self, kind: &Kind) -> Outcome {
-        let node = self.node.connect().await?;
+        let node = self.asked.node.connect().await?;
         let drafts = left(&node, kind).await?;
-        if self.json {
+        if self.asked.json {
             json::print(&json::LeftDrafts::from(drafts.as_slice()));
             return Ok(Exit::Ok);
         }
