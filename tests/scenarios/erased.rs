@@ -195,11 +195,11 @@ fn of_an_erased_case_no_field_note_or_file_is_left_on_three_nodes_or_in_a_backup
     take("ph", "in_progress", &["pause", "--code", "other"]);
     take("ph", "on_hold", &["resume"]);
     take("sg", "in_progress", &["follow-up", "--result", "needs_more"]);
-    take("ph", "in_progress", &["deliver", "--result", "partly"]);
+    take("ph", "in_progress", &["deliver", "--result", "partly", "--service", "other"]);
     eventually("sg sees completed", || state(&federation, "sg", &id) == "completed");
     let anew = anew.to_str().unwrap();
     federation.at("sg").ok(&["referral", "correct", &id, "--entry", "0", "--file", anew]);
-    take("sg", "completed", &["close", "--outcome", "need_met"]);
+    take("sg", "completed", &["close", "--outcome", "need_met", "--feedback", "not_given"]);
     let told = || {
         let shown = federation.at("ph").json(&["referral", "show", &id, "--content"]).to_string();
         let files =
