@@ -505,8 +505,11 @@ fn a_million_origins_and_a_size_without_end_leave_nothing_behind() {
             let frame = v1::Frame { frame: Some(claim(number)) };
             let input = Input::Frame { link: 1, frame };
             let roster = &federation.roster;
-            answers +=
-                node.exchange.handle(input, node.now_ms, &node.store, roster, &mut node.rng).len();
+            let effects =
+                node.exchange.handle(input, node.now_ms, &node.store, roster, &mut node.rng);
+            let closed = effects.iter().find(|effect| matches!(effect, Effect::Close { .. }));
+            assert!(closed.is_none(), "claim {number}: {closed:?}");
+            answers += effects.len();
         }
         if number == 100 {
             at_first = kept(&node);
