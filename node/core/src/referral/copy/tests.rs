@@ -139,6 +139,7 @@ fn what_was_erased_is_said_and_not_shown() {
         content: None,
         notes: &[],
         files: &[],
+        done: &Done::default(),
         consent: None,
         onward: &[],
         kept_until: DAY,
