@@ -77,7 +77,7 @@ const LIES: [(&str, Then, Lie); 7] = [
         Kind::Heads(v1::Heads { checkpoints: vec![head; 100], frontier: true })
     }),
     ("another origin wanted each time", Then::ReadsOn, |_, n| {
-        Kind::Want(v1::Want { origin: origin(n), start: u64::MAX - n, max_bytes: u32::MAX })
+        Kind::Want(v1::Want { origin: origin(n), start: LOG_SIZE_MAX - n, max_bytes: u32::MAX })
     }),
     ("another origin sent each time", Then::ReadsOn, |_, n| {
         let entries = vec![vec![8, 1]; 4096];

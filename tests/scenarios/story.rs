@@ -165,7 +165,11 @@ fn a_case_is_passed_on_and_a_withdrawal_follows_it_through_three_nodes() {
     let file = federation.path("agreed.toml");
     fs::write(&file, form.to_string()).expect("form");
     ph.ok(&["referral", "renew-consent", &id, "--file", file.to_str().expect("UTF-8 path")]);
-    let told = |at: &str| federation.at(at).ok(&["referral", "show", &id]);
+    // Without the breaks of a narrow screen.
+    let told = |at: &str| {
+        let shown = federation.at(at).ok(&["referral", "show", &id]);
+        shown.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
     eventually("sg is told of the renewal", || told("sg").contains("renewed, recorded by ph"));
     let unseen = "nobody at sg has gone on with that yet";
     assert!(told("sg").contains(unseen) && told("ph").contains(unseen), "{}", told("sg"));

@@ -94,7 +94,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub(super) fn is_stopped_elsewhere(&self, referral: &Referral) -> bool {
         let first = self.passes_on(referral);
         let before =
-            first.is_some_and(|first| self.uncarried(&first).iter().any(|to| to.id == referral.id));
+            first.is_some_and(|first| self.unstopped(&first).iter().any(|to| to.id == referral.id));
         before || self.passed_on(referral).any(|onward| onward.to_carry_back(referral).is_some())
     }
 
@@ -108,6 +108,20 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
 
     /// What is to be carried on from `first`, and back to it.
     fn uncarried(&self, first: &Referral) -> Vec<Uncarried> {
+        let mut uncarried = self.unstopped(first);
+        for onward in self.passed_on(first).filter(|_| first.files_taken_back().next().is_some()) {
+            let files = onward.recalled(first).into_iter().filter(|file| !file.copy.taken_back);
+            uncarried.extend(files.map(|file| Uncarried {
+                id: onward.id,
+                command: file.command(),
+                due: file.copy.known.values().map(|(at, _)| at.clone()).collect(),
+            }));
+        }
+        uncarried
+    }
+
+    /// The part of it that stops a whole referral.
+    fn unstopped(&self, first: &Referral) -> Vec<Uncarried> {
         let own = self.identity.society;
         let settled = self.is_settled(first);
         let passed = first.stopped_by().map(|(_, passed)| passed).unwrap_or_default();
@@ -124,14 +138,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             command,
             due: contents(first),
         }));
-        for onward in self.passed_on(first).filter(|_| first.files_taken_back().next().is_some()) {
-            let files = onward.recalled(first).into_iter().filter(|file| !file.copy.taken_back);
-            uncarried.extend(files.map(|file| Uncarried {
-                id: onward.id,
-                command: file.command(),
-                due: file.copy.known.values().map(|(at, _)| at.clone()).collect(),
-            }));
-        }
         uncarried
     }
 

@@ -180,7 +180,7 @@ fn overriding_a_persons_word_takes_a_second_person_for_exactly_that_text() {
     };
     one(&mut ph, advance(2, id, tutti_core::referral::Command::Acknowledge, "")).unwrap();
     let said = one(&mut ph, onward).unwrap_err().to_string();
-    assert!(said.contains("override_reason"), "{said}");
+    assert!(said.contains("the person's consent does not allow it"), "{said}");
 }
 
 #[test]

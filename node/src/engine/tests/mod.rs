@@ -125,7 +125,10 @@ fn held<S: Store>(node: &On<S>, place: Place, key: &BodyKey) -> Body {
 fn pass<A: Store, B: Store>(from: &On<A>, to: &mut On<B>) {
     pass_entries(from, to);
     for want in wants(to) {
-        pass_body(from, to, &want);
+        // What was erased meanwhile nobody gives out.
+        if from.store.body_state(&want.key()) == tutti_core::store::BodyState::Present {
+            pass_body(from, to, &want);
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::{cell::RefCell, fs, path::Path};
 
-use rand_core::OsRng;
 use tempfile::TempDir;
 use tutti_core::{
     audit::{Audit, Options, audit_all},
@@ -12,21 +11,22 @@ use tutti_core::{
     body::{Body, Place as BodyPlace},
     entry::{Header, Visibility},
     export,
-    keys::{KeyKind, NoteSecret},
     society::Origin,
     store::{MemoryStore, Reader as _, Store as _},
     tree::Tree,
 };
 
 use super::*;
+use crate::testing::{FEDERATION, Federation, society};
 
 const SIZE: u64 = 700;
 
 /// An export of a log of which some entries have a record, some a content as well, some nothing any
 /// more; one body was erased.
 fn exported() -> TempDir {
-    let origin: Origin = "m.example.org/ph/1".parse().unwrap();
-    let secret = NoteSecret::generate(origin.as_str(), KeyKind::Signature, &mut OsRng).unwrap();
+    let federation = Federation::found(&["ph"], &["ph"]);
+    let origin = Origin::new(FEDERATION, society("ph"), 1).unwrap();
+    let secret = federation.keyring("ph").log;
     let (mut entries, mut bodies) = (Vec::new(), Vec::new());
     for index in 0..SIZE {
         let body = |part| {
@@ -52,7 +52,8 @@ fn exported() -> TempDir {
     store.erase_body(&bodies[2].key()).unwrap();
     assert_eq!(store.tree(&origin).size(), SIZE);
     let dir = tempfile::tempdir().unwrap();
-    for file in export::files(&store, &origin, &[], true) {
+    let rosters = [federation.roster.as_bytes().to_vec()];
+    for file in export::files(&store, &origin, &rosters, true) {
         let file = file.unwrap();
         let path = dir.path().join(&file.path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

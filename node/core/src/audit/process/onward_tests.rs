@@ -413,6 +413,13 @@ fn with_a_photo(change: impl FnOnce(&mut v1::Sent, &mut v1::Sent)) -> World {
     world
 }
 
+/// What is found, but for the note that nobody has gone on with a renewal yet.
+fn faults(world: &World) -> BTreeSet<&'static str> {
+    let mut found = world.codes();
+    found.remove("consent-unseen");
+    found
+}
+
 #[test]
 fn a_file_that_is_passed_on_beyond_the_first_consent_is_found_and_nobody_is_accused_in_doubt() {
     use v1::AttachmentKind::{Other, Photo};
@@ -421,18 +428,18 @@ fn a_file_that_is_passed_on_beyond_the_first_consent_is_found_and_nobody_is_accu
     let narrow = ["person.name", "reason"];
     let mut world = with_a_photo(|_, _| ());
     world.write(PH, Onward, true, file(Photo, 2, Some(1)));
-    assert_eq!(world.codes(), none);
+    assert_eq!(faults(&world), none);
 
     // Narrowed since. ph may not have heard of it; it had, where it answered before.
     let mut world = with_a_photo(|_, _| ());
     world.write(SG, First, false, renewed(&narrow));
     world.write(PH, Onward, true, file(Photo, 2, Some(1)));
-    assert_eq!(world.codes(), none);
+    assert_eq!(faults(&world), none);
     let mut world = with_a_photo(|_, _| ());
     world.write(SG, First, false, renewed(&narrow));
     world.write(PH, First, false, Transition::Accepted(v1::Accepted {}));
     world.write(PH, Onward, true, file(Photo, 2, Some(1)));
-    assert_eq!(world.codes(), found);
+    assert_eq!(faults(&world), found);
     let audit = world.audit(&[SG, PH, QA], 1);
     let text = format!("{:?}", audit.process.unwrap().findings);
     assert!(text.contains("attachment.photo") && text.contains("qa"), "{text}");
@@ -448,18 +455,18 @@ fn a_file_that_is_passed_on_beyond_the_first_consent_is_found_and_nobody_is_accu
         world.write(PH, First, false, Transition::Accepted(v1::Accepted {}));
         world.write(who, Onward, false, renewed(&["attachment.photo"]));
         world.write(PH, Onward, true, file(Photo, 2, Some(1)));
-        assert_eq!(world.codes(), none);
+        assert_eq!(faults(&world), none);
     }
     let mut world = with_a_photo(|_, _| ());
     world.write(SG, First, false, renewed(&narrow));
     world.write(PH, First, false, Transition::Accepted(v1::Accepted {}));
     world.write(PH, Onward, true, file(Photo, 2, None));
-    assert_eq!(world.codes(), none);
+    assert_eq!(faults(&world), none);
     // It is no copy of what it says that it is.
     for other in [file(Photo, 2, Some(9)), file(Other, 2, Some(1))] {
         let mut world = with_a_photo(|_, _| ());
         world.write(PH, Onward, true, other);
-        assert_eq!(world.codes(), found);
+        assert_eq!(faults(&world), found);
     }
     // On another basis what the person said counts all the same.
     let mut world = with_a_photo(|first, onward| {
@@ -470,7 +477,7 @@ fn a_file_that_is_passed_on_beyond_the_first_consent_is_found_and_nobody_is_accu
     world.write(SG, First, false, renewed(&narrow));
     world.write(PH, First, false, Transition::Accepted(v1::Accepted {}));
     world.write(PH, Onward, true, file(Photo, 2, Some(1)));
-    assert!(world.codes().contains("onward-file"), "{:?}", world.codes());
+    assert!(faults(&world).contains("onward-file"), "{:?}", faults(&world));
 
     // Ended since, whatever the new form says.
     let ended = |hours: u64| {
@@ -479,7 +486,7 @@ fn a_file_that_is_passed_on_beyond_the_first_consent_is_found_and_nobody_is_accu
         });
         world.hour = hours;
         world.write(PH, Onward, true, file(Photo, 2, Some(1)));
-        world.codes()
+        faults(&world)
     };
     assert_eq!((ended(7), ended(9)), (none, found));
 }

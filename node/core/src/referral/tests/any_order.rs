@@ -323,7 +323,7 @@ proptest! {
 fn the_races_do_happen() {
     let mut met = BTreeSet::new();
     let mut ends = BTreeSet::new();
-    for seed in 0..3000 {
+    for seed in 0..8000 {
         let (_, books) = honest(&mut Dice::new(seed));
         ends.extend(books[0].get(&id()).map(|referral| referral.state));
         for outcome in books[0].outcomes(&id()) {

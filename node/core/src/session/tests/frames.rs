@@ -482,7 +482,11 @@ fn a_million_origins_and_a_size_without_end_leave_nothing_behind() {
         let origin = format!("m.example.org/ph/{}", number + 2);
         let token = vec![0; 32];
         match number % 4 {
-            0 => Kind::Want(v1::Want { origin, start: u64::MAX, max_bytes: u32::MAX }),
+            0 => Kind::Want(v1::Want {
+                origin,
+                start: crate::limits::LOG_SIZE_MAX,
+                max_bytes: u32::MAX,
+            }),
             1 => Kind::Batch(v1::Batch { origin, entries: vec![vec![8, 1]], ..Default::default() }),
             2 => {
                 let index = u64::MAX;
