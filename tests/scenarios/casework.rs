@@ -22,6 +22,8 @@ use tutti_proto::{
     v1::{ConsentGiver, ConsentRenewed, ConsentWithdrawn, WithdrawCode, Withdrawn},
 };
 
+use tonic::Code;
+
 use crate::writer::{runtime, socket};
 
 /// What a caseworker does with the n-th case after it was sent.
@@ -87,7 +89,11 @@ fn after(case: u64, id: &str, what: &str) -> Asked {
     Asked::Advance(Box::new(AdvanceReferralRequest {
         idempotency_key: key(case, 1),
         id: id.into(),
-        note: format!("a note on case {case}"),
+        // What would be erased at once is refused.
+        note: match what {
+            "consent_withdrawn" => String::new(),
+            _ => format!("a note on case {case}"),
+        },
         transition: Some(transition),
         ..Default::default()
     }))
@@ -133,7 +139,14 @@ async fn work(dir: &Path, stop: &AtomicBool, said: &Mutex<Vec<Said>>) {
                 Asked::Send(request) => client.send((**request).clone()).await,
                 Asked::Advance(request) => client.advance((**request).clone()).await,
             };
-            let Ok(answer) = answer else { break };
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(status) => {
+                    let refused = [Code::InvalidArgument, Code::PermissionDenied, Code::NotFound];
+                    assert!(!refused.contains(&status.code()), "{}: {status}", next.1);
+                    break;
+                }
+            };
             let (receipt, what) = (answer.into_inner(), next.1);
             let then = AFTER[(case % AFTER.len() as u64) as usize].filter(|_| what == "sent");
             next = match then {

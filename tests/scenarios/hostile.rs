@@ -139,7 +139,11 @@ async fn lie(member: Turned, dir: PathBuf) -> Vec<(&'static str, u64)> {
                 while begun.elapsed() < EACH {
                     match outbox.try_send(frame(lie(&member.keys.log, count))) {
                         Ok(()) => count += 1,
-                        Err(Full::Closed) => panic!("{what}: the link was closed"),
+                        Err(Full::Closed) => {
+                            let log = fs::read_to_string(dir.with_extension("log")).unwrap();
+                            let last: Vec<&str> = log.lines().rev().take(3).collect();
+                            panic!("{what}: the link was closed at {count}: {last:#?}")
+                        }
                         Err(Full::Behind) => tokio::time::sleep(Duration::from_millis(2)).await,
                     }
                     // What the node says is read, or it would close the link for that.

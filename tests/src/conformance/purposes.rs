@@ -27,11 +27,14 @@ struct Form {
     message: Vec<u8>,
 }
 
+/// Whether a text and a signature are taken.
+type Accepts<'a> = dyn Fn(&[u8], &[u8; 64]) -> bool + 'a;
+
 /// What takes a signature: with which key, and how.
 struct Verifier<'a> {
     takes: &'static str,
     secret: &'a NoteSecret,
-    accepts: Box<dyn Fn(&[u8], &[u8; 64]) -> bool + 'a>,
+    accepts: Box<Accepts<'a>>,
 }
 
 fn verifier<'a>(

@@ -98,7 +98,7 @@ impl Referral {
                 )
             )
         };
-        let said_in = self.effective().filter(speaks).next_back();
+        let said_in = self.effective().rfind(speaks);
         let anew = match said_in.and_then(|event| event.body.transition.as_ref()) {
             Some(Transition::ConsentWithdrawn(_)) => {
                 return Standing { word: Word::Withdrawn, said_in, unseen_by: None };
