@@ -364,8 +364,16 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback port");
-    listener.local_addr().expect("address").port()
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // None that the system gives to a connection: a node that is not up yet, or not any more, keeps its own.
+    let from = u64::from(std::process::id()).wrapping_mul(61);
+    loop {
+        let number = from.wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst));
+        let port = 20_000 + (number % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn unique() -> u64 {
