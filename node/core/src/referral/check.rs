@@ -188,6 +188,11 @@ pub(crate) fn holds(consent: Option<&v1::Consent>) -> bool {
     consent.is_some_and(|consent| given.contains(&consent.status))
 }
 
+/// Whether what the person agreed to had an end, and that is past at `now_s`, seconds since the Unix epoch.
+pub(crate) fn has_ended(consent: &v1::Consent, now_s: u64) -> bool {
+    consent.expires_at != 0 && consent.expires_at <= now_s
+}
+
 const CARRIED: &str = "what it says it carries on is no event's id";
 
 /// Whether it is the id of an event in another referral, or none.

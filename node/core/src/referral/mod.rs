@@ -33,7 +33,9 @@ mod validate;
 pub use book::{Book, Referral, Told, tell};
 pub(crate) use book::{answer_hours, owes};
 pub use carrying::extent_of_request;
-pub(crate) use check::{event as check_form, holds as consent_is_given};
+pub(crate) use check::{
+    event as check_form, has_ended as consent_has_ended, holds as consent_is_given,
+};
 pub use decide::{Command, Context, Refusal, decide};
 pub use erasure::{Confirmation, EarlierClaim, Erasure, OnwardClaim, stray_until_ms};
 pub use event::{Event, Outcome, Why};

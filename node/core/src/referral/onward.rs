@@ -119,7 +119,7 @@ pub(super) fn covered(
     let Some(consent) = first.consent.as_ref().filter(|consent| check::holds(Some(consent))) else {
         return refused("the person has not agreed, or agrees no longer");
     };
-    if consent.expires_at != 0 && consent.expires_at <= now_ms / 1000 {
+    if check::has_ended(consent, now_ms / 1000) {
         return refused("it has ended");
     }
     if !consent.recipients.iter().any(|society| society == to) {

@@ -68,7 +68,7 @@ pub fn beyond(sent: &v1::Sent, disclosed: &[String], now_s: Option<u64>) -> Vec<
     if !check::holds(Some(consent)) {
         return Vec::new();
     }
-    let ended = consent.expires_at != 0 && now_s.is_some_and(|now_s| consent.expires_at <= now_s);
+    let ended = now_s.is_some_and(|now_s| check::has_ended(consent, now_s));
     let purpose = sent.purpose != 0 && !consent.purposes.contains(&sent.purpose);
     [
         (ended, Beyond::Ended),
@@ -99,7 +99,7 @@ pub fn beyond_later<'a>(
     let by_consent = sent.legal_basis == LegalBasis::Consent as i32;
     let was_asked = !by_consent && sent.consent.is_some();
     let Some(held) = held.filter(|_| was_asked) else { return Vec::new() };
-    let ended = held.expires_at != 0 && held.expires_at <= now_s;
+    let ended = check::has_ended(held, now_s);
     let beyond: Vec<&str> = match check::holds(Some(held)) && !ended {
         true => validate::uncovered(held, disclosed),
         false => disclosed

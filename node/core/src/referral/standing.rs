@@ -7,7 +7,10 @@
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::{Event, EventRef, Outcome, Referral, Why, check::holds};
+use super::{
+    Event, EventRef, Outcome, Referral, Why,
+    check::{has_ended, holds},
+};
 use crate::society::Society;
 
 /// What the person's word is.
@@ -123,7 +126,7 @@ fn word(consent: Option<&v1::Consent>, anew: Option<Word>, now_s: u64) -> Word {
     let Some(consent) = consent else { return Word::None };
     if holds(Some(consent)) {
         return match anew {
-            _ if consent.expires_at != 0 && consent.expires_at <= now_s => Word::Ended,
+            _ if has_ended(consent, now_s) => Word::Ended,
             Some(word) => word,
             None => Word::Given,
         };

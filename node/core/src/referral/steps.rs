@@ -271,14 +271,14 @@ pub(super) fn consent(
             let purpose = referral.sent.purpose;
             return super::onward::covered(referral, &onward.receiver, &[], purpose, now_ms);
         }
+        // These bring a fresh consent, or are owed all the same.
         Command::Reopen(..) | Command::RenewConsent(_) => return Ok(()),
-        // Of a note nobody can tell what it says of the person. A question and a reason for declining are
-        // owed all the same.
         Command::RequestInformation(_) | Command::Decline(_) => return Ok(()),
+        // Of a note nobody can tell what it says of the person.
         _ if !context.note.trim().is_empty() => {
             let by_consent = referral.sent.legal_basis == v1::LegalBasis::Consent as i32;
             let held = referral.consent.as_ref().filter(|_| by_consent);
-            let ended = held.is_some_and(|it| it.expires_at != 0 && it.expires_at <= now_ms / 1000);
+            let ended = held.is_some_and(|held| super::check::has_ended(held, now_ms / 1000));
             return match ended {
                 true => Err(Refusal::Consent("it has ended, so no note can go with this step")),
                 false => Ok(()),
@@ -309,7 +309,7 @@ pub(super) fn covered(
     let Some(consent) = held else {
         return Err(Refusal::Consent("there is none"));
     };
-    if consent.expires_at != 0 && consent.expires_at <= now_ms / 1000 {
+    if super::check::has_ended(consent, now_ms / 1000) {
         return Err(Refusal::Consent("it has ended"));
     }
     if !validate::covers(consent, fields) {

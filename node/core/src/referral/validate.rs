@@ -194,7 +194,7 @@ pub(super) fn consent_holds(fields: &mut Fields, consent: &v1::Consent, now_s: O
         );
     }
     fields.check(
-        consent.expires_at == 0 || now_s.is_none_or(|now_s| consent.expires_at > now_s),
+        !now_s.is_some_and(|now_s| super::check::has_ended(consent, now_s)),
         "consent.expires_on",
         "lies in the past: ask the person again",
     );

@@ -8,8 +8,8 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings};
 use crate::{
     referral::{
-        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, attachment, consent_is_given,
-        overriding, uncovered,
+        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, attachment, consent_has_ended,
+        consent_is_given, overriding, uncovered,
     },
     society::Society,
 };
@@ -97,10 +97,7 @@ fn note(case: &Case, event: &Event, findings: &mut Findings) {
         return;
     }
     let held = in_view(case, event).consent;
-    let ended = |held: &v1::Consent| {
-        held.expires_at != 0 && held.expires_at.saturating_mul(1000) <= event.recorded_at_ms
-    };
-    if held.as_ref().is_some_and(ended) {
+    if held.is_some_and(|held| consent_has_ended(&held, event.recorded_at_ms / 1000)) {
         let kind = event.kind().map_or("", Kind::name);
         let text = format!("{kind}: it comes with a note, and the consent had ended before");
         findings.add(Code::ConsentEnded, case.place(&event.at), text);
@@ -118,7 +115,7 @@ fn consent(case: &Case, event: &Event, disclosure: &Disclosure, findings: &mut F
         let text = format!("{kind}: the legal basis is consent, and the person's does not hold");
         return findings.add(Code::ConsentMissing, place, text);
     };
-    if held.expires_at != 0 && held.expires_at.saturating_mul(1000) <= event.recorded_at_ms {
+    if consent_has_ended(&held, event.recorded_at_ms / 1000) {
         findings.add(Code::ConsentEnded, &place, format!("{kind}: the consent had ended before"));
     }
     let sent = &case.referral.sent;

@@ -16,7 +16,7 @@ use super::{Case, Code, Findings, deadlines::spell, disclosures::in_view, onward
 use crate::{
     referral::{
         CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Referral, ReferralId, Why,
-        consent_is_given, overriding, uncovered,
+        consent_has_ended, consent_is_given, overriding, uncovered,
     },
     society::Society,
 };
@@ -137,7 +137,7 @@ fn disclosed(case: &Case, event: &Event, onward: &Referral, findings: &mut Findi
         return;
     };
     if !by_consent {
-        if held.expires_at != 0 && held.expires_at.saturating_mul(1000) <= event.recorded_at_ms {
+        if consent_has_ended(&held, event.recorded_at_ms / 1000) {
             let text = "passed on when what the person had agreed to had ended";
             findings.add(Code::OnwardConsent, &place, text);
         }

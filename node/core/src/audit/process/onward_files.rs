@@ -13,7 +13,8 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings};
 use crate::{
     referral::{
-        Event, EventRef, Referral, Why, attachment, consent_is_given, overriding, uncovered,
+        Event, EventRef, Referral, Why, attachment, consent_has_ended, consent_is_given,
+        overriding, uncovered,
     },
     society::Society,
 };
@@ -36,9 +37,8 @@ pub(super) fn check(case: &Case, onward: &Referral, findings: &mut Findings) {
             continue;
         }
         let holds = |consent: &v1::Consent| {
-            let ended_ms = consent.expires_at.saturating_mul(1000);
             consent_is_given(Some(consent))
-                && (ended_ms == 0 || file.at_ms < ended_ms)
+                && !consent_has_ended(consent, file.at_ms / 1000)
                 && consent.recipients.iter().any(|one| one == onward.receiver.as_str())
                 && uncovered(consent, &[field.to_owned()]).is_empty()
         };
