@@ -3,6 +3,7 @@
 mod bodies;
 mod bulk;
 mod catch_up;
+mod claims;
 mod cosignatures;
 mod doubts;
 mod fixture;
