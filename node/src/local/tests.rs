@@ -378,6 +378,36 @@ fn a_file_under_way_that_cannot_be_read_is_not_erased() {
     assert_eq!(*local.kept_part(&upload.id, 1).unwrap(), [7; 700]);
 }
 
+/// A full disk may have kept the files when the draft went: they go with the next look that is long after.
+#[test]
+fn a_whole_file_stays_with_its_draft_and_not_beyond_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut local = open(dir.path());
+    let account = [4; 16];
+    let draft =
+        local.save_draft(&account, None, Use::Referral, "name = x", NOW_MS, &mut rng()).unwrap();
+    let upload = Upload {
+        id: [5; 16],
+        account,
+        referral: ReferralId::from_bytes([1; 16]),
+        draft: Some(draft),
+        source: None,
+        kind: 2,
+        name: "letter.pdf".into(),
+        size: 700,
+        sha256: [6; 32],
+        held: 0,
+        touched_ms: NOW_MS,
+    };
+    local.begin_upload(upload, &mut rng()).unwrap();
+    local.keep_part(&[5; 16], 1, &[7; 700], NOW_MS, &mut rng()).unwrap();
+    let later = NOW_MS + 10 * UPLOAD_KEEP_MS;
+    assert_eq!(local.discard_old_uploads(later).unwrap(), 0);
+    local.delete_draft(&account, &draft, later, &mut rng()).unwrap();
+    assert_eq!(local.discard_old_uploads(later).unwrap(), 1);
+    assert!(local.upload(&[5; 16]).is_none());
+}
+
 /// Files with drafts stay as long as those; so one account fills no more than its share.
 #[test]
 fn one_account_leaves_room_for_the_files_of_the_others() {

@@ -7,7 +7,7 @@
 //! too old, or of a referral that is to be erased is overwritten and removed; what a crash leaves over
 //! the next start erases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
@@ -215,11 +215,13 @@ impl Local {
     }
 
     /// Erases the files on which nothing came for long; how many. What is whole and with a draft stays
-    /// as long as that.
+    /// as long as that; where the draft went and a full disk kept its files, they go here.
     pub fn discard_old_uploads(&mut self, now_ms: u64) -> Result<usize, StoreError> {
+        let drafts: BTreeSet<[u8; 16]> = self.state.drafts.keys().copied().collect();
         self.discard_where(|upload| {
-            let waits = upload.draft.is_some() && upload.is_whole();
-            !waits && upload.touched_ms.saturating_add(UPLOAD_KEEP_MS) <= now_ms
+            let waits = upload.draft.is_some_and(|draft| drafts.contains(&draft));
+            let old = upload.touched_ms.saturating_add(UPLOAD_KEEP_MS) <= now_ms;
+            old && !(waits && upload.is_whole())
         })
     }
 
