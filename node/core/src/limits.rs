@@ -119,8 +119,9 @@ pub const MEMBER_BODY_BYTES_A_DAY: u64 = 1024 * 1024 * 1024;
 /// to fetch.
 pub const MEMBER_QUOTA_DAYS: u64 = 7;
 
-/// Offers of bodies that go over one link at one time; the next ones follow a second later.
-pub const OFFERS_AT_ONCE: usize = 64;
+/// Offers of bodies that go over one link at one time, and as many receipts; the next ones follow a second
+/// later. However many there are, they fill no outbox, and a case does not wait for them on a slow line.
+pub const TOLD_AT_ONCE: usize = 64;
 
 /// Receipts that are held until their author, or a relay, has taken them. The oldest are left out.
 pub const RECEIPTS_MAX: usize = 4096;

@@ -8,13 +8,16 @@
 
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
     body::{Part, Place},
     entry::{Header, Visibility},
-    limits::TAGS_MAX,
+    limits::{TAGS_MAX, TOLD_AT_ONCE},
     referral::EventRef,
     roster::Role,
     sealing::routing::{Receipt, admits},
@@ -30,9 +33,6 @@ const LOOK_MS: u64 = 60_000;
 
 /// After how long bytes that could not be dropped are dropped again, milliseconds.
 const RETRY_MS: u64 = 1000;
-
-/// Lines that are told to an author when it comes.
-const TOLD_MAX: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -71,6 +71,8 @@ pub(super) struct Relay {
     /// Entries whose bytes could not be dropped.
     undropped: BTreeSet<At>,
     drop_at_ms: u64,
+    /// Up to where an author was told what is kept of it: it goes on behind that, and begins anew.
+    told: BTreeMap<Society, At>,
     /// Offers that were refused since the start, for want of room, and when the last one was.
     pub(super) refused: u64,
     pub(super) refused_at_ms: u64,
@@ -157,6 +159,19 @@ impl Relay {
                 self.shares.remove(&author);
             }
         }
+    }
+
+    /// Of one author, as much as is told at one time; with each call that which follows.
+    fn next_told(&mut self, author: Society) -> Vec<At> {
+        let behind = self.told.remove(&author);
+        let from = behind.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.kept.range::<At, _>((from, Bound::Unbounded)).map(|(at, _)| at);
+        let mut rest = rest.filter(|at| at.0.society() == author);
+        let told: Vec<At> = rest.by_ref().take(TOLD_AT_ONCE).cloned().collect();
+        if let Some(last) = told.last().filter(|_| rest.next().is_some()) {
+            self.told.insert(author, last.clone());
+        }
+        told
     }
 
     /// The shares counted anew: what they must be at any moment.
@@ -358,11 +373,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.tell(Input::Answer { to: from, origin, index, state, receipts });
     }
 
-    /// An author is here: it is told what is kept of it.
+    /// An author is here: it is told of some that is kept of it, since it may wait for that no longer.
+    /// What it waits for it asks for itself.
     pub(super) fn met(&mut self, society: Society) {
-        let of = self.relay.kept.keys().filter(|at| at.0.society() == society);
-        let of: Vec<At> = of.take(TOLD_MAX).cloned().collect();
-        for at in of {
+        for at in self.relay.next_told(society) {
             self.tell_author(&at);
         }
     }
@@ -382,6 +396,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             return;
         }
         self.relay.look_at_ms = steady_ms.saturating_add(LOOK_MS);
+        let here: BTreeSet<Society> = self.links.values().map(|link| link.society).collect();
+        here.into_iter().for_each(|author| self.met(author));
         // Where the clock was set back, the time begins anew, and does not last for years.
         let later = self.relay.kept.iter_mut().filter(|(_, kept)| kept.since_ms > now_ms);
         let later: Vec<At> = later

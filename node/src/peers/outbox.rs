@@ -1,4 +1,4 @@
-//! What waits to be sent on one link: bounded in frames and in bytes.
+//! What waits to be sent on one link: bounded by the memory that it takes, however many frames it is.
 //!
 //! Sending never waits. An outbox that is full means a peer that does not read: the link is closed
 //! by whoever was told so, and the peer catches up over the next one.
@@ -11,11 +11,12 @@ use tutti_proto::v1;
 
 use super::traffic::Traffic;
 
-/// Frames that may wait on one link.
-const FRAMES_MAX: usize = 256;
-
-/// Bytes that may wait on one link.
+/// Bytes that may wait on one link. All that a peer can ask for at once, and what it is told besides, is
+/// less: see [`tutti_core::limits`]. Else it would be cut off again and again at the same place.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a frame takes besides its bytes while it waits. So small ones are not without end either.
+const FRAME_BYTES: usize = 256;
 
 /// The frame was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +32,7 @@ pub enum Full {
 /// The engine's end of a link. Dropping the last copy closes the link.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    frames: mpsc::Sender<(v1::Frame, OwnedSemaphorePermit)>,
+    frames: mpsc::UnboundedSender<(v1::Frame, OwnedSemaphorePermit)>,
     bytes: Arc<Semaphore>,
     closing: Arc<watch::Sender<Option<String>>>,
     traffic: Arc<Traffic>,
@@ -40,14 +41,14 @@ pub struct Outbox {
 /// The link's end: gives the frames in order.
 #[derive(Debug)]
 pub struct Inbox {
-    frames: mpsc::Receiver<(v1::Frame, OwnedSemaphorePermit)>,
+    frames: mpsc::UnboundedReceiver<(v1::Frame, OwnedSemaphorePermit)>,
     closing: watch::Receiver<Option<String>>,
 }
 
 impl Outbox {
     /// An outbox and where its frames come out. `traffic` counts the link's bytes.
     pub(crate) fn new(traffic: Arc<Traffic>) -> (Self, Inbox) {
-        let (sender, receiver) = mpsc::channel(FRAMES_MAX);
+        let (sender, receiver) = mpsc::unbounded_channel();
         let (closing, closed) = watch::channel(None);
         let bytes = Arc::new(Semaphore::new(BYTES_MAX));
         let outbox = Self { frames: sender, bytes, closing: Arc::new(closing), traffic };
@@ -61,12 +62,10 @@ impl Outbox {
 
     /// Queues a frame, or refuses at once.
     pub fn try_send(&self, frame: v1::Frame) -> Result<(), Full> {
-        let size = u32::try_from(frame.encoded_len().max(1)).map_err(|_| Full::Behind)?;
+        let size = frame.encoded_len().saturating_add(FRAME_BYTES);
+        let size = u32::try_from(size).map_err(|_| Full::Behind)?;
         let permit = self.bytes.clone().try_acquire_many_owned(size).map_err(|_| Full::Behind)?;
-        self.frames.try_send((frame, permit)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Full::Behind,
-            mpsc::error::TrySendError::Closed(_) => Full::Closed,
-        })
+        self.frames.send((frame, permit)).map_err(|_| Full::Closed)
     }
 
     /// Closes the link. The first reason stays; it is shown to people here, not sent to the peer.
@@ -134,9 +133,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_limits_hold_and_taking_frees_room() {
+    async fn the_limit_holds_for_small_frames_too_and_taking_frees_room() {
         let (outbox, mut inbox) = Outbox::detached();
-        for _ in 0..FRAMES_MAX {
+        let size = frame(1).encoded_len() + FRAME_BYTES;
+        for _ in 0..BYTES_MAX / size {
             outbox.try_send(frame(1)).unwrap();
         }
         assert_eq!(outbox.try_send(frame(1)), Err(Full::Behind));

@@ -6,14 +6,17 @@
 //! form, and that an offer comes from the log's author. Invariant: bodies are lent to a relay only
 //! for entries that are offered to relays at that moment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use rand_core::CryptoRngCore;
 use tutti_proto::v1::{self, held::State};
 
 use super::{Effect, Exchange, FrameKind, LinkId, Misbehaved, Sender, Step, log::no_later};
 use crate::{
-    limits::{OFFERS_AT_ONCE, RECEIPTS_MAX, TAGS_MAX},
+    limits::{RECEIPTS_MAX, TAGS_MAX, TOLD_AT_ONCE},
     roster::{Role, Roster},
     sealing::routing::{Receipt, Token},
     society::{Origin, Society},
@@ -182,25 +185,42 @@ impl Exchange {
         step: &mut Step<'_, S, R>,
         from: Sender,
     ) {
-        for arrival in self.handing.arrivals.values() {
-            if may_take(arrival, from.society, step.roster) {
-                step.send(from.link, received(arrival));
-            }
-        }
+        self.tell_receipts(step, from.link);
         self.take_turn(step, from.link);
         step.effects.push(Effect::Met { society: from.society });
     }
 
-    /// Offers again what is still waited for, where it is time.
-    pub(super) fn tick_offers<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
+    /// Offers again what is still waited for, and goes on with the receipts, where it is time.
+    pub(super) fn tick_handing<S: Reader, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>) {
         let now_ms = step.now_ms;
         let links = self.links.iter().filter(|(_, link)| link.is_ready());
-        let due: Vec<LinkId> = links
-            .filter(|(_, link)| link.offers_at_ms.is_some_and(|at| at <= now_ms))
-            .map(|(id, _)| *id)
+        let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+        let due: Vec<(LinkId, bool, bool)> = links
+            .map(|(id, link)| (*id, due(link.offers_at_ms), due(link.receipts_at_ms)))
             .collect();
-        for link in due {
-            self.take_turn(step, link);
+        for (link, offers, receipts) in due {
+            if offers {
+                self.take_turn(step, link);
+            }
+            if receipts {
+                self.tell_receipts(step, link);
+            }
+        }
+    }
+
+    /// Tells a peer some of the receipts that it may take; the rest follow in a second.
+    fn tell_receipts<S, R: CryptoRngCore>(&mut self, step: &mut Step<'_, S, R>, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let behind = link.receipts_behind.take();
+        let from = behind.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.handing.arrivals.range::<(Origin, u64), _>((from, Bound::Unbounded));
+        let mut rest = rest.filter(|(_, it)| may_take(it, link.society, step.roster));
+        let part: Vec<_> = rest.by_ref().take(TOLD_AT_ONCE).collect();
+        let more = rest.next().is_some();
+        link.receipts_at_ms = more.then(|| step.now_ms.saturating_add(PART_MS));
+        link.receipts_behind = part.last().filter(|_| more).map(|(at, _)| (*at).clone());
+        for (_, arrival) in part {
+            step.send(id, received(arrival));
         }
     }
 
@@ -214,7 +234,7 @@ impl Exchange {
         let next = loop {
             match offers.find(|(_, offer)| offer.is_for(link.society, step.roster)) {
                 None => break None,
-                Some((index, _)) if part.len() == OFFERS_AT_ONCE || *index >= held => {
+                Some((index, _)) if part.len() == TOLD_AT_ONCE || *index >= held => {
                     break Some(*index);
                 }
                 Some((index, offer)) => part.push((*index, offer.waiting.len())),

@@ -39,6 +39,9 @@ pub(super) struct Link {
     /// When what is offered is told again, if anything is, and from which entry on.
     pub(super) offers_at_ms: Option<u64>,
     pub(super) offers_from: u64,
+    /// When the receipts behind this one are told, where some are left.
+    pub(super) receipts_at_ms: Option<u64>,
+    pub(super) receipts_behind: Option<(Origin, u64)>,
     pub(super) round_trip_ms: u64,
     pub(super) standing: BTreeMap<Origin, Standing>,
     /// Logs whose entries from here did not fit ours once already.
@@ -113,6 +116,8 @@ impl Link {
             holdings_next_ms: 0,
             offers_at_ms: None,
             offers_from: 0,
+            receipts_at_ms: None,
+            receipts_behind: None,
             round_trip_ms: ROUND_TRIP_MS,
             standing: BTreeMap::new(),
             doubted: BTreeSet::new(),

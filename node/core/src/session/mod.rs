@@ -202,9 +202,9 @@ impl Exchange {
             .links
             .values()
             .map(|link| if link.is_ready() { link.frontier_at_ms } else { link.hello_due_ms });
-        let offers = self.links.values().filter_map(|link| link.offers_at_ms);
+        let handing = self.links.values().flat_map(|link| [link.offers_at_ms, link.receipts_at_ms]);
         links
-            .chain(offers)
+            .chain(handing.flatten())
             .chain(self.logs.next_timer())
             .chain(self.bodies.next_timer())
             .min()
@@ -296,7 +296,7 @@ impl Exchange {
             self.tick_unkept(step, origin);
         }
         self.tick_heads(step, &due);
-        self.tick_offers(step);
+        self.tick_handing(step);
         self.pull_bodies(step);
     }
 

@@ -156,6 +156,44 @@ async fn a_referral_reaches_who_never_meets_its_sender_and_the_relay_keeps_nothi
     assert_eq!(delivery(&sg, id), api::Delivery::Seen);
 }
 
+/// The relay told its author of all of it at once: that filled the outbox, the link was cut, and so was
+/// each one after it.
+#[tokio::test]
+async fn an_author_of_whom_a_relay_keeps_hundreds_is_not_cut_off() {
+    const CASES: u16 = 300;
+    let federation = with_relay();
+    let [mut sg, mut relay] = ["sg", "ifrc"].map(|code| node(&federation, code));
+    for case in 0..CASES {
+        let mut form: form::ReferralForm = toml::from_str(form::example()).unwrap();
+        form.content.get_or_insert_default().case_code = format!("case {case}");
+        let (sent, content) = form.to_messages().unwrap();
+        let key = [case.to_be_bytes(); 8].concat().try_into().unwrap();
+        let (sent, content) = (Box::new(sent), Box::new(content));
+        one(&mut sg, Write::Send { key, sent, content }).unwrap();
+    }
+    pass_entries(&sg, &mut relay);
+    for index in 0..u64::from(CASES) {
+        relay.offered(origin("sg"), index, 1, NOW_MS);
+        relay.relay_arrived(&(origin("sg"), index), NOW_MS);
+    }
+    relay.tick(NOW_MS);
+    // They are away when it comes back, and the sender no longer waits for them.
+    let mut back = restarted(&federation, &sg, "sg");
+    (back.deliveries, back.inbox) = Default::default();
+    let mut wire = connect(2, &mut back, &mut relay, NOW_MS + SECOND_MS);
+    for minute in 0..6 {
+        let now_ms = NOW_MS + (2 + 61 * minute) * SECOND_MS;
+        carry(&mut wire, &mut back, &mut relay, now_ms).await;
+        assert!(back.peer_statuses()[&society("ifrc")].connected, "minute {minute}");
+        assert!(relay.peer_statuses()[&society("sg")].connected, "minute {minute}");
+    }
+    assert_eq!(
+        relay.relay.share(None),
+        Share::default(),
+        "and it keeps nothing that nobody waits for"
+    );
+}
+
 #[tokio::test]
 async fn what_nobody_comes_for_is_dropped_in_time_and_goes_again_when_somebody_shows() {
     let federation = with_relay();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use prost::Message as _;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use tutti_proto::v1;
 
@@ -157,6 +158,7 @@ impl Node<'_> {
         let digests = self.exchange.logs.digests();
         self.exchange.logs.iter_mut().for_each(drop);
         assert_eq!(self.exchange.logs.digests(), digests, "a digest is of what was held before");
+        self.fits(&effects);
         for effect in effects {
             if let Some(unkept) = unkept(&effect).filter(|_| self.full) {
                 self.input(Input::NotKept(unkept));
@@ -200,6 +202,17 @@ impl Node<'_> {
                 }
             }
         }
+    }
+
+    /// Whatever comes of one input, it fits into what may wait on a link four times over.
+    fn fits(&self, effects: &[Effect]) {
+        let mut waiting: BTreeMap<LinkId, usize> = BTreeMap::new();
+        for effect in effects {
+            if let Effect::Send { link, frame } = effect {
+                *waiting.entry(*link).or_default() += frame.encoded_len() + 256;
+            }
+        }
+        assert!(waiting.values().all(|bytes| *bytes <= 1 << 20), "too much at once: {waiting:?}");
     }
 
     pub(super) fn frame(&mut self, link: LinkId, kind: Kind) {

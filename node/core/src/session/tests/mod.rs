@@ -8,6 +8,7 @@ mod cosignatures;
 mod doubts;
 mod fixture;
 mod frames;
+mod handing;
 mod quota;
 mod rules;
 mod unkept;
