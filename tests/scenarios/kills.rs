@@ -223,15 +223,8 @@ fn cycles(count: u64, audit_every: u64, dice: Dice, load: Load) -> usize {
     siege.acknowledged.len()
 }
 
+/// It found that two nodes which had been apart could not meet again.
 #[test]
-fn kill_9_at_random_moments_loses_nothing_acknowledged_and_never_forks() {
-    assert!(cycles(15, 15, Dice::new(), NOTICES) > 15);
-}
-
-/// Not in every run yet: once in three, beside the other scenarios, the addressee had not all cases two
-/// minutes after the last kill, and why is not known.
-#[test]
-#[ignore = "an open fault: cargo test -p tutti-cli --test scenarios -- --ignored --nocapture under_cases"]
 fn kill_9_under_cases_loses_nothing_acknowledged_and_both_sides_agree() {
     assert!(cycles(15, 15, Dice::new(), CASES) > 15);
 }

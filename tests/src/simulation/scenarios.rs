@@ -127,6 +127,30 @@ fn a_node_that_was_away_for_hundreds_of_entries_catches_up() {
     simulation.settle(30_000);
 }
 
+/// Found by killing nodes under sealed cases: all that had piled up was told as soon as a link came up, which
+/// cut it, and each one after it.
+#[test]
+fn what_has_piled_up_for_somebody_cuts_no_link() {
+    const CASES: u64 = 300;
+    let mut simulation = Simulation::new(&Plan { relays: 1, skew_ms: 0, ..Plan::new(3, 13) });
+    let mut load = Load::default();
+    simulation.run(2_000);
+    // A relay takes what is for who is away, and gives it on while the sender is.
+    simulation.stop(1, 60_000);
+    for _ in 0..CASES {
+        load.send(&mut simulation, 0, 1);
+        simulation.run(50);
+    }
+    simulation.run(10_000);
+    simulation.stop(0, 180_000);
+    simulation.run(170_000);
+    simulation.stop(1, 1_000);
+    simulation.run(20_000);
+    simulation.settle(300_000);
+    assert!(simulation.closed().is_empty(), "{:?}", simulation.closed());
+    assert!(simulation.traffic().frames("received") > 2 * CASES);
+}
+
 fn equivocators(count: usize) {
     let network = Network { cut_every_ms: 2_000, ..Network::default() };
     let plan = Plan { network, equivocators: count, ..Plan::new(30, count as u64) };
