@@ -101,12 +101,23 @@ impl Exchange {
         let own = self.logs.digests();
         let differs: Vec<bool> =
             own.iter().zip(theirs).map(|(own, their)| own.as_slice() != their).collect();
+        let differs = |part: usize| differs.get(part).copied().unwrap_or(true);
+        // The others another time: they stand in another frontier.
+        let first = usize::try_from(step.random(PARTS as u64)).unwrap_or_default();
+        let mut sizes = [0; PARTS];
+        for (_, log) in self.logs.iter().filter(|(_, log)| log.whole().is_some()) {
+            sizes[log.part] += usize::from(differs(log.part));
+        }
+        let told =
+            that_fit((0..PARTS).map(|at| (first + at) % PARTS).filter(|p| differs(*p)), &sizes);
         let Some(link) = self.links.get_mut(&from.link) else { return Ok(()) };
         let mut logs = Vec::new();
         for (origin, log) in self.logs.iter() {
             let Some(head) = log.whole() else { continue };
-            if differs.get(log.part).copied().unwrap_or(true) {
-                logs.push(holding(head));
+            if differs(log.part) {
+                if told.contains(&log.part) {
+                    logs.push(holding(head));
+                }
                 continue;
             }
             let standing = link.standing(origin);
@@ -117,8 +128,7 @@ impl Exchange {
                 step.effects.push(Effect::OwnLogShown { size: head.size() });
             }
         }
-        let parts = (0..).zip(&differs).filter(|(_, differs)| **differs);
-        let parts = parts.fold(0, |parts, (part, _)| parts | 1_u32 << part);
+        let parts = told.iter().fold(0, |parts, part| parts | 1_u32 << part);
         if parts != 0 && link.holdings_next_ms <= step.now_ms {
             link.holdings_next_ms = step.now_ms.saturating_add(HOLDINGS_MS);
             step.send(from.link, FrameKind::Holdings(v1::Holdings { parts, logs }));
@@ -210,6 +220,21 @@ pub(super) fn part_of(origin: &Origin) -> usize {
     usize::from(first) % PARTS
 }
 
+/// Of these parts those whose logs go into one frame, at least the first. A federation that has stood for long
+/// has more logs than members.
+fn that_fit(parts: impl Iterator<Item = usize>, sizes: &[usize; PARTS]) -> BTreeSet<usize> {
+    let mut logs = 0;
+    let mut told = BTreeSet::new();
+    for part in parts {
+        logs += sizes[part];
+        if !told.is_empty() && logs > HEADS_MAX {
+            break;
+        }
+        told.insert(part);
+    }
+    told
+}
+
 fn holding(head: &SignedHead) -> v1::Holding {
     v1::Holding {
         origin: head.origin().to_string(),
@@ -232,4 +257,19 @@ fn claim(from: Sender, holding: &v1::Holding) -> Result<(Origin, Claim), Misbeha
         holding.witnesses.iter().map(|code| code.parse().ok()).collect();
     let witnesses = witnesses.ok_or_else(|| from.wrong("witnesses"))?;
     Ok((origin, Claim { size: holding.size, root, witnesses }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_parts_are_told_than_a_peer_takes_and_one_at_least() {
+        let all = |first: usize| (0..PARTS).map(move |at| (first + at) % PARTS);
+        assert_eq!(that_fit(all(0), &[HEADS_MAX / PARTS; PARTS]).len(), PARTS);
+        assert_eq!(that_fit(all(3), &[HEADS_MAX / 2; PARTS]), [3, 4].into());
+        assert_eq!(that_fit(all(15), &[HEADS_MAX / 2 + 1; PARTS]), [15].into());
+        assert_eq!(that_fit(all(9), &[2 * HEADS_MAX; PARTS]), [9].into());
+        assert_eq!(that_fit([].into_iter(), &[0; PARTS]), BTreeSet::new());
+    }
 }
