@@ -49,7 +49,7 @@ pub struct Node {
     /// Its wall clock minus the true one, milliseconds.
     pub(super) skew_ms: i64,
     /// When its process began, by the true clock.
-    began_ms: u64,
+    pub(super) began_ms: u64,
     /// Counts of the runs that have ended.
     past: Tally,
     truth: Rc<RefCell<Truth>>,

@@ -13,12 +13,16 @@ mod forging;
 mod model;
 mod people;
 mod telling;
+mod trials;
+mod whole;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use tutti_core::store::MemoryStore;
 
-use self::{facts::Facts, people::Matter};
+use self::{checks::Look, facts::Facts, people::Matter, trials::Trial};
 use super::{Network, Odds, Plan, Simulation, scenarios::number};
 
 /// How long everything may take to become whole after healing, milliseconds.
@@ -55,6 +59,14 @@ struct History {
     forged: u64,
     simulation: Simulation,
     facts: Facts,
+    /// What each node has shown of each referral when its contents were last looked into.
+    looks: BTreeMap<(usize, usize), Look>,
+    /// Decides when they are looked into though nothing has changed; a history goes as it goes
+    /// however closely it is looked at.
+    eyes: ChaCha20Rng,
+    /// They are looked into everywhere.
+    closely: bool,
+    looked_closely: u64,
     relays: usize,
     written: u64,
     matters: Vec<Matter>,
@@ -84,6 +96,9 @@ struct Told {
     forged: u64,
     /// In how many histories a case was passed on, and in how many each of these three was.
     about: [u64; 4],
+    /// How often contents were looked into, and each kind of key was tried.
+    looked_closely: u64,
+    tried: BTreeMap<Trial, u64>,
     virtual_s: u64,
 }
 
@@ -116,7 +131,11 @@ impl History {
             told: Vec::new(),
             forgers: BTreeSet::new(),
             forged: 0,
-            facts: Facts::new(&simulation),
+            facts: Facts::new(&simulation, seed),
+            looks: BTreeMap::new(),
+            eyes: ChaCha20Rng::seed_from_u64(seed),
+            closely: false,
+            looked_closely: 0,
             simulation,
             relays,
             written: 0,
@@ -137,6 +156,7 @@ impl History {
         self.simulation.heal();
         self.become_whole();
         self.restored.clear();
+        self.closely = true;
         self.check_now();
         self.check_end();
         let mut over = 0;
@@ -187,6 +207,8 @@ impl History {
             relayed: self.simulation.traffic().frames("held"),
             addressed: self.facts.iter().filter(|fact| fact.is_for_some()).count() as u64,
             forged: self.forged,
+            looked_closely: self.looked_closely,
+            tried: self.facts.tried().clone(),
             virtual_s: (self.simulation.now_ms() - super::START_MS) / 1000,
             ..Told::default()
         };
@@ -216,6 +238,10 @@ impl Told {
         self.addressed += other.addressed;
         self.forged += other.forged;
         self.about.iter_mut().zip(other.about).for_each(|(sum, count)| *sum += count);
+        self.looked_closely += other.looked_closely;
+        for (trial, count) in &other.tried {
+            *self.tried.entry(*trial).or_default() += count;
+        }
         self.virtual_s += other.virtual_s;
     }
 }
@@ -269,6 +295,8 @@ fn random_histories_keep_every_promise() {
     if told.histories >= 40 {
         let rare = told.about.iter().all(|count| *count >= told.histories / 8);
         assert!(rare, "each in at least an eighth of them: {told:#?}");
+        let tried = |trial| told.tried.get(&trial).is_some_and(|count| *count >= told.histories);
+        assert!(trials::all().all(tried), "each key at least once a history: {told:#?}");
     }
     println!("seeds from {first}: {told:#?} in {} ms", began.elapsed().as_millis());
 }

@@ -9,7 +9,7 @@ use tutti_core::{
 use tutti_node::{engine::Write, local::Actor};
 use tutti_proto::{node::v1 as api, v1};
 
-use super::{History, Theme};
+use super::{History, Theme, words::STEM};
 use crate::simulation::{origin, truth::Parties, writing::Job};
 
 /// A referral that was sent, or was to be.
@@ -132,7 +132,7 @@ impl History {
         let any = self.choose(self.matters.len().max(1));
         let word = match again {
             true => self.matters[any].word.clone(),
-            false => format!("canary{}x{}.", self.seed, self.written),
+            false => format!("{STEM}{}x{}.", self.seed, self.written),
         };
         let content = Box::new(self.case(&word, sent.consent.as_ref()));
         let id = ReferralId::of(&origin(self.society(sender)), &key);
@@ -226,10 +226,20 @@ impl History {
         Some((matter, side, self.shown(self.matters[matter].parties[side], matter)?))
     }
 
-    /// What a node shows of a referral now.
+    /// What a node shows of a referral now, but for what is in its contents: opening them takes
+    /// most of the time of a history.
     pub(super) fn shown(&self, node: usize, matter: usize) -> Option<api::Referral> {
+        self.ask(node, matter, false)
+    }
+
+    /// The same, and what is in the contents.
+    pub(super) fn shown_with_content(&self, node: usize, matter: usize) -> Option<api::Referral> {
+        self.ask(node, matter, true)
+    }
+
+    fn ask(&self, node: usize, matter: usize, with_content: bool) -> Option<api::Referral> {
         let id = self.matters[matter].id.to_string();
-        let request = api::GetReferralRequest { id, with_content: true, ..Default::default() };
+        let request = api::GetReferralRequest { id, with_content, ..Default::default() };
         let node = &self.simulation.nodes[node];
         let now_ms = node.clock(self.simulation.now_ms);
         node.engine()?.referral(&Actor::node(), &request, now_ms).ok()

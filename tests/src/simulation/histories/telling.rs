@@ -7,7 +7,7 @@ use tutti_core::{
 use tutti_node::{engine::Write, local::Actor};
 use tutti_proto::{node::v1 as api, v1};
 
-use super::History;
+use super::{History, words::STEM};
 use crate::simulation::truth::Parties;
 
 /// `word` stands in each of its texts.
@@ -73,7 +73,7 @@ impl History {
             readers.push(whom[(first + 1) % whom.len()]);
         }
         let key = self.key();
-        let word = format!("canary{}x{}.", self.seed, self.written);
+        let word = format!("{STEM}{}x{}.", self.seed, self.written);
         let version = version(&word);
         self.told.push(word);
         let addressees: Vec<_> = readers.iter().map(|reader| self.society(*reader)).collect();
