@@ -6,7 +6,7 @@ use clap::Subcommand;
 use rand_core::OsRng;
 use tutti_core::{
     limits::NOTE_BYTES_MAX,
-    roster::{self, Member},
+    roster::{self, Desk, Member},
 };
 use tutti_node::{
     config::Config,
@@ -28,8 +28,8 @@ pub(crate) enum Card {
     Renew(Renew),
 }
 
-/// Make this society's card anew: with the name and the endpoints that tutti.toml has now, and, where
-/// asked for, with new keys.
+/// Make this society's card anew: with the name, the endpoints and the desk that tutti.toml has now,
+/// and, where asked for, with new keys.
 ///
 /// The card goes to the other societies, who take it over with `tutti roster change --update`. New keys
 /// wait in keys/next, and the card that names them in card-next.note, until a roster that names them is
@@ -133,6 +133,7 @@ impl Renew {
             root_key: root.public().clone(),
             witness_key: keyring.witness.public().clone(),
             tls_key,
+            desk: config.desk.clone(),
             ..before.member
         };
         let bytes = roster::Card::sign(&config.federation, member, &root).map_err(|error| {
@@ -179,6 +180,7 @@ pub(crate) fn describe(card: &roster::Card) -> String {
         ("society", format!("{}, {}", member.society, member.name)),
         ("federation", card.federation.clone()),
         ("reached at", endpoints),
+        ("desk", member.desk.as_ref().map_or_else(|| "none".to_owned(), Desk::to_string)),
         ("fingerprint", card.fingerprint()),
     ])
 }

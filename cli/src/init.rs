@@ -6,7 +6,7 @@ use clap::Args;
 use rand_core::OsRng;
 use secrecy::SecretString;
 use tutti_core::{
-    roster::{Card, Member, Role, Status},
+    roster::{Card, Desk, Member, Role, Status},
     society::Society,
 };
 use tutti_node::{
@@ -48,6 +48,11 @@ pub(crate) struct Init {
     /// What others dial, if it is not the address that the node listens on. May be repeated.
     #[arg(long = "endpoint", value_name = "HOST:PORT")]
     pub(crate) endpoints: Vec<String>,
+    /// How others reach this society's referral desk when no answer comes: an office with its
+    /// hours, never a person's own number. FIELD is name, telephone, email, other, hours or
+    /// languages; a name and one way to reach it are needed. May be repeated.
+    #[arg(long = "desk", value_name = "FIELD=TEXT", value_parser = desk_line)]
+    pub(crate) desk: Vec<(String, String)>,
     /// The first account: runs the node and works on cases, until there are others. If not given,
     /// this machine's user.
     #[arg(long, value_name = "NAME")]
@@ -61,6 +66,17 @@ pub(crate) struct Init {
     /// Ask for a passphrase for the keys.
     #[arg(long)]
     pub(crate) passphrase: bool,
+}
+
+/// `telephone=+65 6664 0500`
+fn desk_line(text: &str) -> Result<(String, String), String> {
+    let known =
+        || format!("write it as FIELD=TEXT, where FIELD is one of {}", Desk::FIELDS.join(", "));
+    let (field, line) = text.split_once('=').ok_or_else(known)?;
+    match Desk::FIELDS.contains(&field) {
+        true => Ok((field.into(), line.trim().into())),
+        false => Err(known()),
+    }
 }
 
 impl Init {
@@ -135,6 +151,17 @@ impl Init {
         if name.is_empty() { "operator".into() } else { name }
     }
 
+    /// What `--desk` says, which the configuration checks.
+    fn desk(&self) -> Option<Desk> {
+        let mut desk = Desk::default();
+        for (field, text) in &self.desk {
+            if let Some(line) = desk.line_mut(field) {
+                line.clone_from(text);
+            }
+        }
+        (!desk.is_empty()).then_some(desk)
+    }
+
     fn endpoints(&self) -> Result<Vec<String>, Failure> {
         match (self.listen, self.endpoints.is_empty()) {
             (_, false) => Ok(self.endpoints.clone()),
@@ -160,6 +187,7 @@ impl Init {
                 endpoints: endpoints.clone(),
                 api_listen: None,
                 metrics_listen: None,
+                desk: self.desk(),
             },
         )
         .map_err(|error| match error {
@@ -191,6 +219,7 @@ impl Init {
             case_key: keyring.case.recipient(),
             audit_key: keyring.audit.recipient(),
             routing_key: keyring.routing.public(),
+            desk: config.desk.clone(),
         };
         let bytes = Card::sign(&self.federation, member, &root).map_err(|error| {
             Failure::new(Exit::Usage, format!("no card can be made of this: {error}"))

@@ -333,7 +333,7 @@ fn describe_draft(draft: &Draft) -> String {
         format!("\n\nWorking group {}: {}", text::line(&group.name), list(&group.members))
     });
     let members = members + &groups.collect::<String>();
-    let mut text = format!("{head}\n\n{members}");
+    let mut text = format!("{head}\n\n{members}\n\n{}", desks(&document.members));
     if let Some(previous) = draft.previous() {
         let lines = change::changes(previous, document);
         let lines: String = lines.iter().map(|line| format!("\n  {}", text::line(line))).collect();
@@ -343,6 +343,20 @@ fn describe_draft(draft: &Draft) -> String {
         text.push_str(&format!("\n\n{}", paint(Style::Warn, standing(draft))));
     }
     text
+}
+
+/// How each member's referral desk is reached.
+fn desks(members: &[Member]) -> String {
+    let known = members.iter().filter_map(|member| Some((member.society, member.desk.as_ref()?)));
+    let mut lines: Vec<String> = known
+        .map(|(society, desk)| format!("Desk of {society}: {}", text::line(&desk.to_string())))
+        .collect();
+    let none = members.iter().filter(|member| member.desk.is_none());
+    let none: Vec<_> = none.map(|member| member.society).collect();
+    if !none.is_empty() {
+        lines.push(format!("No desk is known of {}", list(&none)));
+    }
+    lines.join("\n")
 }
 
 /// Who has still to sign.

@@ -367,6 +367,64 @@ fn a_card_is_renewed_with_another_endpoint_and_with_new_keys() {
     ok(at, &words("card show qa/card.note"));
 }
 
+/// What the society says of its desk goes onto its card, from there into the roster, and out again.
+#[test]
+fn a_desk_is_on_the_card_and_in_the_roster_until_the_card_has_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let init = |code: &str, desk: &[&str]| {
+        let line =
+            format!("init --dir {code} --society {code} --name Society --federation m.example.org");
+        let mut said = words(&line);
+        said.extend(desk.iter().flat_map(|line| ["--desk", *line]));
+        answer(at, &said)
+    };
+    for (desk, says) in [
+        (&["fax=1"][..], "name, telephone, email, other, hours, languages"),
+        (&["telephone"][..], "FIELD=TEXT"),
+        (&["telephone=+1"][..], "desk.name"),
+        (&["name=Desk"][..], "desk.telephone"),
+        (&["name=Desk", "other=\u{1b}[2J"][..], "desk.other"),
+    ] {
+        let (code, _, err) = init("ph", desk);
+        assert_eq!(code, 2, "{desk:?}: {err}");
+        assert!(err.contains(says) && !err.contains('\u{1b}'), "{desk:?}: {err}");
+        assert!(!at.join("ph").exists(), "nothing was made");
+    }
+    let (code, said, err) = init("ph", &["name=Migration desk", "email=desk@ph.example.org"]);
+    assert!(code == 0 && said.contains("Migration desk; desk@ph.example.org"), "{said}{err}");
+    assert_eq!(init("sg", &[]).0, 0);
+    let json =
+        |line: &str| -> serde_json::Value { serde_json::from_str(&ok(at, &words(line))).unwrap() };
+    let desk = serde_json::json!({
+        "name": "Migration desk", "telephone": "", "email": "desk@ph.example.org",
+        "other": "", "hours": "", "languages": "",
+    });
+    assert_eq!(json("card show ph/card.note --json")["desk"], desk);
+    assert!(json("card show sg/card.note --json")["desk"].is_null());
+    ok(at, &words("roster found ph/card.note sg/card.note --threshold 1 --out roster.note"));
+    for line in
+        ["sign roster.note --dir ph", "sign roster.note --dir sg", "install roster.note --dir sg"]
+    {
+        ok(at, &words(&format!("roster {line}")));
+    }
+    let members = json("roster show --dir sg --json")["members"].clone();
+    assert_eq!((&members[0]["desk"], &members[1]["desk"]), (&desk, &serde_json::Value::Null));
+    let shown = ok(at, &words("roster show --dir sg"));
+    let lines = "Desk of ph: Migration desk; desk@ph.example.org\nNo desk is known of sg";
+    assert!(shown.contains(lines), "{shown}");
+
+    let config = at.join("ph/tutti.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let none =
+        text.replace("\"Migration desk\"", "\"\"").replace("\"desk@ph.example.org\"", "\"\"");
+    fs::write(&config, none).unwrap();
+    assert!(ok(at, &words("card renew --dir ph")).contains("desk         none"));
+    let made = ok(at, &words("roster change --dir sg --out next.note --update ph/card.note"));
+    let line = "ph: desk “Migration desk; desk@ph.example.org” becomes none";
+    assert!(made.contains(line), "{made}");
+}
+
 #[test]
 fn keys_under_a_passphrase_open_with_it_alone() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
 //! A node's configuration: `tutti.toml` in its directory, with overrides from the environment.
 //!
 //! Every key may be overridden by `TUTTI_` and its path in capitals (`peers.listen` by
-//! `TUTTI_PEERS_LISTEN`), except who the node is. Everything is checked once, here, into valid
-//! types; an error names the key, the value and the fix. Nothing else reads the file or the
-//! environment.
+//! `TUTTI_PEERS_LISTEN`), except who the node is and how its society's desk is reached. Everything is
+//! checked once, here, into valid types; an error names the key, the value and the fix. Nothing else
+//! reads the file or the environment.
 
 mod file;
 
@@ -12,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tutti_core::society::{Origin, Society};
+use tutti_core::{
+    roster::Desk,
+    society::{Origin, Society},
+};
 
 /// The name of the file in the node's directory.
 pub const FILE: &str = "tutti.toml";
@@ -92,6 +95,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// What others dial, `host:port`; written on the membership card.
     pub endpoints: Vec<String>,
+    /// How others reach the referral desk; written on the membership card.
+    pub desk: Option<Desk>,
     /// Remote access to the client API; `None`: the local socket alone.
     pub api: Option<SocketAddr>,
     /// Where Prometheus reads metrics, on loopback; `None`: off.
@@ -126,6 +131,8 @@ pub struct NewNode {
     pub api_listen: Option<SocketAddr>,
     /// Prometheus metrics, off unless given.
     pub metrics_listen: Option<SocketAddr>,
+    /// How others reach the referral desk, where that is known.
+    pub desk: Option<Desk>,
 }
 
 impl Config {

@@ -130,6 +130,7 @@ fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>, role: Role) -> 
             endpoints: listen.iter().map(ToString::to_string).collect(),
             api_listen: None,
             metrics_listen: None,
+            desk: None,
         },
     )
     .unwrap();
@@ -149,6 +150,7 @@ fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>, role: Role) -> 
         case_key: keyring.case.recipient(),
         audit_key: keyring.audit.recipient(),
         routing_key: keyring.routing.public(),
+        desk: None,
     };
     crate::local::found(&home, &keyring.local, &config.origin, "operator", 1, &mut OsRng).unwrap();
     let card = Card::sign(FEDERATION, member, &root).unwrap();

@@ -48,6 +48,7 @@ impl Seeded {
             case_key: case.recipient(),
             audit_key: audit.recipient(),
             routing_key: routing.public(),
+            desk: None,
         };
         Self { society, root, log, witness, routing, member }
     }

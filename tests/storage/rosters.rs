@@ -38,6 +38,7 @@ fn member(config: &Config, keyring: &Keyring, root: &NoteSecret) -> Result<Membe
         case_key: keyring.case.recipient(),
         audit_key: keyring.audit.recipient(),
         routing_key: keyring.routing.public(),
+        desk: None,
     })
 }
 
@@ -52,6 +53,7 @@ fn create(dir: &Path, code: &str) -> Result<(Config, NoteSecret, Card), Problem>
         endpoints: Vec::new(),
         api_listen: None,
         metrics_listen: None,
+        desk: None,
     };
     let config = Config::create(dir, &node).map_err(said)?;
     Keyring::create(&config.keys(), &config.origin, None, &mut OsRng).map_err(said)?;

@@ -17,6 +17,7 @@ pub(super) fn found(account: &Account) -> Result<(), Failure> {
     let cards = dirs.clone().map(|dir| format!("{dir}/card.note"));
     for (((code, name, _), dir), port) in SOCIETIES.iter().zip(&dirs).zip(ports) {
         let listen = format!("127.0.0.1:{port}");
+        let email = format!("email=migration.desk@{code}.example.org");
         let words = [
             "init",
             "--dir",
@@ -29,6 +30,10 @@ pub(super) fn found(account: &Account) -> Result<(), Failure> {
             NAME,
             "--listen",
             &listen,
+            "--desk",
+            "name=Migration desk",
+            "--desk",
+            &email,
         ];
         account.command(&words, 0)?;
     }

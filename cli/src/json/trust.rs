@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tutti_core::{
-    roster::{self, DataProtection, Draft, Relaying},
+    roster::{self, DataProtection, Desk, Draft, Relaying},
     society::Society,
 };
 
@@ -19,6 +19,7 @@ pub(crate) struct Card {
     log_key: String,
     witness_key: String,
     root_key: String,
+    desk: Option<Desk>,
 }
 
 /// `tutti roster show --json`.
@@ -55,6 +56,7 @@ struct Member {
     role: roster::Role,
     status: roster::Status,
     endpoints: Vec<String>,
+    desk: Option<Desk>,
 }
 
 impl From<&roster::Card> for Card {
@@ -71,6 +73,7 @@ impl From<&roster::Card> for Card {
             log_key: member.log_key.to_string(),
             witness_key: member.witness_key.to_string(),
             root_key: member.root_key.to_string(),
+            desk: member.desk.clone(),
         }
     }
 }
@@ -104,6 +107,7 @@ impl From<&Draft> for Roster {
                     role: member.role,
                     status: member.status,
                     endpoints: member.endpoints.clone(),
+                    desk: member.desk.clone(),
                 })
                 .collect(),
             groups: document.groups.clone(),

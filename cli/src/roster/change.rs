@@ -28,7 +28,7 @@ pub(crate) struct Change {
     /// Take in the society whose card this is; its fingerprint was compared by telephone.
     #[arg(long, value_name = "CARD")]
     add: Vec<PathBuf>,
-    /// Take over name, endpoints and keys of a member from its new card. Compare its fingerprint.
+    /// Take over name, endpoints, desk and keys of a member from its new card. Compare its fingerprint.
     #[arg(long, value_name = "CARD")]
     update: Vec<PathBuf>,
     /// Let in no more for now, such as when its keys may be in wrong hands.
@@ -263,6 +263,10 @@ pub(super) fn changes(previous: &roster::Roster, next: &Document) -> Vec<String>
             endpoints => endpoints.join(", "),
         };
         differs("reached at", &list(before), &list(member));
+        let desk = |member: &Member| {
+            member.desk.as_ref().map_or_else(|| "none".to_owned(), |desk| format!("“{desk}”"))
+        };
+        differs("desk", &desk(before), &desk(member));
         let keys = |member: &Member| {
             [
                 ("root", member.root_key.to_string()),

@@ -51,6 +51,10 @@ pub const ENDPOINTS_MAX: usize = 4;
 /// A member's name, characters.
 pub const NAME_CHARS_MAX: usize = 100;
 
+/// What a member's entry says of its referral desk, bytes over all lines: with it 191 members still
+/// fit in one note.
+pub const DESK_BYTES_MAX: usize = 320;
+
 /// Events of one author that are kept of one referral or information share. A long case has some
 /// twenty.
 pub const REFERRAL_EVENTS_MAX: usize = 64;

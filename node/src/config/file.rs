@@ -11,7 +11,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use tutti_core::society::{Origin, Society, check_federation};
+use tutti_core::{
+    roster::Desk,
+    society::{Origin, Society, check_federation},
+};
 
 use super::{Config, ConfigError, FILE, LogFormat, NewNode};
 use crate::local::DRAFT_KEEP_DAYS;
@@ -30,12 +33,13 @@ pub(super) const KEYS: [&str; 9] = [
 ];
 
 /// Variables with these beginnings are ours alone: an unknown one is a typing error.
-const OWN_PREFIXES: [&str; 6] = [
+const OWN_PREFIXES: [&str; 7] = [
     "TUTTI_PEERS_",
     "TUTTI_API_",
     "TUTTI_METRICS_",
     "TUTTI_INFORMATION_",
     "TUTTI_DRAFTS_",
+    "TUTTI_DESK_",
     "TUTTI_LOG_",
 ];
 
@@ -67,6 +71,8 @@ struct File {
     #[serde(default)]
     drafts: Drafts,
     #[serde(default)]
+    desk: DeskSection,
+    #[serde(default)]
     log: Log,
 }
 
@@ -97,6 +103,17 @@ struct Metrics {
 #[serde(deny_unknown_fields, default)]
 struct Information {
     review: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct DeskSection {
+    name: String,
+    telephone: String,
+    email: String,
+    other: String,
+    hours: String,
+    languages: String,
 }
 
 #[derive(Deserialize)]
@@ -229,6 +246,7 @@ fn check(
 
     let listen = overrides.value("peers.listen", file.peers.listen).address()?;
     let endpoints = endpoints(&overrides, &file.peers.endpoints)?;
+    let desk = desk(file.desk)?;
     let api = overrides.value("api.listen", file.api.listen).address()?;
     let value = overrides.value("metrics.listen", file.metrics.listen);
     let metrics = value.address()?;
@@ -272,6 +290,7 @@ fn check(
         origin,
         listen,
         endpoints,
+        desk,
         api,
         metrics,
         review,
@@ -280,6 +299,24 @@ fn check(
         log_filter: value.text,
         passphrase_file: (!passphrase_file.is_empty()).then(|| dir.join(passphrase_file)),
     })
+}
+
+/// `None` where nothing is written: then the card names no desk.
+fn desk(written: DeskSection) -> Result<Option<Desk>, ConfigError> {
+    let DeskSection { name, telephone, email, other, hours, languages } = written;
+    let mut desk = Desk { name, telephone, email, other, hours, languages };
+    if desk.is_empty() {
+        return Ok(None);
+    }
+    let Err(wrong) = desk.check() else { return Ok(Some(desk)) };
+    let key = format!("desk.{}", wrong.field);
+    let text = desk.line_mut(wrong.field).cloned().unwrap_or_default();
+    let value = Value { key: &key, text, place: FILE.into() };
+    Err(value.wrong(
+        wrong.problem,
+        "Write the office, never a person, and how it is reached, each on one line; or leave all of \
+         [desk] empty",
+    ))
 }
 
 fn endpoints(overrides: &Overrides, written: &[String]) -> Result<Vec<String>, ConfigError> {
@@ -334,9 +371,12 @@ fn text(node: &NewNode) -> String {
         quoted(&address.map(|address| address.to_string()).unwrap_or_default())
     };
     let endpoints: Vec<String> = node.endpoints.iter().map(|endpoint| quoted(endpoint)).collect();
+    let desk = node.desk.clone().unwrap_or_default();
+    let desk = desk.lines().map(|(field, line)| format!("{field} = {}\n", quoted(line))).concat();
     format!(
         r#"# A node of Tutti. The keys are described in docs/operating.md. Each key below the first four
-# can be overridden by the environment: peers.listen by TUTTI_PEERS_LISTEN, and so on.
+# can be overridden by the environment, but for those of the desk: peers.listen by
+# TUTTI_PEERS_LISTEN, and so on.
 
 # Who runs this node. Changing one of these makes it another node.
 society = {society}
@@ -355,6 +395,12 @@ listen = {listen}
 # What they dial, host:port, at most eight. Takes effect through the membership card and the roster.
 endpoints = [{endpoints}]
 
+[desk]
+# How the other societies, and the people who were referred, reach the referral desk when no answer
+# comes. An office with its hours, and no person's own name or number: every member reads it. It needs a
+# name, and a telephone, email or other; all are empty where none is to be known. Takes effect through
+# the membership card (tutti card renew) and the roster.
+{desk}
 [api]
 # Remote access to the client API, over TLS with a token; empty for none. Local access is always
 # through tutti.sock in this directory.

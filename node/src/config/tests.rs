@@ -13,6 +13,7 @@ fn node() -> NewNode {
         endpoints: vec!["sg.example.org:7447".into(), "[2001:db8::1]:7447".into()],
         api_listen: None,
         metrics_listen: None,
+        desk: None,
     }
 }
 
@@ -73,6 +74,8 @@ fn each_error_names_the_key_the_value_and_the_fix() {
     }
     let text = with(&[("TUTTI_PEERS_LISTN", "")]).unwrap_err().to_string();
     assert!(text.contains("TUTTI_PEERS_LISTEN"), "{text}");
+    // What others are told stands in the file alone.
+    assert!(with(&[("TUTTI_DESK_NAME", "Desk")]).is_err());
 }
 
 #[test]
@@ -85,4 +88,38 @@ fn an_unknown_key_is_refused_with_its_place() {
     fs::write(&path, text).unwrap();
     let error = Config::load_with(dir.path(), []).unwrap_err().to_string();
     assert!(error.contains("listne") && error.contains("tutti.toml"), "{error}");
+}
+
+#[test]
+fn a_desk_is_written_checked_and_read_back() {
+    let desk = Desk {
+        name: "Migration \"desk\"".into(),
+        telephone: "+65 6664 0500".into(),
+        hours: "Mon–Fri 9:00–18:00 (UTC+8)".into(),
+        ..Desk::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let with = NewNode { desk: Some(desk.clone()), ..node() };
+    assert_eq!(Config::create(dir.path(), &with).unwrap().desk, Some(desk.clone()));
+    assert_eq!(Config::load_with(dir.path(), []).unwrap().desk, Some(desk));
+    // Without one there is a place for it.
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Config::create(dir.path(), &node()).unwrap().desk, None);
+    let path = dir.path().join(FILE);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\n[desk]\n") && text.contains("\ntelephone = \"\"\n"), "{text}");
+    // A file of before has no such section.
+    let (before, rest) = text.split_once("[desk]").unwrap();
+    fs::write(&path, format!("{before}{}", &rest[rest.find("[api]").unwrap()..])).unwrap();
+    assert_eq!(Config::load_with(dir.path(), []).unwrap().desk, None);
+    for (line, key) in [
+        ("telephone = \"1\"", "desk.name"),
+        ("name = \"Desk\"", "desk.telephone"),
+        ("name = \"Desk\"\ntelephone = \"1\\n2\"", "desk.telephone"),
+        ("fax = \"1\"", "fax"),
+    ] {
+        fs::write(&path, format!("{before}[desk]\n{line}\n")).unwrap();
+        let error = Config::load_with(dir.path(), []).unwrap_err().to_string();
+        assert!(error.contains(key) && error.contains("tutti.toml"), "{line}: {error}");
+    }
 }

@@ -76,6 +76,7 @@ impl Federation {
                     endpoints: vec![listen.to_string()],
                     api_listen: None,
                     metrics_listen: None,
+                    desk: None,
                 },
             )
             .expect("a configuration");
@@ -97,6 +98,7 @@ impl Federation {
                 case_key: keyring.case.recipient(),
                 audit_key: keyring.audit.recipient(),
                 routing_key: keyring.routing.public(),
+                desk: None,
             };
             let card = Card::sign(FEDERATION, member, &root).expect("a card");
             fs::write(config.card(), &card).expect("written");

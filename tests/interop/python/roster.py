@@ -30,6 +30,7 @@ FIELDS += ["members"]
 HOURS = ["emergency_hours", "urgent_hours", "normal_hours"]
 MEMBER = ["society", "name", "endpoints", "role", "status", "root_key", "log_key", "witness_key"]
 MEMBER += ["tls_key", "case_key", "audit_key", "routing_key"]
+DESK = ["name", "telephone", "email", "other", "hours", "languages"]
 SPKI = bytes.fromhex("302a300506032b6570032100")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 SOCIETY = re.compile("[a-z]{2}|ifrc|icrc")
@@ -44,7 +45,7 @@ def whole(value, low, high, what):
 
 class Member:
     def __init__(self, fields, federation):
-        require(list(fields) == MEMBER, f"a member with the fields {list(fields)}")
+        require(list(fields) in (MEMBER, [*MEMBER, "desk"]), f"a member with the fields {list(fields)}")
         self.society = fields["society"]
         require(SOCIETY.fullmatch(self.society), f"society {self.society!r}")
         self.status = fields["status"]
@@ -52,6 +53,8 @@ class Member:
         require(fields["role"] in ("member", "observer", "relay"), f"role {fields['role']!r}")
         check_name(fields["name"])
         check_endpoints(fields["endpoints"])
+        if "desk" in fields:
+            check_desk(fields["desk"])
         self.origin, log = read_vkey(fields["log_key"], ED25519)
         prefix = f"{federation}/{self.society}/"
         epoch = self.origin.removeprefix(prefix)
@@ -82,8 +85,23 @@ def read_routing_key(text):
 
 
 def check_name(name):
-    require(1 <= len(name) <= 100 and name == name.strip(), f"name {name!r}")
-    require(not any(unicodedata.category(c) == "Cc" or ord(c) in HIDDEN for c in name), f"name {name!r}")
+    require(name, "an empty name")
+    check_line(name)
+
+
+def check_line(line):
+    require(len(line) <= 100 and line == line.strip(), f"line {line!r}")
+    require(not any(unicodedata.category(c) == "Cc" or ord(c) in HIDDEN for c in line), f"line {line!r}")
+
+
+def check_desk(desk):
+    """Left out where it is not known."""
+    require(list(desk) == DESK, f"a desk with the fields {list(desk)}")
+    for line in desk.values():
+        check_line(line)
+    require(desk["name"], "a desk that is no office")
+    require(desk["telephone"] or desk["email"] or desk["other"], "a desk that nobody can reach")
+    require(sum(len(line.encode()) for line in desk.values()) <= 320, "a desk with too much to say")
 
 
 def check_endpoints(endpoints):

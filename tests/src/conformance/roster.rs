@@ -207,6 +207,34 @@ fn cases(base: &Base) -> Vec<Case> {
     let shouted = group("Steering", ["ph", "sg"]);
     first("a group with capitals in its name", "groups", end, &groups(&format!("{shouted}\n  ")));
     first("a group twice", "groups", end, &groups(&format!("{one},{one}\n  ")));
+    let last = format!("\"routing_key\": \"{}\"", key(own, "routing_key"));
+    let listed = |lines: &[(&str, &str)]| format!("{last},{}", desk(lines, 6));
+    first("a desk", "", &last, &listed(&DESK));
+    let (long, much) = ("x".repeat(101), "ม".repeat(90));
+    for (name, reason, field, line) in [
+        ("a desk that is no office", "desk.name", "name", ""),
+        ("an escape in a desk", "control", "hours", "8\\u001b[2J"),
+        ("two lines in one of a desk", "control", "other", "one\\ntwo"),
+        ("a desk that turns the line", "control", "languages", "English\u{202e}"),
+        ("a space before a line of a desk", "desk.email", "email", " desk@ph.example.org"),
+        ("a line of a desk that is too long", "desk.other", "other", long.as_str()),
+        ("a desk with too much to say", "320", "languages", much.as_str()),
+    ] {
+        let lines = DESK.map(|(known, said)| (known, if known == field { line } else { said }));
+        first(name, reason, &last, &listed(&lines));
+    }
+    let silent = DESK.map(|(field, said)| match field {
+        "telephone" | "email" => (field, ""),
+        _ => (field, said),
+    });
+    first("a desk that nobody can reach", "desk.telephone", &last, &listed(&silent));
+    first("a desk without one of its lines", "missing field", &last, &listed(&DESK[..5]));
+    let more = [DESK.as_slice(), &[("fax", "")]].concat();
+    first("a desk with a line more", "unknown field", &last, &listed(&more));
+    let mut turned = DESK;
+    turned.swap(1, 2);
+    first("a desk in another order", "canonical", &last, &listed(&turned));
+    first("a desk that is null", "canonical", &last, &format!("{last},\n      \"desk\": null"));
     first("an escape in a name", "control", "Philippine", "Philip\\u001bpine");
     first("a name that turns the line", "control", "Philippine", "Philip\u{202e}pine");
     first("an empty name", "name", "Philippine Red Cross", "");
@@ -263,6 +291,8 @@ fn cases(base: &Base) -> Vec<Case> {
         make.case(Kind::Second, name, reason, replace, by);
     };
     second("two of both sign", "", &[], &all);
+    let with_desk = format!("{last},{}", desk(&DESK, 6));
+    second("a desk that comes later", "", &[(&last, &with_desk)], &all);
     second("all three sign", "", &[], &[&ph.root, &qa.root, &sg.root]);
     second("one of version 1", "1 of the 2 root keys that version 1", &[], &[&ph.root, &qa.root]);
     second(
@@ -308,6 +338,10 @@ fn cases(base: &Base) -> Vec<Case> {
         make.case(Kind::Card, name, reason, replace, by);
     };
     card("the society's own card", "", &[], &[&ph.root]);
+    let with_desk = format!("{last},{}", desk(&DESK, 4));
+    card("a card with a desk", "", &[(&last, &with_desk)], &[&ph.root]);
+    let nameless = with_desk.replace("Migration desk", "");
+    card("a card with a desk that is no office", "desk.name", &[(&last, &nameless)], &[&ph.root]);
     card("by another's root key", "no root key", &[], &[&sg.root]);
     card("by its log key", "no root key", &[], &[&ph.log]);
     card("signed twice", "more than once", &[], &[&ph.root, &ph.root]);
@@ -332,6 +366,24 @@ fn cases(base: &Base) -> Vec<Case> {
         &[&ph.root],
     );
     make.cases
+}
+
+/// A desk, line by line.
+const DESK: [(&str, &str); 6] = [
+    ("name", "Migration desk"),
+    ("telephone", "+63 2 8790 2300"),
+    ("email", "migration.desk@ph.example.org"),
+    ("other", ""),
+    ("hours", "Mon–Fri 8:00–17:00 (UTC+8)"),
+    ("languages", "English, Filipino, العربية"),
+];
+
+/// The field `desk` of a member whose own fields stand behind so many spaces.
+fn desk(lines: &[(&str, &str)], indent: usize) -> String {
+    let (at, below) = (" ".repeat(indent), " ".repeat(indent + 2));
+    let lines: Vec<String> =
+        lines.iter().map(|(field, line)| format!("\n{below}\"{field}\": \"{line}\"")).collect();
+    format!("\n{at}\"desk\": {{{}\n{at}}}", lines.join(","))
 }
 
 /// The lines of a member from its endpoint to its role, or to its status.

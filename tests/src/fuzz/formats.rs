@@ -14,7 +14,7 @@ use tutti_core::{
     proof::Proof,
     record as body,
     referral::{self, EventRef},
-    roster::{Card, Draft, Roster},
+    roster::{Card, Desk, Draft, Roster},
     sealing,
     store::Reader as _,
     tiles,
@@ -118,6 +118,10 @@ pub(super) fn roster(data: &[u8]) {
         let again = Draft::open(&draft.to_bytes()).unwrap();
         assert_eq!(again.document(), draft.document());
         let _ = (draft.fingerprint(), draft.missing());
+        let desks = draft.document().members.iter().filter_map(|member| member.desk.as_ref());
+        for desk in desks {
+            assert!(desk.check().is_ok() && !desk.to_string().contains(char::is_control));
+        }
     }
 }
 
@@ -125,7 +129,19 @@ pub(super) fn roster_seeds() -> Vec<Vec<u8>> {
     let known = &federation().roster;
     let next = Draft::succeed(known, |document| document.expires_on = "2029-12-31".into());
     let unsigned = Draft::succeed(known, |_| ()).unwrap();
-    vec![known.as_bytes().to_vec(), next.unwrap().to_bytes(), unsigned.to_bytes()]
+    let desk = Desk {
+        name: "Migration desk".into(),
+        telephone: "+63 2 8790 2300".into(),
+        languages: "English, العربية".into(),
+        ..Desk::default()
+    };
+    let reached = Draft::succeed(known, |document| document.members[0].desk = Some(desk));
+    vec![
+        known.as_bytes().to_vec(),
+        next.unwrap().to_bytes(),
+        unsigned.to_bytes(),
+        reached.unwrap().to_bytes(),
+    ]
 }
 
 /// A frame between nodes.

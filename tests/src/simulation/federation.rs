@@ -107,6 +107,7 @@ fn draw(society: Society, rng: &mut ChaCha20Rng) -> (Secrets, Member, NoteSecret
         case_key: case.recipient(),
         audit_key: audit.recipient(),
         routing_key: routing.public(),
+        desk: None,
     };
     let mut local = [0; 32];
     rng.fill_bytes(&mut local);

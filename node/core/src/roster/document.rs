@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use super::{DataProtection, Member, Relaying, RosterError, Status};
+use super::{DataProtection, Desk, Member, Relaying, RosterError, Status};
 use crate::{
     keys::{KeyKind, NoteKey},
     limits::{ENDPOINTS_MAX, LIST_MAX, MEMBERS_MAX, NAME_CHARS_MAX},
@@ -237,7 +237,13 @@ impl Member {
             .is_some_and(|o| o.society() == self.society && o.federation() == federation);
         key("log_key", &self.log_key, KeyKind::Signature, log)?;
         let witness = self.witness_key.name() == name("witness");
-        key("witness_key", &self.witness_key, KeyKind::Cosignature, witness)
+        key("witness_key", &self.witness_key, KeyKind::Cosignature, witness)?;
+        match self.desk.as_ref().map(Desk::check) {
+            Some(Err(wrong)) => {
+                Err(RosterError::field(at(&format!("desk.{}", wrong.field)), wrong.problem))
+            }
+            Some(Ok(())) | None => Ok(()),
+        }
     }
 
     /// The log that it writes now: the name of its log key.
@@ -268,15 +274,20 @@ fn halves(key: &[u8; 1216]) -> (&[u8], &[u8]) {
     key.split_last_chunk::<32>().map_or((key, &[]), |(kem, dh)| (kem, dh.as_slice()))
 }
 
-/// A name for people: not empty, no control characters, none that turns the direction of a line.
+/// A name for people: a line that is not empty.
 fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() { Err("is empty".into()) } else { check_line(name) }
+}
+
+/// A line for people, or none: no control characters, none that turns the direction of a line.
+pub(super) fn check_line(line: &str) -> Result<(), String> {
     let turns = |c: char| {
         matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.trim() != name {
-        Err(format!("is not 1 to {NAME_CHARS_MAX} characters without space around them"))
-    } else if name.chars().any(|c| c.is_control() || turns(c)) {
+    if line.chars().count() > NAME_CHARS_MAX || line.trim() != line {
+        Err(format!("is longer than {NAME_CHARS_MAX} characters, or has space around it"))
+    } else if line.chars().any(|c| c.is_control() || turns(c)) {
         Err("holds control or direction characters".into())
     } else {
         Ok(())

@@ -9,6 +9,7 @@
 
 mod card;
 mod chain;
+mod desk;
 mod document;
 mod draft;
 mod error;
@@ -20,6 +21,7 @@ use signed_note::{Note, Signature};
 
 pub use card::{CARD_LINE, Card};
 pub use chain::Chain;
+pub use desk::{Desk, DeskError};
 pub use document::{Document, Group, ROSTER_LINE, is_group_name};
 pub use draft::{Draft, Standing};
 pub use error::RosterError;
@@ -89,6 +91,9 @@ pub struct Member {
     pub audit_key: Recipient,
     /// Entries are addressed to it.
     pub routing_key: RoutingKey,
+    /// How to reach its referral desk; left out where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desk: Option<Desk>,
 }
 
 /// Times to answer by priority, and how long cases are kept.

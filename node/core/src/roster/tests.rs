@@ -7,6 +7,7 @@ use crate::{
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
+mod desk;
 mod groups;
 
 pub(crate) const FEDERATION: &str = "m.example.org";
@@ -61,6 +62,7 @@ impl Founder {
             case_key: self.case.recipient(),
             audit_key: self.audit.recipient(),
             routing_key: self.routing.public(),
+            desk: None,
         }
     }
 
@@ -215,6 +217,7 @@ fn broken(document: &Document, other: &Founder) -> Vec<(&'static str, Document)>
                 d.members[0].witness_key = stranger.witness_key.clone();
             }),
         ),
+        ("desk.name", Box::new(|d| d.members[0].desk = Some(Desk::default()))),
         ("one key", Box::new(|d| d.members[0].tls_key = d.members[1].tls_key)),
         (
             "one key",
@@ -322,6 +325,7 @@ fn another_text_for_the_same_document_is_refused() {
         ("PH Red", "\\u0050H Red"),
         ("      \"role\": \"member\",\n", ""),
         ("      \"role\": \"member\",\n", "      \"role\": \"member\",\n      \"x\": 1,\n"),
+        ("\"\n    },\n", "\",\n      \"desk\": null\n    },\n"),
         ("\"member\"", "\"chair\""),
         ("  \"previous\": null,\n", ""),
         ("}\n", "}\n\n"),

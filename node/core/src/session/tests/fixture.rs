@@ -69,6 +69,7 @@ impl Federation {
                 case_key: Identity::generate(&mut rng).recipient(),
                 audit_key: Identity::generate(&mut rng).recipient(),
                 routing_key: routing.public(),
+                desk: None,
             };
             change(&mut member);
             cards.push(Card::open(&Card::sign(FEDERATION, member, &root).unwrap()).unwrap());
