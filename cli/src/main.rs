@@ -13,6 +13,7 @@ mod card;
 mod cli;
 mod completions;
 mod demo;
+mod desk;
 mod failure;
 mod files;
 mod form;

@@ -4,6 +4,7 @@ use clap::Args;
 use tutti_proto::node::v1::{Peer, PeersRequest};
 
 use crate::{
+    desk,
     failure::{Exit, Outcome},
     json,
     node::{self, Asked},
@@ -11,7 +12,8 @@ use crate::{
     text, time,
 };
 
-/// Show the other nodes: which are connected, since when, and what ended the last link.
+/// Show the other nodes: which are connected, since when, what ended the last link, and how to reach
+/// each society's referral desk.
 #[derive(Args)]
 pub(crate) struct Peers {
     #[command(flatten)]
@@ -26,7 +28,14 @@ impl Peers {
         })?;
         match self.asked.json {
             true => json::print(&json::Peers::from(&answer)),
-            false => say(describe(&answer.peers)),
+            false => {
+                say(describe(&answer.peers));
+                let desks =
+                    answer.peers.iter().filter_map(|peer| Some((peer, peer.desk.as_ref()?)));
+                for (peer, desk) in desks {
+                    say(format!("Desk of {}: {}", text::line(&peer.society), desk::line(desk)));
+                }
+            }
         }
         Ok(Exit::Ok)
     }

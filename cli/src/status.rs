@@ -48,9 +48,15 @@ fn describe(status: &StatusResponse) -> String {
             each.collect::<Vec<_>>().join(", ")
         }
     };
-    let overdue = match status.overdue {
-        0 => String::new(),
-        count => format!("{count}: tutti referral list shows them first"),
+    let theirs = status.waiting.iter().filter(|waiting| waiting.on == "other_society");
+    let theirs: u64 = theirs.map(|waiting| waiting.overdue).sum();
+    let overdue = match (status.overdue, theirs) {
+        (0, _) => String::new(),
+        (count, 0) => format!("{count}: tutti referral list shows them first"),
+        (count, theirs) => format!(
+            "{count}, {theirs} of them at other societies: tutti referral list --overdue says whom to \
+             call there"
+        ),
     };
     let head = fields([
         ("society", format!("{}, {}", status.society, status.name)),

@@ -50,8 +50,13 @@ fn describe(change: &WatchEvent) -> String {
         (_, count) => format!(" ({count})"),
     };
     let at = if change.at_ms == 0 { time::now_ms() } else { change.at_ms };
+    // It waits for this society, or for the other, whose desk stands there.
+    let more = match (change.kind.as_str(), change.what.as_str()) {
+        ("referral", "overdue") => "  whom it waits for, and whom to call: tutti referral show",
+        _ => "",
+    };
     format!(
-        "{}  {:<11}  {}  {}{count}",
+        "{}  {:<11}  {}  {}{count}{more}",
         paint(Style::Dim, time::local(at)),
         text::line(&change.kind),
         text::line(&change.id),

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tutti_core::{head::Head, society::Origin};
+use tutti_core::{head::Head, roster::Desk, society::Origin};
 use tutti_node::store;
 use tutti_proto::node::v1 as api;
 
 use super::given;
-use crate::time::rfc3339;
+use crate::{desk, time::rfc3339};
 
 /// `tutti status --json`.
 #[derive(Serialize)]
@@ -95,6 +95,7 @@ struct Peer {
     bytes_in: u64,
     bytes_out: u64,
     round_trip_us: Option<u32>,
+    desk: Option<Desk>,
 }
 
 /// One line of `tutti watch --json`.
@@ -196,6 +197,7 @@ impl From<&api::Peer> for Peer {
             bytes_in: peer.bytes_in,
             bytes_out: peer.bytes_out,
             round_trip_us: (peer.round_trip_us != 0).then_some(peer.round_trip_us),
+            desk: peer.desk.as_ref().map(desk::of),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Referrals: the form as it was sent, the story, and the case where it was asked for.
 
 use serde::Serialize;
-use tutti_core::referral::form::{ConsentForm, ReferralForm};
+use tutti_core::{
+    referral::form::{ConsentForm, ReferralForm},
+    roster::Desk,
+};
 use tutti_proto::node::v1 as api;
 
 use super::{attachments::Attachment, event::Event, given};
-use crate::{names, time::rfc3339};
+use crate::{desk, names, time::rfc3339};
 
 /// What a write gives back with `--json`.
 #[derive(Serialize)]
@@ -51,6 +54,10 @@ pub(crate) struct Referral {
     overridden: Option<Overridden>,
     attachments: Vec<Attachment>,
     events: Vec<Event>,
+    direction: Option<&'static str>,
+    waits_for: Option<String>,
+    sender_desk: Option<Desk>,
+    receiver_desk: Option<Desk>,
 }
 
 #[derive(Serialize)]
@@ -163,6 +170,14 @@ impl From<&api::Referral> for Referral {
             }),
             attachments: referral.attachments.iter().map(Attachment::from).collect(),
             events: referral.events.iter().map(Event::from).collect(),
+            direction: match referral.direction() {
+                api::Direction::Sent => Some("sent"),
+                api::Direction::Received => Some("received"),
+                api::Direction::Unspecified => None,
+            },
+            waits_for: given(&referral.waits_for),
+            sender_desk: referral.sender_desk.as_ref().map(desk::of),
+            receiver_desk: referral.receiver_desk.as_ref().map(desk::of),
         }
     }
 }

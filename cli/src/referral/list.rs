@@ -8,6 +8,7 @@ use tutti_proto::{
 
 use super::{all, names as codes, short, story};
 use crate::{
+    desk,
     failure::{Exit, Outcome},
     json, names,
     node::Asked,
@@ -76,6 +77,7 @@ impl List {
         if overdue > 0 {
             let line = format!("{overdue} referral{} overdue.", text::s(overdue));
             say(format!("\n{}", paint(Style::Warn, line)));
+            desk::overdue(&referrals).iter().for_each(say);
         }
         Ok(Exit::Ok)
     }

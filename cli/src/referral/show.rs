@@ -3,12 +3,13 @@
 use clap::Args;
 use tutti_core::referral::codes;
 use tutti_proto::{
-    node::v1::{self as api, BodyState, GetReferralRequest, Referral},
+    node::v1::{self as api, BodyState, GetReferralRequest, Referral, ReferralState},
     v1,
 };
 
 use super::{IdArg, joined, names as listed, story, word};
 use crate::{
+    desk,
     failure::{Exit, Outcome},
     json, names,
     node::{self, Asked},
@@ -53,6 +54,7 @@ impl Show {
 
 fn describe(referral: &Referral, with_content: bool) -> String {
     let mut parts = vec![heading(referral)];
+    parts.extend(silence(referral));
     parts.extend(referral.overridden.as_ref().map(overridden));
     parts.extend([record(referral), table(&story::HEADINGS, story::rows(referral))]);
     if !referral.attachments.is_empty() {
@@ -90,6 +92,13 @@ fn heading(referral: &Referral) -> String {
     )
 }
 
+/// That they have not answered, and whom to call there.
+fn silence(referral: &Referral) -> Option<String> {
+    let told = text::wrap(&desk::silence(referral)?, "", text_width());
+    let late = referral.overdue || referral.state() == ReferralState::Expired;
+    Some(if late { paint(Style::Warn, told) } else { told })
+}
+
 /// That it went beyond what the person agreed to.
 fn overridden(overridden: &api::Overridden) -> String {
     let line = format!(
@@ -123,6 +132,9 @@ fn record(referral: &Referral) -> String {
         until => format!("until {}", time::day(until)),
     };
     let first = super::short(&hex::encode(&sent.onward_of)).to_owned();
+    // Where an answer is waited for, it stands above.
+    let told = desk::silence(referral).is_some();
+    let their_desk = if told { String::new() } else { desk::theirs(referral) };
     let onward: Vec<&str> = referral.onward.iter().map(|id| super::short(id)).collect();
     let person = [
         codes::name::<v1::AgeBand>(sent.age_band).to_owned(),
@@ -145,6 +157,7 @@ fn record(referral: &Referral) -> String {
         ("kept", kept),
         ("passes on", first),
         ("passed on as", onward.join(", ")),
+        ("their desk", their_desk),
     ])
 }
 

@@ -58,6 +58,7 @@ pub use attachments::Passing;
 pub(crate) use attachments::parse_attachment;
 pub use exchange::PeerStatus;
 pub use fence::Mode;
+pub(crate) use query::desk_message;
 pub use refused::Refused;
 pub use watch::{Change, Watcher};
 pub use write::{Order, Receipt, Write};

@@ -9,7 +9,7 @@ use tutti_proto::node::v1::{self as api, node_server::Node};
 use super::{Context, admit::refused};
 use crate::{
     clock::now_ms,
-    engine::Watcher,
+    engine::{Watcher, desk_message},
     local::{Actor, Admitted},
 };
 
@@ -143,13 +143,16 @@ impl Context {
             let own = engine.identity().society;
             let others = engine.roster().members().iter().filter(|member| member.society != own);
             others
-                .map(|member| (member.society, member.name.clone(), member.endpoints.clone()))
+                .map(|member| {
+                    let (name, endpoints) = (member.name.clone(), member.endpoints.clone());
+                    (member.society, name, endpoints, desk_message(member))
+                })
                 .collect::<Vec<_>>()
         });
         let (members, states) = (members.await?, self.peers.states());
         let peers = members
             .into_iter()
-            .map(|(society, name, endpoints)| {
+            .map(|(society, name, endpoints, desk)| {
                 let state = states.get(&society).cloned().unwrap_or_default();
                 let link = state.link.as_ref();
                 let dialled = |link: &crate::peers::LinkState| {
@@ -167,6 +170,7 @@ impl Context {
                     bytes_in: state.bytes_in(),
                     bytes_out: state.bytes_out(),
                     round_trip_us: link.map_or(0, |link| link.round_trip_us),
+                    desk,
                 }
             })
             .collect();

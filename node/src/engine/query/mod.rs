@@ -4,11 +4,13 @@
 //! kept. Invariants: nothing here writes; every list is bounded and comes in one stable order, the
 //! newest first; no error holds anything out of a body.
 
+mod desk;
 mod information;
 mod logs;
 mod page;
 mod referrals;
 
+pub(crate) use desk::desk_message;
 use tutti_core::store::BodyState;
 use tutti_proto::node::v1 as api;
 

@@ -194,6 +194,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             consent_standing: Some(standing_message(referral, now_ms)),
             attachments: self.attachment_messages(referral, with_content, now_ms)?,
             delivery: delivery.unwrap_or_default() as i32,
+            direction: self.direction(referral) as i32,
+            waits_for: referral
+                .waits_for()
+                .map(|(side, _)| referral.society(side).to_string())
+                .unwrap_or_default(),
+            sender_desk: self.desk_of(referral.sender),
+            receiver_desk: self.desk_of(referral.receiver),
         })
     }
 

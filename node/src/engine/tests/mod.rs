@@ -7,6 +7,7 @@ mod approvals;
 mod cases;
 mod damaged;
 mod deadlines;
+mod desk;
 mod drafts;
 mod erasing;
 mod exchange;
@@ -157,10 +158,11 @@ fn withdraw() -> Command {
     Command::Withdraw(v1::Withdrawn { code: v1::WithdrawCode::PersonLeft as i32 })
 }
 
-/// The referral, without how far each side's own steps have come, which differs from side to side.
+/// The referral, without what differs from side to side: how far each side's own steps have come, and
+/// which way it went.
 fn shown<S: Store>(node: &On<S>, id: ReferralId) -> api::Referral {
     let mut referral = shown_with_delivery(node, id);
-    referral.delivery = 0;
+    (referral.delivery, referral.direction) = (0, 0);
     referral.events.iter_mut().for_each(|event| event.delivery = 0);
     referral
 }
