@@ -7,6 +7,7 @@ mod approvals;
 mod canary;
 mod casework;
 mod damage;
+mod desk;
 mod erased;
 mod files;
 mod full_disk;

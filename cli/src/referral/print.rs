@@ -14,6 +14,7 @@ use tutti_proto::{
 
 use super::IdArg;
 use crate::{
+    desk,
     failure::{Exit, Failure, Outcome},
     files, names,
     node::{self, NodeArgs},
@@ -116,10 +117,12 @@ impl Print {
         let erased = erased.filter(|_| of_case && referral.content.is_none());
         let sent = referral.sent.clone().unwrap_or_default();
         let done = done(&referral.events);
+        let desk = referral.receiver_desk.as_ref().map(desk::of);
         let copy = Copy {
             id: &referral.id,
             sender: &name(&referral.sender),
             receiver: &name(&referral.receiver),
+            desk: desk.as_ref(),
             sent: &sent,
             sent_at: referral.sent_at_ms / 1000,
             state: names::referral_state(referral.state()),
@@ -159,6 +162,12 @@ impl Print {
                     file.display()
                 ));
             }
+        }
+        if desk.is_none() && self.out.is_some() {
+            say(format!(
+                "{} So the page does not say how to reach them.",
+                desk::unknown(&referral.receiver)
+            ));
         }
         let reads = referral.content.iter().filter_map(|content| content.person.as_ref());
         let reads = reads.flat_map(|person| &person.languages);

@@ -20,6 +20,7 @@ fn page(language: Language, note: &str, erased: Option<&Erased>) -> Page {
             id: "3f9a0000000000000000000000000000",
             sender: "Singapore Red Cross",
             receiver: "Qatar Red Crescent Society",
+            desk: None,
             sent: &sent,
             sent_at: DAY,
             state: "in_progress",

@@ -13,7 +13,7 @@ mod words;
 use tutti_proto::v1;
 
 use super::codes::{self, Code};
-use crate::fields::seconds_to_date;
+use crate::{fields::seconds_to_date, roster::Desk};
 pub use html::html;
 pub use page::{Block, Line, Page, Piece, Weight};
 use words::Words;
@@ -28,6 +28,8 @@ pub struct Copy<'a> {
     pub sender: &'a str,
     /// To whom it was sent.
     pub receiver: &'a str,
+    /// How the receiver's referral desk is reached, where that is known.
+    pub desk: Option<&'a Desk>,
     /// As it was sent.
     pub sent: &'a v1::Sent,
     /// When, seconds since the Unix epoch.
@@ -139,6 +141,20 @@ fn to_whom(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
         let never = list(words, &never);
         blocks.push(Block::Paragraph(Line::fill(words.never, &[("list", never)])));
     }
+    let Some(desk) = copy.desk else { return };
+    let receiver = [("receiver", Line::theirs(copy.receiver))];
+    blocks.push(Block::Heading(Line::fill(words.their_desk, &receiver)));
+    pairs(
+        blocks,
+        vec![
+            (words.desk_name, desk.name.clone()),
+            (words.desk_telephone, desk.telephone.clone()),
+            (words.desk_email, desk.email.clone()),
+            (words.desk_other, desk.other.clone()),
+            (words.desk_hours, desk.hours.clone()),
+            (words.desk_languages, desk.languages.clone()),
+        ],
+    );
 }
 
 fn what(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {

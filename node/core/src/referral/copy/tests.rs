@@ -16,10 +16,19 @@ fn page_of(
     let form: ReferralForm = toml::from_str(example()).unwrap();
     let (mut sent, mut content) = form.to_messages().unwrap();
     change(&mut sent, &mut content);
+    let desk = Desk {
+        name: "Migration desk".into(),
+        telephone: "+63 2 8790 2300".into(),
+        // So that whatever is tried in a field is tried here, too.
+        other: content.risk.clone(),
+        hours: "8:00 to 17:00 <UTC+8>".into(),
+        ..Desk::default()
+    };
     let copy = Copy {
         id: "3f9a0000000000000000000000000000",
         sender: "Singapore Red Cross",
         receiver: "Philippine Red Cross",
+        desk: Some(&desk),
         sent: &sent,
         sent_at: DAY,
         state: "accepted",
@@ -51,6 +60,10 @@ fn the_page_says_what_to_whom_why_until_when_and_how_to_take_it_back() {
         "<dt>It may be used for</dt><dd class=\"free\" dir=\"auto\">repatriation</dd>",
         "You agreed to it",
         "It is kept until 2025-11-25 at the latest",
+        "How to reach <bdi>Philippine Red Cross</bdi>",
+        "<dt>Office</dt><dd class=\"free\" dir=\"auto\">Migration desk</dd>",
+        "<dt>Telephone</dt><dd class=\"free\" dir=\"auto\">+63 2 8790 2300</dd>",
+        "<dt>Open</dt><dd class=\"free\" dir=\"auto\">8:00 to 17:00 &lt;UTC+8&gt;</dd>",
         "<bdi>Philippine Red Cross</bdi> added a file on 2025-11-24: A medical letter.",
         "<dt>Appointments</dt><dd class=\"free\" dir=\"auto\">2025-12-01 09:30 +08:00</dd>",
         "<dt>Help that was given</dt><dd class=\"free\" dir=\"auto\">family contact</dd>",
@@ -133,6 +146,7 @@ fn what_was_erased_is_said_and_not_shown() {
         id: "3f9a0000000000000000000000000000",
         sender: "A",
         receiver: "B",
+        desk: None,
         sent: &sent,
         sent_at: DAY,
         state: "consent_withdrawn",
@@ -157,4 +171,20 @@ fn what_was_erased_is_said_and_not_shown() {
         assert!(page.contains(said), "{said:?} is not in:\n{page}");
     }
     assert!(!page.contains("Jose"));
+    assert!(!page.contains("How to reach <bdi>"), "no desk is known, and nothing is said of one");
+}
+
+/// The person may need it more than anybody, in the language that they read.
+#[test]
+fn every_language_says_how_to_reach_the_other_society() {
+    for language in Language::ALL {
+        let words = language.words();
+        let page = page_of(language, |_, _| {});
+        for label in [words.desk_name, words.desk_telephone, words.desk_hours] {
+            assert!(page.contains(&format!("<dt>{label}</dt>")), "{language:?}: {label}");
+        }
+        let heading = words.their_desk.replace("{receiver}", "<bdi>Philippine Red Cross</bdi>");
+        assert!(page.contains(&heading), "{language:?}: {heading}");
+        assert!(!page.contains(words.desk_languages), "{language:?}: nothing is said of that");
+    }
 }

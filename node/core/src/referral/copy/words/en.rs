@@ -18,6 +18,13 @@ pub(super) const WORDS: Words = Words {
     others: "Others may carry it, sealed, and cannot read it. Auditors of these societies can read \
              what is noted below without your name, to see that all was done rightly.",
     never: "It must never reach {list}.",
+    their_desk: "How to reach {receiver}",
+    desk_name: "Office",
+    desk_telephone: "Telephone",
+    desk_email: "E-mail",
+    desk_other: "Another way",
+    desk_hours: "Open",
+    desk_languages: "Languages spoken there",
     what: "What was passed on",
     not_here: "These were passed on, and are not here to be shown: {list}.",
     wrote: "{who} wrote on {day}",

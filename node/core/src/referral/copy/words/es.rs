@@ -19,6 +19,13 @@ pub(super) const WORDS: Words = Words {
              pueden leer lo que figura más abajo sin su nombre, para comprobar que todo se hizo \
              correctamente.",
     never: "Nunca debe llegar a {list}.",
+    their_desk: "Cómo contactar con {receiver}",
+    desk_name: "Oficina",
+    desk_telephone: "Teléfono",
+    desk_email: "Correo electrónico",
+    desk_other: "Otra manera",
+    desk_hours: "Horario",
+    desk_languages: "Idiomas que se hablan",
     what: "Qué se ha transmitido",
     not_here: "Esto se transmitió y no puede mostrarse aquí: {list}.",
     wrote: "{who} escribió el {day}",

@@ -19,6 +19,13 @@ pub(super) const WORDS: Words = Words {
              sociétés peuvent lire ce qui est noté plus bas sans votre nom, pour vérifier que tout a \
              été fait correctement.",
     never: "Cela ne doit jamais parvenir à {list}.",
+    their_desk: "Comment joindre {receiver}",
+    desk_name: "Bureau",
+    desk_telephone: "Téléphone",
+    desk_email: "Courriel",
+    desk_other: "Autre moyen",
+    desk_hours: "Heures d’ouverture",
+    desk_languages: "Langues parlées",
     what: "Ce qui a été transmis",
     not_here: "Ceci a été transmis et ne peut pas être montré ici : {list}.",
     wrote: "{who} a écrit le {day}",

@@ -101,6 +101,14 @@ pub(super) struct Words {
     pub(super) others: &'static str,
     /// {list}
     pub(super) never: &'static str,
+    /// {receiver}
+    pub(super) their_desk: &'static str,
+    pub(super) desk_name: &'static str,
+    pub(super) desk_telephone: &'static str,
+    pub(super) desk_email: &'static str,
+    pub(super) desk_other: &'static str,
+    pub(super) desk_hours: &'static str,
+    pub(super) desk_languages: &'static str,
     pub(super) what: &'static str,
     /// {list}
     pub(super) not_here: &'static str,

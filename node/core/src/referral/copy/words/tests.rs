@@ -54,6 +54,7 @@ fn every_language_fills_the_places_that_english_fills() {
             words.parties,
             words.parties_onward,
             words.never,
+            words.their_desk,
             words.not_here,
             words.wrote,
             words.file,
