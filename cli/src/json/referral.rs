@@ -51,6 +51,8 @@ pub(crate) struct Referral {
     overridden: Option<Overridden>,
     attachments: Vec<Attachment>,
     events: Vec<Event>,
+    /// How many there are before them: more than fit.
+    events_left: u32,
 }
 
 #[derive(Serialize)]
@@ -163,6 +165,7 @@ impl From<&api::Referral> for Referral {
             }),
             attachments: referral.attachments.iter().map(Attachment::from).collect(),
             events: referral.events.iter().map(Event::from).collect(),
+            events_left: referral.events_left,
         }
     }
 }

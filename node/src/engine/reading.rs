@@ -11,7 +11,11 @@ use tutti_core::{
 };
 use tutti_proto::{node::v1 as api, v1::local_record::Event};
 
-use super::{Engine, Refused, allowed::not_allowed};
+use super::{
+    Engine, Refused,
+    allowed::not_allowed,
+    query::{Depth, events_before},
+};
 use crate::local::{Actor, PeopleError};
 
 /// The reason for a broken glass, characters: a sentence, not a dossier.
@@ -41,10 +45,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             "print" => "print",
             _ => return Err(Refused::Invalid("purpose is neither content nor print".into())),
         };
+        let before = events_before(&request.events_before)?;
         self.gate_reading(actor, id, reason, what, now_ms)?;
         let hidden = || Refused::from(referral::Refusal::NotFound);
         let referral = self.case(&id).ok_or_else(hidden)?;
-        self.referral_message(&referral, true, now_ms)
+        self.referral_message(&referral, Depth::Shown { with_content: true, before }, now_ms)
     }
 
     /// Whether somebody may read a case, where not by right then for a reason; what is recorded of it.
@@ -154,7 +159,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         })
     }
 
-    /// Reads or alerts, the newest first.
+    /// Reads or alerts, the newest first: with the longest reasons, of [`REASON`] in four bytes a
+    /// character, a thousand are 2.3 MB.
     pub fn access(
         &self,
         actor: &Actor,

@@ -38,7 +38,7 @@ fn listed(node: &Node, request: api::ListInformationRequest) -> usize {
 }
 
 fn shown_at(node: &Node, id: InformationId) -> api::InformationShare {
-    let request = api::GetInformationRequest { id: id.to_string() };
+    let request = api::GetInformationRequest { id: id.to_string(), ..Default::default() };
     node.share(&Actor::node(), &request, NOW_MS).unwrap()
 }
 
@@ -49,7 +49,7 @@ fn a_share_is_published_revised_and_retracted_for_all_members() {
     let published = one(&mut qa, publish([1; 16], version("one"))).unwrap();
     let id = InformationId::from_bytes(published.id);
     pass(&qa, &mut ph);
-    let request = api::GetInformationRequest { id: id.to_string() };
+    let request = api::GetInformationRequest { id: id.to_string(), ..Default::default() };
     let share = ph.share(&Actor::node(), &request, NOW_MS).unwrap();
     assert_eq!(share, qa.share(&Actor::node(), &request, NOW_MS).unwrap());
     assert_eq!((share.society.as_str(), share.version_number), ("qa", 1));
@@ -200,7 +200,7 @@ fn an_addressed_share_is_read_by_its_circle_alone_and_looks_like_a_referral_to_o
     let roles: Roles = [tutti_core::people::Role::Observer].into_iter().collect();
     let scopes = tutti_core::people::Scope::ALL.iter().copied().collect();
     let observer = Actor::person([5; 16], "p".into(), roles, scopes, None);
-    let request = api::GetInformationRequest { id: id.to_string() };
+    let request = api::GetInformationRequest { id: id.to_string(), ..Default::default() };
     assert!(matches!(sg.share(&observer, &request, NOW_MS), Err(Refused::NotFound(_))));
     let all = api::ListInformationRequest { with_ended: true, ..Default::default() };
     assert!(sg.shares(&observer, &all, NOW_MS).unwrap().shares.is_empty());

@@ -243,14 +243,14 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                     assert_eq!(kept.is_ok(), expected, "{role}: draft");
                     let writes = may(role, Relation::Nothing, Action::WriteInformation);
                     let some = expected || writes == Verdict::Allow;
-                    assert_eq!(drafts.list(api::ListDraftsRequest {}).await.is_ok(), some);
+                    assert_eq!(drafts.list(api::ListDraftsRequest::default()).await.is_ok(), some);
                     ReferralsClient::new(person.clone()).send(request).await.map(drop)
                 }
                 // A draft of somebody who has left since: the referral's, for whoever goes on with it.
                 Action::TakeDraft | Action::DiscardDraft => {
                     let draft = left_draft(&sg, &format!("left-{role}-{action}")).await;
                     let mut drafts = DraftsClient::new(person.clone());
-                    let listed = drafts.list_left(api::ListLeftDraftsRequest {}).await;
+                    let listed = drafts.list_left(api::ListLeftDraftsRequest::default()).await;
                     let listed = listed.map(|left| left.into_inner().drafts).unwrap_or_default();
                     let listed = listed.iter().any(|left| left.id == draft);
                     let any = [Action::TakeDraft, Action::DiscardDraft];
@@ -298,7 +298,7 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                     }
                     let mut refusals = Vec::new();
                     for id in [addressed.clone(), "ab".repeat(16)] {
-                        let request = api::GetInformationRequest { id };
+                        let request = api::GetInformationRequest { id, ..Default::default() };
                         refusals
                             .push(shares.get(request).await.err().map(|s| s.message().to_owned()));
                     }
@@ -330,7 +330,7 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                 // Whoever may is told what waits for them; for others nothing does.
                 Action::ApproveOverride | Action::ApproveInformation => {
                     let mut approvals = ApprovalsClient::new(person.clone());
-                    let waiting = approvals.list(api::ListApprovalsRequest {}).await.unwrap();
+                    let waiting = approvals.list(api::ListApprovalsRequest::default()).await.unwrap();
                     let of = match action {
                         Action::ApproveOverride => "override",
                         _ => "information",
@@ -445,7 +445,7 @@ async fn manages(person: &Connection, role: Role, expected: bool) -> Result<(), 
     let issued = people
         .issue_token(api::IssueTokenRequest { name: target.clone(), ..Default::default() })
         .await;
-    let all = people.list_tokens(api::ListTokensRequest { all: true }).await;
+    let all = people.list_tokens(api::ListTokensRequest { all: true, ..Default::default() }).await;
     let off = people.set_active(api::SetActiveRequest { name: target, active: false }).await;
     let revoked = people.revoke_token(api::RevokeTokenRequest { id: "00".repeat(8) }).await;
     for (what, ok) in [
