@@ -20,7 +20,7 @@ use crate::{
 /// List what societies have shared and what holds today, the newest first.
 ///
 /// What was retracted, what another share has taken the place of, and what has expired is shown
-/// with --all.
+/// with --all. That you search what is addressed to some alone is recorded.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only of this kind.
@@ -56,7 +56,8 @@ pub(crate) struct List {
     /// Also what was retracted or superseded, and what has expired.
     #[arg(long)]
     all: bool,
-    /// With --json: also the texts, and what others note.
+    /// With --json: also the texts, and what others note. Of what is addressed to some alone, that you
+    /// have read it is recorded.
     #[arg(long, requires = "json")]
     texts: bool,
     #[command(flatten)]

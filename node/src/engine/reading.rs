@@ -1,10 +1,12 @@
-//! Reading a person's case, and giving it to somebody: what is recorded first in the local log.
+//! Reading a person's case, or what is addressed to this society alone, and giving a case to somebody: what
+//! is recorded first in the local log.
 //!
 //! Invariant: no content is opened for a person before the record of it is on the disk; where that
 //! cannot be written, nothing is shown.
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    information::InformationId,
     people::{Action, Relation, Verdict},
     referral::{self, ReferralId},
     store::Store,
@@ -121,6 +123,36 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         Ok(())
     }
 
+    /// Records that the texts of these shares, which are addressed to some alone, are about to be given
+    /// to somebody: each one, on the disk when it returns. They are about no person, so that many of
+    /// them raise no alarm.
+    pub(super) fn record_reading_shares(
+        &mut self,
+        actor: &Actor,
+        shares: &[InformationId],
+        what: &str,
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        if actor.account().is_none() || shares.is_empty() {
+            return Ok(());
+        }
+        let read = self.local.reading_shares(actor, shares, what, now_ms, &mut self.rng);
+        read.map_err(|error| self.local_failed(error.into()))
+    }
+
+    /// Records that somebody is about to be told in which of them their words stand.
+    pub(super) fn record_search_of_shares(
+        &mut self,
+        actor: &Actor,
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        if actor.account().is_none() {
+            return Ok(());
+        }
+        let read = self.local.reading(actor, None, "share_search", "", now_ms, &mut self.rng);
+        read.map(drop).map_err(|error| self.local_failed(error.into()))
+    }
+
     /// Gives a case to somebody, or to nobody.
     pub fn assign(
         &mut self,
@@ -180,6 +212,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     what: read.what,
                     reason: read.reason,
                     count: 1,
+                    share: hex::encode(read.share),
                 }),
                 Event::Alert(alert) => Some(api::AccessEntry {
                     index,
@@ -189,6 +222,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     what: alert.what,
                     reason: String::new(),
                     count: alert.count,
+                    share: String::new(),
                 }),
                 _ => None,
             }

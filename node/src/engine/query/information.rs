@@ -1,45 +1,83 @@
 //! Information shares: one, and lists of them.
+//!
+//! Of a share that is addressed to some alone the text is a content, and to read it is recorded as to read
+//! a case is. Invariants: no text of one is given to a person before the record of that is on the disk; a
+//! list gives titles, unless texts are asked for; that somebody searched the texts is recorded too, for
+//! what is found tells what they say.
 
 use std::cmp::Reverse;
 
 use prost::Message as _;
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    entry::Visibility,
     fields::day_of,
     information::{self, Brief, Filter, InformationId, Share, State},
     people::Action,
     society::Society,
     store::Store,
 };
-use tutti_proto::node::v1 as api;
+use tutti_proto::{node::v1 as api, v1};
 
 use super::{
     page::{EVENT_BYTES, Read, page},
     shares::Depth,
 };
 use crate::{
-    engine::{Engine, Refused},
+    engine::{Engine, Refused, allowed::not_allowed},
     local::Actor,
 };
 
+/// What of addressed shares an answer tells.
+#[derive(Debug, Default)]
+struct Opened {
+    /// Whose texts are in it.
+    texts: Vec<InformationId>,
+    /// Texts were searched.
+    searched: bool,
+}
+
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
-    /// One information share.
+    /// One information share; the text of an addressed one for the node itself alone.
     pub fn share(
         &self,
         actor: &Actor,
         request: &api::GetInformationRequest,
         now_ms: u64,
     ) -> Result<api::InformationShare, Refused> {
-        self.readable(actor, request)?;
+        let (_, visibility) = self.readable(actor, request)?;
+        // A person's reading is recorded before: `Engine::read_share`.
+        if visibility == Visibility::Addressed && actor.account().is_some() {
+            return Err(not_allowed(Action::ReadAddressed));
+        }
+        self.whole_share(request, now_ms)
+    }
+
+    /// The same, as somebody asked for it; the text of an addressed one only once that is recorded.
+    pub fn read_share(
+        &mut self,
+        actor: &Actor,
+        request: &api::GetInformationRequest,
+        now_ms: u64,
+    ) -> Result<api::InformationShare, Refused> {
+        let (id, visibility) = self.readable(actor, request)?;
+        if visibility == Visibility::Addressed {
+            self.record_reading_shares(actor, &[id], "share", now_ms)?;
+        }
         self.whole_share(request, now_ms)
     }
 
     /// The share that is meant, where somebody may read it; else what is said of one that does not exist.
-    fn readable(&self, actor: &Actor, request: &api::GetInformationRequest) -> Result<(), Refused> {
+    fn readable(
+        &self,
+        actor: &Actor,
+        request: &api::GetInformationRequest,
+    ) -> Result<(InformationId, Visibility), Refused> {
         self.check(actor, Action::ReadInformation)?;
         let id = parse(&request.id)?;
         let brief = self.information.get(&id).filter(|brief| self.reads(actor, brief.visibility));
-        brief.map(drop).ok_or_else(|| information::Refusal::NotFound.into())
+        let brief = brief.ok_or_else(|| Refused::from(information::Refusal::NotFound))?;
+        Ok((id, brief.visibility))
     }
 
     fn whole_share(
@@ -52,13 +90,43 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         Ok(self.share_message(&share, Depth::Whole(&request.said_after), now_ms)?.0)
     }
 
-    /// Information shares, the newest first.
+    /// Information shares, the newest first; what is to be recorded of a person for the node itself alone.
     pub fn shares(
         &self,
         actor: &Actor,
         request: &api::ListInformationRequest,
         now_ms: u64,
     ) -> Result<api::ListInformationResponse, Refused> {
+        let (answer, opened) = self.page_of_shares(actor, request, now_ms)?;
+        // A person's reading is recorded before: `Engine::read_shares`.
+        let is_read = opened.searched || !opened.texts.is_empty();
+        if is_read && actor.account().is_some() {
+            return Err(not_allowed(Action::ReadAddressed));
+        }
+        Ok(answer)
+    }
+
+    /// The same, as somebody asked for it: what addressed shares say only once that is recorded.
+    pub fn read_shares(
+        &mut self,
+        actor: &Actor,
+        request: &api::ListInformationRequest,
+        now_ms: u64,
+    ) -> Result<api::ListInformationResponse, Refused> {
+        let (answer, opened) = self.page_of_shares(actor, request, now_ms)?;
+        if opened.searched {
+            self.record_search_of_shares(actor, now_ms)?;
+        }
+        self.record_reading_shares(actor, &opened.texts, "share_list", now_ms)?;
+        Ok(answer)
+    }
+
+    fn page_of_shares(
+        &self,
+        actor: &Actor,
+        request: &api::ListInformationRequest,
+        now_ms: u64,
+    ) -> Result<(api::ListInformationResponse, Opened), Refused> {
         self.check(actor, Action::ReadInformation)?;
         let society: Option<Society> = match request.society.as_str() {
             "" => None,
@@ -95,6 +163,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         // They are read one after the other, until the page is full.
         let has_words = filter.words();
         let depth = if request.with_texts { Depth::Texts } else { Depth::Titles };
+        let mut searched = false;
         let read = |(_, id): &(u64, InformationId)| {
             let left_out = |bytes| Ok(Read { item: None, bytes });
             let Some(share) = self.share_as_told(id) else { return left_out(EVENT_BYTES) };
@@ -104,6 +173,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 return left_out(bytes);
             }
             if !request.search.trim().is_empty() {
+                searched |= share.visibility == Visibility::Addressed;
                 let (version, _) = self.version_of(&share, now_ms)?;
                 bytes += version.encoded_len();
                 let mut translations = Vec::new();
@@ -120,7 +190,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         };
         let (shares, next_page_token) =
             page(found, key, read, request.page_size, &request.page_token)?;
-        Ok(api::ListInformationResponse { shares, next_page_token })
+        let addressed =
+            shares.iter().filter(|share| share.visibility() == v1::Visibility::Addressed);
+        let texts = match depth {
+            Depth::Texts => addressed.filter_map(|share| share.id.parse().ok()).collect(),
+            Depth::Titles | Depth::Whole(_) => Vec::new(),
+        };
+        Ok((api::ListInformationResponse { shares, next_page_token }, Opened { texts, searched }))
     }
 }
 

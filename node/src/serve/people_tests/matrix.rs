@@ -290,6 +290,7 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                         },
                         api::ListInformationRequest { society: "sg".into(), ..Default::default() },
                         api::ListInformationRequest { with_ended: true, ..Default::default() },
+                        api::ListInformationRequest { with_texts: true, ..Default::default() },
                     ];
                     for request in narrow {
                         let found = shares.list(request.clone()).await.unwrap().into_inner().shares;
@@ -330,7 +331,8 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                 // Whoever may is told what waits for them; for others nothing does.
                 Action::ApproveOverride | Action::ApproveInformation => {
                     let mut approvals = ApprovalsClient::new(person.clone());
-                    let waiting = approvals.list(api::ListApprovalsRequest::default()).await.unwrap();
+                    let waiting =
+                        approvals.list(api::ListApprovalsRequest::default()).await.unwrap();
                     let of = match action {
                         Action::ApproveOverride => "override",
                         _ => "information",
@@ -394,6 +396,22 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                 assert!(!status.message().contains(&own));
             }
         }
+    }
+    // Whoever read the share that is for some is on record for each way, and nobody else.
+    let auditor = sg.person("the-auditor", &[Role::Auditor]).await;
+    let all = api::ListAccessRequest { count: 1000, ..Default::default() };
+    let reads = AccessClient::new(auditor).list(all).await.unwrap().into_inner().entries;
+    let readers = Role::ALL
+        .iter()
+        .copied()
+        .filter(|role| may(*role, Relation::Nothing, Action::ReadAddressed) == Verdict::Allow);
+    let readers = readers.count();
+    for (what, id) in
+        [("share", &addressed), ("share_list", &addressed), ("share_search", &String::new())]
+    {
+        let read: Vec<_> = reads.iter().filter(|read| read.what == what).collect();
+        assert!(read.iter().all(|read| read.share == *id && read.referral.is_empty()), "{what}");
+        assert_eq!(read.len(), readers, "{what}");
     }
     sg.running.stop().await.unwrap();
 }
