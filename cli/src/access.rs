@@ -21,7 +21,8 @@ use crate::{
 /// A file of an export: a bundle of 256 entries.
 const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Who has read which case, when, and why where it was not theirs.
+/// Who has read which case, or what is addressed to this society alone; when, and why where it was not
+/// theirs.
 #[derive(Subcommand)]
 pub(crate) enum Access {
     Log(Log),
@@ -101,7 +102,7 @@ impl List {
             return Ok(Exit::Ok);
         }
         if answer.entries.is_empty() {
-            say(if alerts { "No alert." } else { "Nobody has read a case yet." });
+            say(if alerts { "No alert." } else { "Nobody has read anything yet." });
             return Ok(Exit::Ok);
         }
         let row = |entry: &AccessEntry| {
@@ -112,14 +113,22 @@ impl List {
                     (true, count) if count > 1 => format!("{}: {count}", entry.what),
                     _ => entry.what.clone(),
                 },
-                entry.referral.get(..8).unwrap_or_default().to_owned(),
+                id_of(entry).get(..8).unwrap_or_default().to_owned(),
                 entry.reason.clone(),
             ]
         };
-        say(table(&["when", "who", "what", "case", "why"], answer.entries.iter().map(row)));
+        say(table(
+            &["when", "who", "what", "case or share", "why"],
+            answer.entries.iter().map(row),
+        ));
         say(paint(Style::Dim, "\nWhose a pseudonym is: tutti user list"));
         Ok(Exit::Ok)
     }
+}
+
+/// The case, or the share; of what is about neither, nothing.
+fn id_of(entry: &AccessEntry) -> &str {
+    if entry.share.is_empty() { &entry.referral } else { &entry.share }
 }
 
 impl Export {
@@ -169,12 +178,14 @@ impl Verify {
 fn describe(report: &Report) -> String {
     let kinds = report.kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
     let opened = report.reads.iter().filter(|read| !read.referral.is_empty()).count();
+    let shares = report.reads.iter().filter(|read| !read.share.is_empty()).count();
     let broken = report.reads.iter().filter(|read| !read.reason.is_empty()).count();
     let head = fields([
         ("log", report.log.clone()),
         ("entries", report.size.to_string()),
         ("of these", kinds.collect::<Vec<_>>().join(", ")),
         ("cases opened", opened.to_string()),
+        ("addressed shares read", shares.to_string()),
         ("with the glass broken", broken.to_string()),
         ("alerts", report.alerts.len().to_string()),
     ]);

@@ -1,14 +1,13 @@
 //! `tutti approval`: the second person.
 
 use clap::{Args, Subcommand};
-use tutti_proto::node::v1::{
-    AnswerApprovalRequest, ApprovalInfo, DraftFile, DraftRequest, ListApprovalsRequest,
-};
+use tutti_proto::node::v1::{AnswerApprovalRequest, ApprovalInfo, DraftFile, DraftRequest};
 
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
     node::{self, Asked, Node, NodeArgs},
+    pages,
     referral::{attachments::size, choose, id_or_prefix, short},
     screen::{Style, fields, paint, say, table},
     text, time,
@@ -85,7 +84,7 @@ impl Which {
     /// The node, and the request that is meant.
     async fn find(&self) -> Result<(Node, ApprovalInfo), Failure> {
         let node = self.node.connect().await?;
-        let waiting = node::ask(node.approvals().list(ListApprovalsRequest {})).await?.waiting;
+        let waiting = pages::approvals(&node).await?.waiting;
         let ids = waiting.iter().map(|info| info.draft.as_str());
         let id = choose(&self.id, ids, "approval")?;
         let info = waiting.into_iter().find(|info| info.draft == id);
@@ -110,7 +109,7 @@ impl Approval {
 impl List {
     async fn run(self) -> Outcome {
         let node = self.asked.node.connect().await?;
-        let approvals = node::ask(node.approvals().list(ListApprovalsRequest {})).await?;
+        let approvals = pages::approvals(&node).await?;
         if self.asked.json {
             json::print(&json::Approvals::from(&approvals));
             return Ok(Exit::Ok);

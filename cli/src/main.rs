@@ -26,6 +26,7 @@ mod log;
 mod login;
 mod names;
 mod node;
+mod pages;
 mod passphrase;
 mod peers;
 mod progress;

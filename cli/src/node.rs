@@ -24,10 +24,7 @@ use crate::{
     files,
 };
 
-/// The largest answer that is taken, bytes: a page of a thousand referrals with their events.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// How long the node may take to answer a question. The largest answer takes a second or two.
+/// How long the node may take to answer a question. A page takes a second at most.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// A token and its line end are far below this.
@@ -191,19 +188,19 @@ impl Node {
     }
 
     pub(crate) fn referrals(&self) -> ReferralsClient<Connection> {
-        ReferralsClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        ReferralsClient::new(self.0.clone())
     }
 
     pub(crate) fn information(&self) -> InformationClient<Connection> {
-        InformationClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        InformationClient::new(self.0.clone())
     }
 
     pub(crate) fn log(&self) -> LogClient<Connection> {
-        LogClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        LogClient::new(self.0.clone())
     }
 
     pub(crate) fn people(&self) -> PeopleClient<Connection> {
-        PeopleClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        PeopleClient::new(self.0.clone())
     }
 
     pub(crate) fn login(&self) -> LoginClient<Connection> {
@@ -211,23 +208,23 @@ impl Node {
     }
 
     pub(crate) fn access(&self) -> AccessClient<Connection> {
-        AccessClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        AccessClient::new(self.0.clone())
     }
 
     pub(crate) fn approvals(&self) -> ApprovalsClient<Connection> {
-        ApprovalsClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        ApprovalsClient::new(self.0.clone())
     }
 
     pub(crate) fn attachments(&self) -> AttachmentsClient<Connection> {
-        AttachmentsClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        AttachmentsClient::new(self.0.clone())
     }
 
     pub(crate) fn drafts(&self) -> DraftsClient<Connection> {
-        DraftsClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        DraftsClient::new(self.0.clone())
     }
 
     pub(crate) fn node(&self) -> NodeClient<Connection> {
-        NodeClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        NodeClient::new(self.0.clone())
     }
 }
 

@@ -2,12 +2,13 @@
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use tutti_core::people::Scope;
-use tutti_proto::node::v1::{IssueTokenRequest, ListTokensRequest, RevokeTokenRequest, TokenInfo};
+use tutti_proto::node::v1::{IssueTokenRequest, RevokeTokenRequest, TokenInfo};
 
 use crate::{
     failure::{Exit, Outcome},
     json,
     node::{self, Asked},
+    pages,
     screen::{note, say, table},
     text, time,
 };
@@ -105,10 +106,9 @@ impl New {
 impl List {
     async fn run(self) -> Outcome {
         let node = self.asked.node.connect().await?;
-        let request = ListTokensRequest { all: self.all };
-        let answer = node::ask(node.people().list_tokens(request)).await?;
+        let tokens = pages::tokens(&node, self.all).await?;
         if self.asked.json {
-            json::print(&json::Tokens::from(answer.tokens.as_slice()));
+            json::print(&json::Tokens::from(tokens.as_slice()));
             return Ok(Exit::Ok);
         }
         let row = |token: &TokenInfo| {
@@ -128,7 +128,7 @@ impl List {
             ]
         };
         let headings = ["number", "of", "label", "good for", "cases", "ends"];
-        say(table(&headings, answer.tokens.iter().map(row)));
+        say(table(&headings, tokens.iter().map(row)));
         Ok(Exit::Ok)
     }
 }

@@ -7,15 +7,15 @@ use rand_core::OsRng;
 use tutti_core::people::Role;
 use tutti_node::{config::Config, keyring::Keyring, local};
 use tutti_proto::node::v1::{
-    Account, AccountRequest, AccountResponse, AddAccountRequest, ListAccountsRequest,
-    ResolveRequest, SetActiveRequest, SetRolesRequest,
+    Account, AccountRequest, AccountResponse, AddAccountRequest, ResolveRequest, SetActiveRequest,
+    SetRolesRequest,
 };
 
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
     node::{self, Asked},
-    passphrase,
+    pages, passphrase,
     screen::{Style, note, paint, say, table},
     text, time,
 };
@@ -151,9 +151,9 @@ impl Add {
 impl List {
     async fn run(self) -> Outcome {
         let node = self.asked.node.connect().await?;
-        let answer = node::ask(node.people().list_accounts(ListAccountsRequest {})).await?;
+        let accounts = pages::accounts(&node).await?;
         if self.asked.json {
-            json::print(&json::Accounts::from(answer.accounts.as_slice()));
+            json::print(&json::Accounts::from(accounts.as_slice()));
             return Ok(Exit::Ok);
         }
         let row = |account: &Account| {
@@ -167,7 +167,7 @@ impl List {
             ]
         };
         let headings = ["name", "is", "roles", "logs in with", "tokens", "pseudonym"];
-        say(table(&headings, answer.accounts.iter().map(row)));
+        say(table(&headings, accounts.iter().map(row)));
         Ok(Exit::Ok)
     }
 }

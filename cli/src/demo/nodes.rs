@@ -7,14 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tutti_proto::node::v1::{
-    ListLogsRequest, LogStatus, Peer, PeersRequest, StatusRequest, StatusResponse,
-};
+use tutti_proto::node::v1::{LogStatus, Peer, PeersRequest, StatusRequest, StatusResponse};
 
 use super::account::{Account, SOCIETIES};
 use crate::{
     failure::{Exit, Failure},
     node::{self, Node},
+    pages,
 };
 
 /// How long anything may take before it counts as failed.
@@ -108,7 +107,7 @@ impl Nodes {
 
     /// The logs that a node holds, in order.
     pub(super) async fn logs(&self, society: &str) -> Result<Vec<LogStatus>, Failure> {
-        let mut logs = node::ask(self.of(society)?.log().list(ListLogsRequest {})).await?.logs;
+        let mut logs = pages::logs(self.of(society)?).await?;
         logs.sort_by(|one, other| one.origin.cmp(&other.origin));
         Ok(logs)
     }

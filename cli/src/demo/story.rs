@@ -14,11 +14,7 @@ use super::{
     nodes::{LOOK, Nodes, PATIENCE},
     seen::Seen,
 };
-use crate::{
-    failure::Failure,
-    node,
-    referral::{all, short},
-};
+use crate::{failure::Failure, node, pages, referral::short};
 
 /// The form, which the caseworker in Singapore fills in.
 pub(super) const CASE: &str = include_str!("last-mile.toml");
@@ -87,7 +83,7 @@ async fn send(account: &Account, nodes: &Nodes) -> Result<String, Failure> {
     let seen = Seen::look(&account.node("ph"), None, ReferralState::Sent);
     let sg = account.node("sg").display().to_string();
     account.command(&["referral", "send", "--dir", &sg, "--to", "ph", "--file", &form], 2)?;
-    let sent = all(nodes.of("sg")?, ListReferralsRequest::default()).await?;
+    let sent = pages::referrals(nodes.of("sg")?, ListReferralsRequest::default()).await?;
     let [sent] = sent.as_slice() else {
         return Err(
             account.failed("Singapore has one referral", &format!("{} of them", sent.len()))
@@ -166,7 +162,7 @@ impl Story<'_> {
 
     async fn qatar_knows_nothing(&self, what: &str) -> Result<(), Failure> {
         let qa = self.nodes.of("qa")?;
-        let listed = all(qa, ListReferralsRequest::default()).await?;
+        let listed = pages::referrals(qa, ListReferralsRequest::default()).await?;
         if !listed.is_empty() || self.get("qa", true).await.is_ok() {
             return Err(self.account.failed(what, "Qatar's node lists the referral"));
         }

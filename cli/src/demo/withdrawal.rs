@@ -17,11 +17,7 @@ use super::{
     canary,
     nodes::{LOOK, Nodes, PATIENCE},
 };
-use crate::{
-    failure::Failure,
-    node,
-    referral::{all, short},
-};
+use crate::{failure::Failure, node, pages, referral::short};
 
 /// How many bytes of a sealed content are looked for, from its end; each begins alike.
 const PIECE: usize = 64;
@@ -74,7 +70,7 @@ pub(super) async fn tell(account: &Account, nodes: &Nodes, id: &str) -> Result<(
         !refused.status.success() && why,
         "Nothing goes on: what either could still write a moment ago is refused, and it is said why.",
     )?;
-    let listed = all(nodes.of("qa")?, ListReferralsRequest::default()).await?;
+    let listed = pages::referrals(nodes.of("qa")?, ListReferralsRequest::default()).await?;
     account.check(listed.is_empty(), "Qatar holds the same logs, and knows of nothing.")?;
     // A body is erased in place before its receipt is written, so nothing is waited for here.
     let after = [held("sg")?, held("ph")?, held("qa")?];

@@ -7,11 +7,11 @@ use tutti_proto::{
     v1,
 };
 
-use super::all;
 use crate::{
     failure::{Exit, Outcome},
     json, names,
     node::Asked,
+    pages,
     referral::{code, short},
     screen::{say, table},
     time,
@@ -20,7 +20,7 @@ use crate::{
 /// List what societies have shared and what holds today, the newest first.
 ///
 /// What was retracted, what another share has taken the place of, and what has expired is shown
-/// with --all.
+/// with --all. That you search what is addressed to some alone is recorded.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only of this kind.
@@ -56,6 +56,10 @@ pub(crate) struct List {
     /// Also what was retracted or superseded, and what has expired.
     #[arg(long)]
     all: bool,
+    /// With --json: also the texts, and what others note. Of what is addressed to some alone, that you
+    /// have read it is recorded.
+    #[arg(long, requires = "json")]
+    texts: bool,
     #[command(flatten)]
     asked: Asked,
 }
@@ -68,6 +72,7 @@ impl List {
             country: self.country.unwrap_or_default().to_ascii_lowercase(),
             society: self.society.unwrap_or_default(),
             with_ended: self.all,
+            with_texts: self.texts,
             verification: self.verification.map_or(0, v1::Verification::number),
             severity_at_least: self.severity.map_or(0, v1::Severity::number),
             audience: self.audience.map_or(0, v1::Audience::number),
@@ -80,7 +85,7 @@ impl List {
             },
             ..ListInformationRequest::default()
         };
-        let mut shares = all(&node, request).await?;
+        let mut shares = pages::shares(&node, request).await?;
         shares.sort_by_key(|share| u64::MAX - share.changed_at_ms);
         if self.asked.json {
             json::print(&json::Shares::from(shares.as_slice()));

@@ -7,11 +7,12 @@ mod show;
 mod write;
 
 use clap::Subcommand;
-use tutti_proto::node::v1::{InformationShare, ListInformationRequest};
+use tutti_proto::node::v1::ListInformationRequest;
 
 use crate::{
     failure::{Failure, Outcome},
     node::{self, Node},
+    pages,
     referral::{ID_DIGITS, choose},
 };
 
@@ -62,23 +63,6 @@ async fn resolve(id: &str, node: &Node) -> Result<String, Failure> {
         return Ok(id.to_owned());
     }
     let request = ListInformationRequest { with_ended: true, ..Default::default() };
-    let all = all(node, request).await?;
+    let all = pages::shares(node, request).await?;
     choose(id, all.iter().map(|share| share.id.as_str()), "information")
-}
-
-/// Every share that the request asks for, page by page.
-async fn all(
-    node: &Node,
-    mut request: ListInformationRequest,
-) -> Result<Vec<InformationShare>, Failure> {
-    request.page_size = 1000;
-    let mut all = Vec::new();
-    loop {
-        let page = node::ask(node.information().list(request.clone())).await?;
-        all.extend(page.shares);
-        if page.next_page_token.is_empty() {
-            return Ok(all);
-        }
-        request.page_token = page.next_page_token;
-    }
 }

@@ -11,7 +11,8 @@ use super::resolve;
 use crate::{
     failure::{Exit, Outcome},
     json, names,
-    node::{self, Asked},
+    node::Asked,
+    pages,
     referral::id_or_prefix,
     screen::{Style, fields, paint, say, text_width},
     text, time,
@@ -30,8 +31,9 @@ pub(crate) struct Show {
 impl Show {
     pub(super) async fn run(self) -> Outcome {
         let node = self.asked.node.connect().await?;
-        let request = GetInformationRequest { id: resolve(&self.id, &node).await? };
-        let share = node::ask(node.information().get(request)).await?;
+        let id = resolve(&self.id, &node).await?;
+        let request = GetInformationRequest { id, ..GetInformationRequest::default() };
+        let share = pages::share(&node, request).await?;
         match self.asked.json {
             true => json::print(&json::Share::from(&share)),
             false => say(describe(&share)),

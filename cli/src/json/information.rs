@@ -33,6 +33,8 @@ pub(crate) struct Share {
     translations: Vec<Translation>,
     responses: Vec<Response>,
     ignored: Vec<Response>,
+    /// How many more there are of these three.
+    said_left: u32,
 }
 
 #[derive(Serialize)]
@@ -121,6 +123,7 @@ impl From<&api::InformationShare> for Share {
             translations: share.translations.iter().map(Translation::from).collect(),
             responses: share.responses.iter().map(Response::from).collect(),
             ignored: share.ignored.iter().map(Response::from).collect(),
+            said_left: share.said_left,
         }
     }
 }

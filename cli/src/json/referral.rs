@@ -58,6 +58,8 @@ pub(crate) struct Referral {
     waits_for: Option<String>,
     sender_desk: Option<Desk>,
     receiver_desk: Option<Desk>,
+    /// How many there are before them: more than fit.
+    events_left: u32,
 }
 
 #[derive(Serialize)]
@@ -178,6 +180,7 @@ impl From<&api::Referral> for Referral {
             waits_for: given(&referral.waits_for),
             sender_desk: referral.sender_desk.as_ref().map(desk::of),
             receiver_desk: referral.receiver_desk.as_ref().map(desk::of),
+            events_left: referral.events_left,
         }
     }
 }

@@ -5,13 +5,14 @@ mod prove;
 mod show;
 
 use clap::Subcommand;
-use tutti_proto::node::v1::{ListLogsRequest, ListLogsResponse, LogStatus};
+use tutti_proto::node::v1::LogStatus;
 
 pub(crate) use export::{Export, Folder};
 
 use crate::{
     failure::{Exit, Failure, Outcome},
     node::{self, Node},
+    pages,
 };
 
 /// Look into a log, export it for an auditor, prove one entry.
@@ -49,7 +50,7 @@ impl Which {
             None => own_society(node).await?,
         };
         let name = self.of.as_deref().unwrap_or(&own);
-        let ListLogsResponse { logs } = node::ask(node.log().list(ListLogsRequest {})).await?;
+        let logs = pages::logs(node).await?;
         let known: Vec<String> = logs.iter().map(|log| log.origin.clone()).collect();
         logs.into_iter()
             .filter(|log| log.origin == name || log.society == name)

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use tutti_core::referral::form::ReferralForm;
 use tutti_proto::node::v1::{
-    AskApprovalRequest, DraftInfo, DraftRequest, ListDraftsRequest, SaveDraftRequest,
-    SendReferralRequest,
+    AskApprovalRequest, DraftInfo, DraftRequest, SaveDraftRequest, SendReferralRequest,
 };
 
 use super::{choose, id_or_prefix, short, show_receipt};
@@ -18,6 +17,7 @@ use crate::{
     files, form as read, json,
     key::Key,
     node::{self, Asked, Node, NodeArgs},
+    pages,
     screen::{Style, paint, say, table},
     text, time,
 };
@@ -135,7 +135,7 @@ impl Which {
     /// The node and the whole id, of a draft of that kind.
     pub(crate) async fn find(&self, kind: &Kind) -> Result<(Node, String), Failure> {
         let node = self.node.connect().await?;
-        let all = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
+        let all = pages::drafts(&node).await?;
         let ours = all.iter().filter(|draft| (kind.is_ours)(&draft.r#use));
         let ids = ours.map(|draft| draft.id.as_str());
         let id = choose(&self.id, ids, &format!("{} draft", kind.noun))?;
@@ -190,7 +190,7 @@ pub(crate) fn own_number(id: &str) -> Result<Key, Failure> {
 /// Lists the drafts of one kind.
 pub(crate) async fn list(asked: &Asked, kind: &Kind) -> Outcome {
     let node = asked.node.connect().await?;
-    let mut drafts = node::ask(node.drafts().list(ListDraftsRequest {})).await?.drafts;
+    let mut drafts = pages::drafts(&node).await?;
     drafts.retain(|draft| (kind.is_ours)(&draft.r#use));
     if asked.json {
         json::print(&json::Drafts::from(drafts.as_slice()));

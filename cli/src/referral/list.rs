@@ -6,12 +6,13 @@ use tutti_proto::{
     v1::{Priority, ServiceCategory},
 };
 
-use super::{all, names as codes, short, story};
+use super::{names as codes, short, story};
 use crate::{
     desk,
     failure::{Exit, Outcome},
     json, names,
     node::Asked,
+    pages,
     screen::{Style, paint, say, table},
     text, time,
 };
@@ -50,7 +51,7 @@ impl List {
             overdue: self.overdue,
             ..ListReferralsRequest::default()
         };
-        let mut referrals = all(&node, request).await?;
+        let mut referrals = pages::referrals(&node, request).await?;
         referrals.sort_by_key(|referral| (!referral.overdue, u64::MAX - referral.changed_at_ms));
         if self.asked.json {
             json::print(&json::Referrals::from(referrals.as_slice()));

@@ -26,6 +26,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     json,
     node::{self, Node},
+    pages,
     screen::say,
     text, time,
 };
@@ -144,7 +145,7 @@ impl IdArg {
         if self.id.len() == ID_DIGITS {
             return Ok(self.id.clone());
         }
-        let all = all(node, ListReferralsRequest::default()).await?;
+        let all = pages::referrals(node, ListReferralsRequest::default()).await?;
         choose(&self.id, all.iter().map(|referral| referral.id.as_str()), "referral")
     }
 }
@@ -166,23 +167,6 @@ pub(crate) fn choose<'a>(
             Err(refused(format!("{} ids begin with {prefix}", several.len()))
                 .todo(format!("give more digits; they are {}", listed.join(", "))))
         }
-    }
-}
-
-/// Every referral that the request asks for, page by page.
-pub(crate) async fn all(
-    node: &Node,
-    mut request: ListReferralsRequest,
-) -> Result<Vec<api::Referral>, Failure> {
-    request.page_size = 1000;
-    let mut all = Vec::new();
-    loop {
-        let page = node::ask(node.referrals().list(request.clone())).await?;
-        all.extend(page.referrals);
-        if page.next_page_token.is_empty() {
-            return Ok(all);
-        }
-        request.page_token = page.next_page_token;
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     files, names,
     node::{self, NodeArgs},
+    pages,
     screen::say,
     time,
 };
@@ -76,7 +77,7 @@ impl Print {
             purpose: "print".into(),
             ..GetReferralRequest::default()
         };
-        let referral = node::ask(node.referrals().get(request)).await?;
+        let referral = pages::referral(&node, request).await?;
         // Who may not see how the node does is shown the societies' codes.
         let status = node::ask(node.node().status(StatusRequest {})).await.ok();
         let peers = node::ask(node.node().peers(PeersRequest {})).await.ok();

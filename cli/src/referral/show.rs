@@ -12,7 +12,8 @@ use crate::{
     desk,
     failure::{Exit, Outcome},
     json, names,
-    node::{self, Asked},
+    node::Asked,
+    pages,
     screen::{Style, fields, paint, say, table, text_width},
     text, time,
 };
@@ -43,7 +44,7 @@ impl Show {
         let with_content = self.content || self.break_glass.is_some();
         let break_glass = self.break_glass.unwrap_or_default();
         let request = GetReferralRequest { id, with_content, break_glass, ..Default::default() };
-        let referral = node::ask(node.referrals().get(request)).await?;
+        let referral = pages::referral(&node, request).await?;
         match self.asked.json {
             true => json::print(&json::Referral::from(&referral)),
             false => say(describe(&referral, with_content)),

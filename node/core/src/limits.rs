@@ -9,6 +9,12 @@ pub const TAGS_MAX: usize = 8;
 /// One stored body (sealed record or content), bytes. A file is cut into parts that fit.
 pub const BODY_BYTES_MAX: u64 = 1024 * 1024;
 
+/// The record of an addressed entry, bytes before it is padded and sealed: codes, names of fields, places. The
+/// longest that a society writes, a receipt that names 50 entries of a log with a long name, has some 8 KiB.
+/// What is free text is in the content, so nobody needs more; and who lists a thousand referrals holds a
+/// thousand such records.
+pub const SEALED_RECORD_BYTES_MAX: usize = 16 * 1024;
+
 /// One signed note (roster), bytes: what the Go tools and `signed_note` read too. A roster member
 /// takes about 5 KiB, most of it its two post-quantum keys; 191 members fit.
 pub const NOTE_BYTES_MAX: usize = 1_000_000;

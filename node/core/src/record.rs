@@ -6,12 +6,13 @@
 //!
 //! Source: `docs/protocol.md`, "Record and content".
 
+use prost::Message as _;
 use tutti_proto::v1;
 use zeroize::Zeroizing;
 
 use crate::{
     entry::{Header, Visibility},
-    limits::LIST_MAX,
+    limits::{LIST_MAX, SEALED_RECORD_BYTES_MAX},
     sealing::{self, Identity, OpenError, RevealedKey},
     society::Society,
 };
@@ -34,6 +35,9 @@ pub enum Unreadable {
     /// Longer lists than any society writes: a short message can hold half a million empty texts.
     #[error("a list in the record has more than {LIST_MAX} items")]
     TooMuch,
+    /// Longer than any record that a society seals: it has no free text.
+    #[error("the record of an addressed entry is longer than {SEALED_RECORD_BYTES_MAX} bytes")]
+    TooLong,
     /// It names another log than the one it stands in.
     #[error("body is of another log than its entry")]
     Origin,
@@ -77,6 +81,10 @@ pub fn open_revealed(
 pub fn believe(header: &Header, record: v1::Record) -> Result<v1::Record, Unreadable> {
     if lists(&record).into_iter().any(|items| items > LIST_MAX) {
         return Err(Unreadable::TooMuch);
+    }
+    let sealed = header.visibility == Visibility::Addressed;
+    if sealed && record.encoded_len() > SEALED_RECORD_BYTES_MAX {
+        return Err(Unreadable::TooLong);
     }
     if record.origin != header.origin.as_str() {
         return Err(Unreadable::Origin);
@@ -225,8 +233,6 @@ fn read<M: prost::Message + Default>(message: &[u8]) -> Result<M, Unreadable> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use prost::Message as _;
-
     use super::*;
     use crate::{entry::tests::header, sealing::salt};
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -256,5 +262,54 @@ mod tests {
         assert_eq!(open(LIST_MAX), Ok(()));
         assert_eq!(open(LIST_MAX + 1), Err(Unreadable::TooMuch));
         assert_eq!(open(500_000), Err(Unreadable::TooMuch));
+    }
+
+    /// The record of an addressed entry has no free text. One as long as a body would be in every list of
+    /// referrals, a thousand of them to a page.
+    #[test]
+    fn a_sealed_record_is_no_longer_than_any_that_a_society_writes() {
+        let federation = format!("{}.{}", "m".repeat(63), "o".repeat(36));
+        let origin = format!("{federation}/ifrc/{}", u32::MAX);
+        let mut header = header(&origin, 0);
+        header.visibility = Visibility::Addressed;
+        let record = |erased: v1::Erased| v1::Record {
+            origin: origin.clone(),
+            event_id: vec![1; 16],
+            actor: "a".repeat(64),
+            approver: "a".repeat(64),
+            addressees: vec!["ph".into()],
+            has_content: false,
+            event: Some(v1::record::Event::Referral(v1::ReferralEvent {
+                referral_id: vec![1; 16],
+                seen: Some(v1::Seen { origin: origin.clone(), index: u64::MAX }),
+                transition: Some(v1::referral_event::Transition::Erased(erased)),
+            })),
+        };
+        // The longest that there is: a receipt for as many entries and referrals as one holds.
+        let seen = v1::Seen { origin: origin.clone(), index: u64::MAX };
+        let onward = v1::OnwardErasure { referral_id: vec![1; 16], stopped: true, confirmed: true };
+        let longest = v1::Erased {
+            reason: 1,
+            on: Some(seen.clone()),
+            entries: vec![seen; LIST_MAX],
+            onward: vec![onward; LIST_MAX],
+            earlier: Some(v1::EarlierErasure { stopped: true, confirmed: true }),
+        };
+        let bytes = record(longest.clone()).encoded_len();
+        assert!((8_000..SEALED_RECORD_BYTES_MAX).contains(&bytes), "{bytes}");
+        assert!(believe(&header, record(longest)).is_ok());
+        let padded = |bytes: usize| {
+            let seen = v1::Seen { origin: "m".repeat(bytes), index: 0 };
+            record(v1::Erased { entries: vec![seen], ..Default::default() })
+        };
+        let around = padded(0).encoded_len();
+        let (fits, long) = (padded(SEALED_RECORD_BYTES_MAX - around - 8), padded(1_000_000));
+        assert!(believe(&header, fits).is_ok());
+        assert_eq!(believe(&header, long.clone()), Err(Unreadable::TooLong));
+        // What is for everybody holds its text in its record.
+        header.visibility = Visibility::Federation;
+        header.tags.clear();
+        let open = v1::Record { addressees: Vec::new(), ..long };
+        assert!(believe(&header, open).is_ok());
     }
 }

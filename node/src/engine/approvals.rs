@@ -17,6 +17,7 @@ use super::{
     Engine, Refused, Write,
     allowed::not_allowed,
     drafts::{Told, faults_of, file_message, parse_id, read_draft, use_name},
+    query::slice,
     reading::people_refused,
 };
 use crate::local::{Actor, Approval, Of, Said, Upload, Use};
@@ -90,22 +91,29 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// What waits for somebody's approval, and what became of their own requests.
-    pub fn approvals(&self, actor: &Actor) -> Result<api::ListApprovalsResponse, Refused> {
+    pub fn approvals(
+        &self,
+        actor: &Actor,
+        request: &api::ListApprovalsRequest,
+    ) -> Result<api::ListApprovalsResponse, Refused> {
         self.check(actor, Action::Status)?;
-        let mut answer = api::ListApprovalsResponse::default();
+        let (mut own, mut waiting) = (Vec::new(), Vec::new());
         let ids: Vec<[u8; 16]> = self.local.approvals().map(|(id, _)| *id).collect();
         for id in ids {
             let Some(approval) = self.local.approval(&id) else { continue };
             if approval.asked_by == actor.pseudonym() {
-                answer.own.push(self.approval_info(actor, &id)?);
+                own.push(self.approval_info(actor, &id)?);
             } else if approval.said == Said::Asked && actor.may(approves(approval.of)) {
-                answer.waiting.push(self.approval_info(actor, &id)?);
+                waiting.push(self.approval_info(actor, &id)?);
             }
         }
-        for list in [&mut answer.own, &mut answer.waiting] {
-            list.sort_by_key(|info| (info.asked_at_ms, info.draft.clone()));
+        for list in [&mut own, &mut waiting] {
+            list.sort_by_key(|info: &api::ApprovalInfo| (info.asked_at_ms, info.draft.clone()));
         }
-        Ok(answer)
+        let all: Vec<api::ApprovalInfo> = waiting.into_iter().chain(own).collect();
+        let (page, next_page_token) = slice(all, |info| info.draft.as_str(), &request.page_token)?;
+        let (own, waiting) = page.into_iter().partition(|info| info.own);
+        Ok(api::ListApprovalsResponse { waiting, own, next_page_token })
     }
 
     /// How many wait for somebody.

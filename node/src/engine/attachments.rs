@@ -81,7 +81,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         referral.sender == self.identity.society
     }
 
-    /// What goes with a referral; names only once the reading is recorded.
+    /// What goes with a referral; names only once the reading is recorded. At most
+    /// [`REFERRAL_PARTS_MAX`](tutti_core::limits::REFERRAL_PARTS_MAX) files a side, each with a name of one
+    /// line: 300 KiB.
     pub fn list_attachments(
         &mut self,
         actor: &Actor,

@@ -12,7 +12,7 @@ use tutti_core::{
 };
 use tutti_proto::{node::v1 as api, v1};
 
-use super::{Engine, Refused, Write, allowed::not_allowed, reading::people_refused};
+use super::{Engine, Refused, Write, allowed::not_allowed, query::slice, reading::people_refused};
 use crate::local::{Actor, Said, Upload, Use};
 
 /// What a draft says once it is complete.
@@ -73,7 +73,12 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// What there is of one's own, the newest first.
-    pub fn drafts(&self, actor: &Actor, now_ms: u64) -> Result<api::ListDraftsResponse, Refused> {
+    pub fn drafts(
+        &self,
+        actor: &Actor,
+        request: &api::ListDraftsRequest,
+        now_ms: u64,
+    ) -> Result<api::ListDraftsResponse, Refused> {
         let account = match self.writer(actor, Use::Referral) {
             Ok(account) => account,
             Err(refused) => self.writer(actor, Use::Publish(None)).map_err(|_| refused)?,
@@ -88,7 +93,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             drafts.push(self.draft_info(&id, used, (saved_ms, &form), now_ms));
         }
         drafts.sort_by_key(|draft| std::cmp::Reverse(draft.saved_at_ms));
-        Ok(api::ListDraftsResponse { drafts })
+        let (drafts, next_page_token) =
+            slice(drafts, |draft| draft.id.as_str(), &request.page_token)?;
+        Ok(api::ListDraftsResponse { drafts, next_page_token })
     }
 
     /// One, with its text.

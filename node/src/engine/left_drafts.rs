@@ -17,6 +17,7 @@ use super::{
     Engine, Refused,
     allowed::not_allowed,
     drafts::{parse_id, use_name, writes},
+    query::slice,
     reading::people_refused,
 };
 use crate::local::{Actor, Use};
@@ -59,6 +60,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub fn left_drafts(
         &self,
         actor: &Actor,
+        request: &api::ListLeftDraftsRequest,
         now_ms: u64,
     ) -> Result<api::ListLeftDraftsResponse, Refused> {
         let action = Action::DiscardDraft;
@@ -71,7 +73,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .map(|(id, account, used)| self.left_draft(actor, (&id, &account, used), now_ms))
             .collect();
         drafts.sort_by_key(|draft| (draft.erased_at_ms, draft.id.clone()));
-        Ok(api::ListLeftDraftsResponse { drafts })
+        let (drafts, next_page_token) =
+            slice(drafts, |draft| draft.id.as_str(), &request.page_token)?;
+        Ok(api::ListLeftDraftsResponse { drafts, next_page_token })
     }
 
     /// Takes one of them over: it is read, so that is recorded with it.

@@ -10,7 +10,7 @@ use tutti_core::{
 };
 use tutti_proto::node::v1 as api;
 
-use super::{Engine, Refused, allowed::not_allowed, reading::people_refused};
+use super::{Engine, Refused, allowed::not_allowed, query::slice, reading::people_refused};
 use crate::local::{Account, Actor, Address, Admitted, Credential, LoginStep, Token};
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -47,6 +47,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub fn accounts(
         &self,
         actor: &Actor,
+        request: &api::ListAccountsRequest,
         now_ms: u64,
     ) -> Result<api::ListAccountsResponse, Refused> {
         if !actor.may(Action::ReadAccess) && !actor.may(Action::Send) {
@@ -56,7 +57,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let mut accounts: Vec<_> =
             accounts.map(|(id, account)| self.account_message(id, account, now_ms)).collect();
         accounts.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(api::ListAccountsResponse { accounts })
+        let (accounts, next_page_token) =
+            slice(accounts, |account| account.name.as_str(), &request.page_token)?;
+        Ok(api::ListAccountsResponse { accounts, next_page_token })
     }
 
     /// Makes an account, with a start code.
@@ -202,7 +205,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .map(|(id, token)| self.token_message(id, token))
             .collect();
         tokens.sort_by(|a, b| (&a.account, a.created_at_ms).cmp(&(&b.account, b.created_at_ms)));
-        Ok(api::ListTokensResponse { tokens })
+        let (tokens, next_page_token) =
+            slice(tokens, |token| token.id.as_str(), &request.page_token)?;
+        Ok(api::ListTokensResponse { tokens, next_page_token })
     }
 
     /// Takes a token back: one's own, or, by an administrator, another's.

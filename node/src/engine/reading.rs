@@ -1,17 +1,23 @@
-//! Reading a person's case, and giving it to somebody: what is recorded first in the local log.
+//! Reading a person's case, or what is addressed to this society alone, and giving a case to somebody: what
+//! is recorded first in the local log.
 //!
 //! Invariant: no content is opened for a person before the record of it is on the disk; where that
 //! cannot be written, nothing is shown.
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
+    information::InformationId,
     people::{Action, Relation, Verdict},
     referral::{self, ReferralId},
     store::Store,
 };
 use tutti_proto::{node::v1 as api, v1::local_record::Event};
 
-use super::{Engine, Refused, allowed::not_allowed};
+use super::{
+    Engine, Refused,
+    allowed::not_allowed,
+    query::{Depth, events_before},
+};
 use crate::local::{Actor, PeopleError};
 
 /// The reason for a broken glass, characters: a sentence, not a dossier.
@@ -41,10 +47,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             "print" => "print",
             _ => return Err(Refused::Invalid("purpose is neither content nor print".into())),
         };
+        let before = events_before(&request.events_before)?;
         self.gate_reading(actor, id, reason, what, now_ms)?;
         let hidden = || Refused::from(referral::Refusal::NotFound);
         let referral = self.case(&id).ok_or_else(hidden)?;
-        self.referral_message(&referral, true, now_ms)
+        self.referral_message(&referral, Depth::Shown { with_content: true, before }, now_ms)
     }
 
     /// Whether somebody may read a case, where not by right then for a reason; what is recorded of it.
@@ -116,6 +123,36 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         Ok(())
     }
 
+    /// Records that the texts of these shares, which are addressed to some alone, are about to be given
+    /// to somebody: each one, on the disk when it returns. They are about no person, so that many of
+    /// them raise no alarm.
+    pub(super) fn record_reading_shares(
+        &mut self,
+        actor: &Actor,
+        shares: &[InformationId],
+        what: &str,
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        if actor.account().is_none() || shares.is_empty() {
+            return Ok(());
+        }
+        let read = self.local.reading_shares(actor, shares, what, now_ms, &mut self.rng);
+        read.map_err(|error| self.local_failed(error.into()))
+    }
+
+    /// Records that somebody is about to be told in which of them their words stand.
+    pub(super) fn record_search_of_shares(
+        &mut self,
+        actor: &Actor,
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        if actor.account().is_none() {
+            return Ok(());
+        }
+        let read = self.local.reading(actor, None, "share_search", "", now_ms, &mut self.rng);
+        read.map(drop).map_err(|error| self.local_failed(error.into()))
+    }
+
     /// Gives a case to somebody, or to nobody.
     pub fn assign(
         &mut self,
@@ -154,7 +191,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         })
     }
 
-    /// Reads or alerts, the newest first.
+    /// Reads or alerts, the newest first: with the longest reasons, of [`REASON`] in four bytes a
+    /// character, a thousand are 2.3 MB.
     pub fn access(
         &self,
         actor: &Actor,
@@ -174,6 +212,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     what: read.what,
                     reason: read.reason,
                     count: 1,
+                    share: hex::encode(read.share),
                 }),
                 Event::Alert(alert) => Some(api::AccessEntry {
                     index,
@@ -183,6 +222,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     what: alert.what,
                     reason: String::new(),
                     count: alert.count,
+                    share: String::new(),
                 }),
                 _ => None,
             }

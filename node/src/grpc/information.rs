@@ -79,7 +79,7 @@ impl Information for Service {
     ) -> Result<Response<api::ListInformationResponse>, Status> {
         let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let ask = self.0.engine.ask(move |engine, now| engine.shares(&actor, &request, now));
+        let ask = self.0.engine.ask(move |engine, now| engine.read_shares(&actor, &request, now));
         let page = ask.await??;
         Ok(Response::new(page))
     }
@@ -90,7 +90,7 @@ impl Information for Service {
     ) -> Result<Response<api::InformationShare>, Status> {
         let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let ask = self.0.engine.ask(move |engine, now| engine.share(&actor, &request, now));
+        let ask = self.0.engine.ask(move |engine, now| engine.read_share(&actor, &request, now));
         let share = ask.await??;
         Ok(Response::new(share))
     }

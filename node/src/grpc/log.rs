@@ -36,8 +36,9 @@ impl Log for Service {
         request: Request<api::ListLogsRequest>,
     ) -> Result<Response<api::ListLogsResponse>, Status> {
         let actor = self.0.actor(&request)?;
-        let logs = self.0.engine.ask(move |engine, _| engine.logs(&actor)).await??;
-        Ok(Response::new(api::ListLogsResponse { logs }))
+        let request = request.into_inner();
+        let logs = self.0.engine.ask(move |engine, _| engine.logs(&actor, &request)).await??;
+        Ok(Response::new(logs))
     }
 
     async fn entries(

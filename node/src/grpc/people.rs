@@ -143,7 +143,8 @@ impl People for Service {
         request: Request<api::ListAccountsRequest>,
     ) -> Result<Response<api::ListAccountsResponse>, Status> {
         let actor = self.0.actor(&request)?;
-        let ask = self.0.engine.ask(move |engine, now| engine.accounts(&actor, now));
+        let request = request.into_inner();
+        let ask = self.0.engine.ask(move |engine, now| engine.accounts(&actor, &request, now));
         Ok(Response::new(ask.await??))
     }
 
@@ -255,7 +256,8 @@ impl Drafts for Service {
         request: Request<api::ListDraftsRequest>,
     ) -> Result<Response<api::ListDraftsResponse>, Status> {
         let actor = self.0.actor(&request)?;
-        let ask = self.0.engine.ask(move |engine, now| engine.drafts(&actor, now));
+        let request = request.into_inner();
+        let ask = self.0.engine.ask(move |engine, now| engine.drafts(&actor, &request, now));
         Ok(Response::new(ask.await??))
     }
 
@@ -281,7 +283,8 @@ impl Drafts for Service {
         request: Request<api::ListLeftDraftsRequest>,
     ) -> Result<Response<api::ListLeftDraftsResponse>, Status> {
         let actor = self.0.actor(&request)?;
-        let ask = self.0.engine.ask(move |engine, now| engine.left_drafts(&actor, now));
+        let request = request.into_inner();
+        let ask = self.0.engine.ask(move |engine, now| engine.left_drafts(&actor, &request, now));
         Ok(Response::new(ask.await??))
     }
 
@@ -314,8 +317,9 @@ impl Approvals for Service {
         request: Request<api::ListApprovalsRequest>,
     ) -> Result<Response<api::ListApprovalsResponse>, Status> {
         let actor = self.0.actor(&request)?;
-        let approvals = self.0.engine.ask(move |engine, _| engine.approvals(&actor)).await??;
-        Ok(Response::new(approvals))
+        let request = request.into_inner();
+        let ask = self.0.engine.ask(move |engine, _| engine.approvals(&actor, &request));
+        Ok(Response::new(ask.await??))
     }
 
     async fn get(

@@ -19,8 +19,9 @@ use super::{Context, admit::Admit, attachments, information, log, node, people, 
 /// A request: at most a body, which is 1 MiB, and its record.
 const REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// An answer: a page. Streams are bounded by their messages.
-const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// An answer, or one message of a stream: what gRPC clients take if nobody tells them otherwise, so that
+/// what leaves here arrives. That an answer is no longer is each question's to see to (`engine::query`).
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How long a request may take until its answer begins.
 const REQUEST_MAX: Duration = Duration::from_secs(30);

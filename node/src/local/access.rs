@@ -1,7 +1,7 @@
 //! Who has read what, whose a case is, and what the focal point is told.
 
 use rand_core::CryptoRngCore;
-use tutti_core::{referral::ReferralId, store::StoreError};
+use tutti_core::{information::InformationId, referral::ReferralId, store::StoreError};
 use tutti_proto::v1::{LocalAlert, LocalCase, LocalRead, local_record::Event};
 
 use super::{Actor, Local, Shown};
@@ -31,7 +31,7 @@ impl Local {
             referral: case.clone(),
             what: what.into(),
             reason: reason.into(),
-            draft: Vec::new(),
+            ..LocalRead::default()
         })];
         let alert = |what: &str, count| {
             Event::Alert(LocalAlert {
@@ -62,6 +62,27 @@ impl Local {
         }
         self.write(events, now_ms, rng)?;
         Ok(alerts)
+    }
+
+    /// Records that somebody is about to be given the texts of these addressed shares, each by itself;
+    /// durable, all of them, before anything is shown.
+    pub fn reading_shares(
+        &mut self,
+        actor: &Actor,
+        shares: &[InformationId],
+        what: &str,
+        now_ms: u64,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), StoreError> {
+        let read = |share: &InformationId| {
+            Event::Read(LocalRead {
+                pseudonym: actor.pseudonym().into(),
+                what: what.into(),
+                share: share.as_bytes().to_vec(),
+                ..LocalRead::default()
+            })
+        };
+        self.write(shares.iter().map(read).collect(), now_ms, rng)
     }
 
     /// The pseudonym of whose case it is: `None` where nobody has said; empty: nobody's.

@@ -1,13 +1,14 @@
 //! `tutti referral draft left`, `take`, `discard`: drafts of those who have left.
 
 use clap::Args;
-use tutti_proto::node::v1::{DraftRequest, LeftDraft, ListLeftDraftsRequest};
+use tutti_proto::node::v1::{DraftRequest, LeftDraft};
 
 use super::{Kind, kept};
 use crate::{
     failure::{Exit, Failure, Outcome},
     json,
     node::{self, Asked, Node, NodeArgs},
+    pages,
     referral::{choose, id_or_prefix, short},
     screen::{say, table},
     text, time,
@@ -58,7 +59,7 @@ impl Which {
 
 /// What there is of one kind.
 async fn left(node: &Node, kind: &Kind) -> Result<Vec<LeftDraft>, Failure> {
-    let mut drafts = node::ask(node.drafts().list_left(ListLeftDraftsRequest {})).await?.drafts;
+    let mut drafts = pages::left_drafts(node).await?;
     drafts.retain(|draft| (kind.is_ours)(&draft.r#use));
     Ok(drafts)
 }

@@ -108,6 +108,7 @@ impl<'a> Reading<'a> {
             | Unreadable::Salt(_)
             | Unreadable::Decode
             | Unreadable::TooMuch
+            | Unreadable::TooLong
             | Unreadable::Event => Code::RecordMalformed,
             Unreadable::Origin => Code::RecordOrigin,
             Unreadable::Addressees => Code::RecordAddressees,

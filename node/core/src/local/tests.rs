@@ -16,8 +16,18 @@ fn read(n: u8) -> v1::LocalRecord {
         pseudonym: "p".into(),
         referral: vec![n; 16],
         what: "content".into(),
-        reason: String::new(),
-        draft: Vec::new(),
+        ..Default::default()
+    };
+    v1::LocalRecord { event: Some(Event::Read(read)) }
+}
+
+/// Of a share that is addressed to some alone.
+fn read_share(n: u8) -> v1::LocalRecord {
+    let read = v1::LocalRead {
+        pseudonym: "p".into(),
+        what: "share".into(),
+        share: vec![n; 16],
+        ..Default::default()
     };
     v1::LocalRecord { event: Some(Event::Read(read)) }
 }
@@ -54,11 +64,16 @@ fn codes(files: &BTreeMap<String, Vec<u8>>, earlier: Option<&[u8]>) -> Vec<&'sta
 fn an_export_is_checked_and_tells_who_has_read_and_no_name() {
     let mut records = vec![account()];
     records.extend((0..=255).map(read));
+    records.push(read_share(7));
     let files = export(&records);
     let report = verify(keys().sign.public(), |path| files.get(path).cloned(), None);
     assert_eq!(report.findings, Vec::new());
-    assert_eq!((report.size, report.reads.len()), (257, 256));
-    assert_eq!(report.reads[0].referral, "00".repeat(16));
+    assert_eq!((report.size, report.reads.len()), (258, 257));
+    let told = |read: &Read| (read.referral.clone(), read.share.clone(), read.what.clone());
+    let of_case = ("00".repeat(16), String::new(), "content".into());
+    assert_eq!(told(&report.reads[0]), of_case);
+    let of_share = (String::new(), "07".repeat(16), "share".into());
+    assert_eq!(told(&report.reads[256]), of_share);
     assert_eq!(report.kinds["people"], 1);
     let bytes: Vec<u8> = files.values().flatten().copied().collect();
     assert!(!bytes.windows(5).any(|window| window == b"Maria"));

@@ -25,7 +25,9 @@ pub struct Read {
     pub pseudonym: String,
     /// Which case, in hexadecimal; empty where it was none.
     pub referral: String,
-    /// content, print, …
+    /// Which addressed information share, in hexadecimal; empty where it was none.
+    pub share: String,
+    /// content, print, share, …
     pub what: String,
     /// Empty where no glass was broken.
     pub reason: String,
@@ -135,6 +137,7 @@ fn entry(report: &mut Report, log: &str, index: u64, leaf: &[u8], record: &[u8])
             at_ms: leaf.recorded_at_ms,
             pseudonym: read.pseudonym,
             referral: hex::encode(read.referral),
+            share: hex::encode(read.share),
             what: read.what,
             reason: read.reason,
         }),

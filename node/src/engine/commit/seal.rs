@@ -6,7 +6,7 @@ use rand_core::CryptoRngCore;
 use tutti_core::{
     body::{Body, Part, Place},
     entry::{Header, Visibility},
-    limits::BODY_BYTES_MAX,
+    limits::{BODY_BYTES_MAX, SEALED_RECORD_BYTES_MAX},
     roster::Member,
     sealing::{self, Party, SealError, routing},
     society::Society,
@@ -54,6 +54,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 bodies.push(body(Part::Record, &salted));
             }
             Visibility::Addressed => {
+                if record_bytes.len() > SEALED_RECORD_BYTES_MAX {
+                    return Err(Refused::Invalid(format!(
+                        "its codes and names of fields are {} bytes, more than the \
+                         {SEALED_RECORD_BYTES_MAX} that others read; nothing was written. Shorten \
+                         its lists",
+                        record_bytes.len()
+                    )));
+                }
                 // There is always a content: whether it says something is nobody else's business.
                 let content = v1::Content {
                     origin: origin.to_string(),

@@ -16,7 +16,7 @@ use tutti_core::{
 };
 use tutti_proto::node::v1 as api;
 
-use super::state_of_body;
+use super::{slice, state_of_body};
 use crate::{
     engine::{Engine, Mode, Refused, project::Subject},
     local::Actor,
@@ -25,6 +25,10 @@ use crate::{
 /// Entries and entry bytes in one answer.
 const ENTRIES_MAX: u64 = 256;
 const ENTRY_BYTES_MAX: usize = 128 * 1024;
+
+/// Bytes of signed heads in a status: all of them, in a federation of 512 whose heads have seventeen
+/// witnesses each. One head may be twenty times as long, and has room in the list of logs.
+const HEADS_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// After how long people are told that a body has not come, milliseconds.
 const BODY_LATE_MS: u64 = 60_000;
@@ -42,7 +46,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             started_at_ms: self.identity.started_at_ms,
             roster_version: self.roster.version(),
             roster_expires: self.roster.expires_on().into(),
-            logs: self.all_logs(),
+            logs: self.logs_of_status(),
             peers: Vec::new(),
             referrals: counts.into_iter().map(|(name, count)| (name.into(), count)).collect(),
             overdue: self.overdue(actor, now_ms),
@@ -153,13 +157,30 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// Every log that is held.
-    pub fn logs(&self, actor: &Actor) -> Result<Vec<api::LogStatus>, Refused> {
+    pub fn logs(
+        &self,
+        actor: &Actor,
+        request: &api::ListLogsRequest,
+    ) -> Result<api::ListLogsResponse, Refused> {
         self.check(actor, Action::Status)?;
-        Ok(self.all_logs())
+        let logs = self.store.logs().iter().map(|origin| self.log(origin)).collect();
+        let (logs, next_page_token) = slice(logs, |log| log.origin.as_str(), &request.page_token)?;
+        Ok(api::ListLogsResponse { logs, next_page_token })
     }
 
-    fn all_logs(&self) -> Vec<api::LogStatus> {
-        self.store.logs().iter().map(|origin| self.log(origin)).collect()
+    /// The same, without signed heads for which there is no room.
+    fn logs_of_status(&self) -> Vec<api::LogStatus> {
+        let mut bytes = 0;
+        let fit = |origin: &Origin| {
+            let log = self.log(origin);
+            let doubted: usize = log.doubted.iter().map(Vec::len).sum();
+            bytes += log.checkpoint.len() + doubted;
+            match bytes <= HEADS_BYTES_MAX {
+                true => log,
+                false => api::LogStatus { checkpoint: Vec::new(), doubted: Vec::new(), ..log },
+            }
+        };
+        self.store.logs().iter().map(fit).collect()
     }
 
     fn log(&self, origin: &Origin) -> api::LogStatus {

@@ -1,10 +1,8 @@
 //! Referrals, as the client API shows them.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cmp::Reverse, collections::BTreeMap};
 
+use prost::Message as _;
 use rand_core::CryptoRngCore;
 use tutti_core::{
     body::Part,
@@ -18,9 +16,13 @@ use tutti_proto::{
     v1::{self, content::Content, referral_event::Transition},
 };
 
-use super::{page::page, state_of_body};
+use super::{
+    page::{EVENT_BYTES, Read, page},
+    referral_events::{Depth, Events, events_before},
+    state_of_body,
+};
 use crate::{
-    engine::{Engine, Refused, allowed::not_allowed, delivery::Delivery, project::read_body},
+    engine::{Engine, Refused, allowed::not_allowed, project::read_body},
     local::Actor,
 };
 
@@ -43,8 +45,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         if with_content && actor.account().is_some() {
             return Err(not_allowed(Action::Open));
         }
+        let before = events_before(&request.events_before)?;
         let referral = self.case(&id).ok_or(referral::Refusal::NotFound)?;
-        self.referral_message(&referral, with_content, now_ms)
+        self.referral_message(&referral, Depth::Shown { with_content, before }, now_ms)
     }
 
     /// Referrals, the newest first.
@@ -72,13 +75,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let mut found: Vec<_> = found.map(|(id, brief)| (brief.sent_at_ms, *id)).collect();
         found.sort_by_key(|(at_ms, id)| (Reverse(*at_ms), *id));
         let key = |(at_ms, id): &(u64, ReferralId)| (*at_ms, *id.as_bytes());
-        let read = |(_, id): &(u64, ReferralId)| Ok(self.case(id));
-        let (page, next_page_token) =
+        let read = |(_, id): &(u64, ReferralId)| {
+            let Some(referral) = self.case(id) else {
+                return Ok(Read { item: None, bytes: EVENT_BYTES });
+            };
+            let events = referral.outcomes.iter().map(|outcome| &outcome.event.body);
+            let bytes = events.map(|event| event.encoded_len() + EVENT_BYTES).sum::<usize>();
+            let item = Some(self.referral_message(&referral, Depth::Listed, now_ms)?);
+            Ok(Read { item, bytes })
+        };
+        let (referrals, next_page_token) =
             page(found, key, read, request.page_size, &request.page_token)?;
-        let referrals = page
-            .into_iter()
-            .map(|referral| self.referral_message(&referral, false, now_ms))
-            .collect::<Result<_, _>>()?;
         Ok(api::ListReferralsResponse { referrals, next_page_token })
     }
 
@@ -119,9 +126,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     pub(in crate::engine) fn referral_message(
         &self,
         referral: &Referral,
-        with_content: bool,
+        depth: Depth,
         now_ms: u64,
     ) -> Result<api::Referral, Refused> {
+        let with_content = depth.with_content();
         let deadlines = self.roster.data_protection();
         let erasure = referral.erasure(now_ms, deadlines);
         let case = self.case_event(referral);
@@ -137,40 +145,15 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             },
             None => None,
         };
-        let mut witnessed = BTreeMap::new();
-        let mut events = Vec::with_capacity(referral.outcomes.len());
-        let mut files = BTreeSet::new();
-        for outcome in &referral.outcomes {
-            // A file is one thing to a person, in however many parts it travels.
-            if let Some(Transition::Attached(part)) = &outcome.event.body.transition
-                && outcome.effective
-                && !files.insert((outcome.event.society, part.attachment_id.clone()))
-            {
-                continue;
-            }
-            let sizes = witnessed.entry(outcome.event.at.origin.clone()).or_insert_with_key(|o| {
-                self.store.cosigned(o).values().map(|head| head.size()).collect::<Vec<u64>>()
-            });
-            let witnesses = sizes.iter().filter(|size| **size > outcome.event.at.index).count();
-            let mut event = self.event_message(outcome, with_content, witnesses, now_ms)?;
-            let delivery = self.delivery(&outcome.event.at, &referral.outcomes);
-            event.delivery = delivery.map_or(api::Delivery::Unspecified, delivery_message) as i32;
-            events.push(event);
-        }
-        // A receipt for an erasure is no step of a person; of a file, its parts are told apart.
-        let step = |event: &&api::ReferralEventView| {
-            !matches!(event.transition.as_str(), "erased" | "attached")
-        };
-        let steps = events.iter().rev().filter(step);
-        let mut own = steps.map(api::ReferralEventView::delivery);
-        let delivery = own.find(|delivery| *delivery != api::Delivery::Unspecified);
+        let Events { told, left, delivery } = self.event_messages(referral, &depth, now_ms)?;
         Ok(api::Referral {
             id: referral.id.to_string(),
             sender: referral.sender.to_string(),
             receiver: referral.receiver.to_string(),
             state: state_message(referral.state) as i32,
             sent: Some(referral.sent.clone()),
-            events,
+            events: told,
+            events_left: left,
             content,
             sent_at_ms: referral.sent_at_ms,
             changed_at_ms: referral.changed_at_ms,
@@ -193,7 +176,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             overridden: self.overridden(referral),
             consent_standing: Some(standing_message(referral, now_ms)),
             attachments: self.attachment_messages(referral, with_content, now_ms)?,
-            delivery: delivery.unwrap_or_default() as i32,
+            delivery: delivery as i32,
             direction: self.direction(referral) as i32,
             waits_for: referral
                 .waits_for()
@@ -223,52 +206,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         })
     }
 
-    fn event_message(
-        &self,
-        outcome: &referral::Outcome,
-        with_content: bool,
-        witnesses: usize,
-        now_ms: u64,
-    ) -> Result<api::ReferralEventView, Refused> {
-        let event = &outcome.event;
-        use referral::Kind::{Attached, Sent};
-        let has_note = event.has_content && !matches!(event.kind(), Some(Sent | Attached));
-        let note = if with_content && has_note {
-            match self.open_content(&event.at, &event.event_id, now_ms)? {
-                Some(Content::Note(note)) => note.text,
-                Some(Content::Referral(_) | Content::Information(_) | Content::Attachment(_))
-                | None => String::new(),
-            }
-        } else {
-            String::new()
-        };
-        Ok(api::ReferralEventView {
-            origin: event.at.origin.to_string(),
-            index: event.at.index,
-            society: event.society.to_string(),
-            recorded_at_ms: event.recorded_at_ms,
-            transition: event.kind().map_or("", referral::Kind::name).into(),
-            code: code_of(event),
-            effective: outcome.effective,
-            explanation: outcome.why.as_ref().map(ToString::to_string).unwrap_or_default(),
-            note,
-            witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
-            content_state: self.content_state(event, now_ms)?.unwrap_or(api::BodyState::Unspecified)
-                as i32,
-            by: match event.society == self.identity.society {
-                true => self.local.name_of(&event.actor).unwrap_or_default().into(),
-                false => String::new(),
-            },
-            entries: erased_entries(event),
-            event: Some(event.body.clone()),
-            reason_of: whose_reason(event).into(),
-            extent: event.extent().map_or("", codes::Code::name).into(),
-            delivery: api::Delivery::Unspecified as i32,
-        })
-    }
-
     /// The content's state here; what is to be erased counts as erased. `None` where there is none.
-    fn content_state(
+    pub(super) fn content_state(
         &self,
         event: &referral::Event,
         now_ms: u64,
@@ -317,15 +256,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 }
 
-fn delivery_message(delivery: Delivery) -> api::Delivery {
-    match delivery {
-        Delivery::Saved => api::Delivery::Saved,
-        Delivery::WithRelay => api::Delivery::WithRelay,
-        Delivery::OnTheirNode => api::Delivery::OnTheirNode,
-        Delivery::Seen => api::Delivery::Seen,
-    }
-}
-
 /// Whether the event's content is a whole case.
 fn tells_the_case(event: &referral::Event) -> bool {
     match &event.body.transition {
@@ -355,15 +285,6 @@ fn onward_of(event: &referral::Event) -> Option<String> {
     }
 }
 
-fn erased_entries(event: &referral::Event) -> Vec<String> {
-    match &event.body.transition {
-        Some(Transition::Erased(erased)) => {
-            erased.entries.iter().map(|at| format!("{} {}", at.origin, at.index)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 fn erasure_message(erasure: &referral::Erasure) -> api::Erasure {
     let claim = |claim: &referral::OnwardClaim| api::OnwardErasure {
         society: claim.to.to_string(),
@@ -389,65 +310,6 @@ fn erasure_message(erasure: &referral::Erasure) -> api::Erasure {
         entries: u32::try_from(erasure.entries.len()).unwrap_or(u32::MAX),
         confirmations: erasure.confirmations.iter().map(confirmation).collect(),
         of_case: erasure.of_case,
-    }
-}
-
-fn code_of(event: &referral::Event) -> String {
-    let Some(transition) = &event.body.transition else { return String::new() };
-    if let Transition::Onward(onward) = transition {
-        return onward.receiver.clone();
-    }
-    if let Transition::EnteredInError(which) = transition {
-        return hex::encode(&which.attachment);
-    }
-    named_code(transition).into()
-}
-
-/// Of a decline, whose reason it is.
-fn whose_reason(event: &referral::Event) -> &'static str {
-    match &event.body.transition {
-        Some(Transition::Declined(declined)) => codes::known::<v1::DeclineCode>(declined.code)
-            .and_then(codes::reason_of)
-            .map_or("", codes::Reason::name),
-        _ => "",
-    }
-}
-
-fn named_code(transition: &Transition) -> &'static str {
-    match transition {
-        Transition::Declined(declined) => codes::name::<v1::DeclineCode>(declined.code),
-        Transition::Withdrawn(withdrawn) => codes::name::<v1::WithdrawCode>(withdrawn.code),
-        Transition::ServiceDelivered(delivered) => {
-            codes::name::<v1::DeliveryResult>(delivered.result)
-        }
-        Transition::Closed(closed) => codes::name::<v1::Outcome>(closed.outcome),
-        Transition::AppointmentMissed(missed) => codes::name::<v1::MissedCode>(missed.code),
-        Transition::Paused(paused) => codes::name::<v1::PauseCode>(paused.code),
-        Transition::FollowUp(found) => codes::name::<v1::FollowUpResult>(found.result),
-        Transition::Cancelled(cancelled) => codes::name::<v1::CancelCode>(cancelled.code),
-        Transition::Reopened(reopened) => codes::name::<v1::ReopenCode>(reopened.code),
-        Transition::ConsentWithdrawn(withdrawn) => codes::name::<v1::ConsentGiver>(withdrawn.by),
-        Transition::ErasureRequested(requested) => {
-            codes::name::<v1::ErasureGround>(requested.ground)
-        }
-        Transition::Erased(erased) => codes::name::<v1::ErasureReason>(erased.reason),
-        Transition::Attached(attached) => codes::name::<v1::AttachmentKind>(attached.kind),
-        Transition::Sent(_)
-        | Transition::Acknowledged(_)
-        | Transition::InformationRequested(_)
-        | Transition::InformationProvided(_)
-        | Transition::Accepted(_)
-        | Transition::Expired(_)
-        | Transition::ServiceStarted(_)
-        | Transition::AppointmentScheduled(_)
-        | Transition::Resumed(_)
-        | Transition::Onward(_)
-        | Transition::HandoverProposed(_)
-        | Transition::HandoverAccepted(_)
-        | Transition::HandoverDeclined(_)
-        | Transition::ConsentRenewed(_)
-        | Transition::Corrected(_)
-        | Transition::EnteredInError(_) => "",
     }
 }
 

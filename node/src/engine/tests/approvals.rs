@@ -111,7 +111,8 @@ fn overriding_a_persons_word_takes_a_second_person_for_exactly_that_text() {
     );
 
     // Answering: not its author, not who may not, not unseen.
-    let waiting = |node: &Node, by: &Actor| node.approvals(by).unwrap().waiting.len();
+    let waiting =
+        |node: &Node, by: &Actor| node.approvals(by, &Default::default()).unwrap().waiting.len();
     assert_eq!([&maria, &jose, &ana].map(|by| waiting(&sg, by)), [0, 1, 0]);
     assert!(matches!(answer(&mut sg, &maria, &asked, true), Err(Refused::NotAllowed(_))));
     assert!(matches!(answer(&mut sg, &ana, &asked, true), Err(Refused::NotFound(_))));
@@ -237,7 +238,7 @@ fn where_the_society_reviews_nothing_is_published_by_one_alone() {
     let receipt = order(&mut qa, &editor, publish(&draft, &title), &draft).unwrap();
     pass(&qa, &mut ph);
     let id = InformationId::from_bytes(receipt.id);
-    let request = api::GetInformationRequest { id: id.to_string() };
+    let request = api::GetInformationRequest { id: id.to_string(), ..Default::default() };
     let share = ph.share(&Actor::node(), &request, NOW_MS).unwrap();
     assert!(share.versions[0].reviewed);
 
@@ -290,7 +291,7 @@ fn what_is_approved_is_the_text_with_its_files() {
     // A file that was added since is not what was read; nor is one that is missing.
     let second = attach_as(&mut sg, &maria, &draft, ("other.png", 8), NOW_MS);
     assert!(answer(&mut sg, &jose, &asked, true).is_err());
-    assert!(sg.approvals(&jose).unwrap().waiting.is_empty());
+    assert!(sg.approvals(&jose, &Default::default()).unwrap().waiting.is_empty());
     let asked = ask(&mut sg, &maria, &draft).unwrap();
     assert_eq!(answer(&mut sg, &jose, &asked, true).unwrap().state, "approved");
     assert_eq!(state(&sg), "approved");

@@ -41,7 +41,7 @@ pub(super) fn attach_as(
 }
 
 fn ids(node: &Node, by: &Actor) -> Vec<String> {
-    let drafts = node.drafts(by, NOW_MS).unwrap().drafts;
+    let drafts = node.drafts(by, &Default::default(), NOW_MS).unwrap().drafts;
     drafts.into_iter().map(|draft| draft.id).collect()
 }
 
@@ -97,7 +97,9 @@ fn what_somebody_has_left_is_gone_on_with_by_the_focal_point_or_erased_unread() 
     let [first, second] = [(); 2].map(|()| save(&mut sg, &maria, "", NOW_MS).id);
     let file = attach(&mut sg, &maria, &first, NOW_MS);
     let request = |id: &str| api::DraftRequest { id: id.into() };
-    let left = |node: &Node, by: &Actor| node.left_drafts(by, NOW_MS).map(|left| left.drafts);
+    let left = |node: &Node, by: &Actor| {
+        node.left_drafts(by, &Default::default(), NOW_MS).map(|left| left.drafts)
+    };
 
     // While she is there they are hers alone.
     assert!(left(&sg, &rosa).unwrap().is_empty() && left(&sg, &admin).unwrap().is_empty());

@@ -38,7 +38,7 @@ fn listed(node: &Node, request: api::ListInformationRequest) -> usize {
 }
 
 fn shown_at(node: &Node, id: InformationId) -> api::InformationShare {
-    let request = api::GetInformationRequest { id: id.to_string() };
+    let request = api::GetInformationRequest { id: id.to_string(), ..Default::default() };
     node.share(&Actor::node(), &request, NOW_MS).unwrap()
 }
 
@@ -49,7 +49,7 @@ fn a_share_is_published_revised_and_retracted_for_all_members() {
     let published = one(&mut qa, publish([1; 16], version("one"))).unwrap();
     let id = InformationId::from_bytes(published.id);
     pass(&qa, &mut ph);
-    let request = api::GetInformationRequest { id: id.to_string() };
+    let request = api::GetInformationRequest { id: id.to_string(), ..Default::default() };
     let share = ph.share(&Actor::node(), &request, NOW_MS).unwrap();
     assert_eq!(share, qa.share(&Actor::node(), &request, NOW_MS).unwrap());
     assert_eq!((share.society.as_str(), share.version_number), ("qa", 1));
@@ -200,7 +200,7 @@ fn an_addressed_share_is_read_by_its_circle_alone_and_looks_like_a_referral_to_o
     let roles: Roles = [tutti_core::people::Role::Observer].into_iter().collect();
     let scopes = tutti_core::people::Scope::ALL.iter().copied().collect();
     let observer = Actor::person([5; 16], "p".into(), roles, scopes, None);
-    let request = api::GetInformationRequest { id: id.to_string() };
+    let request = api::GetInformationRequest { id: id.to_string(), ..Default::default() };
     assert!(matches!(sg.share(&observer, &request, NOW_MS), Err(Refused::NotFound(_))));
     let all = api::ListInformationRequest { with_ended: true, ..Default::default() };
     assert!(sg.shares(&observer, &all, NOW_MS).unwrap().shares.is_empty());
@@ -301,4 +301,102 @@ fn what_is_over_is_not_listed_and_what_is_to_come_says_so() {
     let tomorrow = NOW_MS + 86_400_000;
     let shares = qa.shares(&Actor::node(), &all(), tomorrow).unwrap().shares;
     assert_eq!(states(shares), [("to come".into(), Published, false)]);
+}
+
+/// What the local log says of reads: what, and of which share.
+fn reads(node: &Node) -> Vec<(String, String)> {
+    let shown = node.local.shown(false, 100).into_iter().rev();
+    let read = |shown: crate::local::Shown| match shown.event {
+        v1::local_record::Event::Read(read) => {
+            assert_eq!((read.pseudonym.as_str(), read.referral.len()), ("maria", 0));
+            (read.what, hex::encode(read.share))
+        }
+        other => panic!("{other:?}"),
+    };
+    shown.map(read).collect()
+}
+
+#[test]
+fn who_reads_what_is_addressed_to_some_alone_is_recorded_and_what_is_for_all_is_not() {
+    let federation = federation();
+    let [mut qa, mut ph] = ["qa", "ph"].map(|code| node(&federation, code));
+    let mut circle = Vec::new();
+    for n in 1..=3u8 {
+        let write = publish_to([n; 16], version("zebra"), Visibility::Addressed, &["ph"], "");
+        circle.push(InformationId::from_bytes(one(&mut qa, write).unwrap().id).to_string());
+    }
+    let open = one(&mut qa, publish([9; 16], version("open"))).unwrap().id;
+    let open = InformationId::from_bytes(open).to_string();
+    pass(&qa, &mut ph);
+    let person = |role| {
+        let roles: Roles = [role].into_iter().collect();
+        let scopes = tutti_core::people::Scope::ALL.iter().copied().collect();
+        Actor::person([5; 16], "maria".into(), roles, scopes, None)
+    };
+    let maria = person(tutti_core::people::Role::InformationEditor);
+    let observer = person(tutti_core::people::Role::Observer);
+    let get = |id: &str| api::GetInformationRequest { id: id.into(), ..Default::default() };
+    let text = |share: &api::InformationShare| {
+        let version = share.version.as_ref().unwrap();
+        (version.texts[0].title.clone(), version.texts[0].summary.is_empty())
+    };
+
+    // Without a record no way leads to a text.
+    let refused = ph.share(&maria, &get(&circle[0]), NOW_MS);
+    assert!(matches!(refused, Err(Refused::NotAllowed(_))));
+    let with_texts = api::ListInformationRequest { with_texts: true, ..Default::default() };
+    let search =
+        |words: &str| api::ListInformationRequest { search: words.into(), ..Default::default() };
+    for request in [&with_texts, &search("zebra")] {
+        let refused = ph.shares(&maria, request, NOW_MS);
+        assert!(matches!(refused, Err(Refused::NotAllowed(_))), "{request:?}");
+    }
+    assert_eq!(reads(&ph), []);
+
+    // A list gives titles; the share itself its text, once that is on record.
+    let titles = ph.read_shares(&maria, &Default::default(), NOW_MS).unwrap().shares;
+    assert_eq!(titles.len(), 4);
+    assert!(titles.iter().all(|share| text(share).1), "no text");
+    assert!(titles.iter().any(|share| text(share).0 == "zebra"));
+    assert!(!text(&ph.read_share(&maria, &get(&open), NOW_MS).unwrap()).1);
+    assert_eq!(reads(&ph), []);
+    assert!(!text(&ph.read_share(&maria, &get(&circle[1]), NOW_MS).unwrap()).1);
+    let mut expected = vec![("share".to_owned(), circle[1].clone())];
+    assert_eq!(reads(&ph), expected);
+
+    // Of a list with texts each one is on record, page by page, and what is for all is not.
+    let mut request = api::ListInformationRequest { page_size: 2, ..with_texts };
+    let mut listed = Vec::new();
+    loop {
+        let page = ph.read_shares(&maria, &request, NOW_MS).unwrap();
+        listed.extend(page.shares);
+        let of_list = reads(&ph).into_iter().skip(1).map(|(what, id)| {
+            assert_eq!(what, "share_list");
+            id
+        });
+        let shown = listed.iter().map(|share| share.id.clone()).filter(|id| *id != open);
+        assert_eq!(of_list.collect::<Vec<_>>(), shown.collect::<Vec<_>>());
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(listed.len(), 4);
+    assert!(listed.iter().all(|share| !text(share).1));
+    expected = reads(&ph);
+    assert_eq!(expected.len(), 4);
+
+    // Whoever searches hears which texts have the words; also where none has them.
+    for (words, count) in [("zebra", 3), ("gnu", 0)] {
+        let found = ph.read_shares(&maria, &search(words), NOW_MS).unwrap().shares;
+        assert_eq!(found.len(), count);
+        expected.push(("share_search".into(), String::new()));
+    }
+    assert_eq!(reads(&ph), expected);
+
+    // Who may not read them reads none of them; and the node itself is no reader.
+    assert!(ph.read_share(&observer, &get(&circle[0]), NOW_MS).is_err());
+    assert_eq!(ph.read_shares(&observer, &search("zebra"), NOW_MS).unwrap().shares.len(), 0);
+    ph.read_share(&Actor::node(), &get(&circle[0]), NOW_MS).unwrap();
+    assert_eq!(reads(&ph), expected);
 }

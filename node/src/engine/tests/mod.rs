@@ -4,6 +4,7 @@
 
 mod along;
 mod approvals;
+mod bounded;
 mod cases;
 mod damaged;
 mod deadlines;

@@ -203,8 +203,11 @@ fn only_active_members_receive_referrals() {
     assert_eq!(sg.store.logs().len(), 0);
     let unknown = advance(2, ReferralId::from_bytes([3; 16]), decline(), "");
     assert!(matches!(one(&mut sg, unknown), Err(Refused::NotFound(_))));
-    let request = api::GetInformationRequest { id: "not an id".into() };
+    let request = api::GetInformationRequest { id: "not an id".into(), ..Default::default() };
     assert!(matches!(sg.share(&Actor::node(), &request, NOW_MS), Err(Refused::Invalid(_))));
-    let request = api::GetInformationRequest { id: InformationId::from_bytes([1; 16]).to_string() };
+    let request = api::GetInformationRequest {
+        id: InformationId::from_bytes([1; 16]).to_string(),
+        ..Default::default()
+    };
     assert!(matches!(sg.share(&Actor::node(), &request, NOW_MS), Err(Refused::NotFound(_))));
 }

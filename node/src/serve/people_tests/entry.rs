@@ -18,10 +18,10 @@ async fn no_token_opens_nothing_and_a_token_is_good_for_what_it_says() {
                 .list(api::ListInformationRequest::default())
                 .await
                 .err(),
-            LogClient::new(stranger.clone()).list(api::ListLogsRequest {}).await.err(),
+            LogClient::new(stranger.clone()).list(api::ListLogsRequest::default()).await.err(),
             PeopleClient::new(stranger.clone()).who_am_i(api::WhoAmIRequest {}).await.err(),
             AccessClient::new(stranger.clone()).list(api::ListAccessRequest::default()).await.err(),
-            DraftsClient::new(stranger).list(api::ListDraftsRequest {}).await.err(),
+            DraftsClient::new(stranger).list(api::ListDraftsRequest::default()).await.err(),
         ];
         for status in refused {
             assert_eq!(status.unwrap().code(), Code::Unauthenticated);

@@ -243,14 +243,14 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                     assert_eq!(kept.is_ok(), expected, "{role}: draft");
                     let writes = may(role, Relation::Nothing, Action::WriteInformation);
                     let some = expected || writes == Verdict::Allow;
-                    assert_eq!(drafts.list(api::ListDraftsRequest {}).await.is_ok(), some);
+                    assert_eq!(drafts.list(api::ListDraftsRequest::default()).await.is_ok(), some);
                     ReferralsClient::new(person.clone()).send(request).await.map(drop)
                 }
                 // A draft of somebody who has left since: the referral's, for whoever goes on with it.
                 Action::TakeDraft | Action::DiscardDraft => {
                     let draft = left_draft(&sg, &format!("left-{role}-{action}")).await;
                     let mut drafts = DraftsClient::new(person.clone());
-                    let listed = drafts.list_left(api::ListLeftDraftsRequest {}).await;
+                    let listed = drafts.list_left(api::ListLeftDraftsRequest::default()).await;
                     let listed = listed.map(|left| left.into_inner().drafts).unwrap_or_default();
                     let listed = listed.iter().any(|left| left.id == draft);
                     let any = [Action::TakeDraft, Action::DiscardDraft];
@@ -290,6 +290,7 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                         },
                         api::ListInformationRequest { society: "sg".into(), ..Default::default() },
                         api::ListInformationRequest { with_ended: true, ..Default::default() },
+                        api::ListInformationRequest { with_texts: true, ..Default::default() },
                     ];
                     for request in narrow {
                         let found = shares.list(request.clone()).await.unwrap().into_inner().shares;
@@ -298,7 +299,7 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                     }
                     let mut refusals = Vec::new();
                     for id in [addressed.clone(), "ab".repeat(16)] {
-                        let request = api::GetInformationRequest { id };
+                        let request = api::GetInformationRequest { id, ..Default::default() };
                         refusals
                             .push(shares.get(request).await.err().map(|s| s.message().to_owned()));
                     }
@@ -330,7 +331,8 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
                 // Whoever may is told what waits for them; for others nothing does.
                 Action::ApproveOverride | Action::ApproveInformation => {
                     let mut approvals = ApprovalsClient::new(person.clone());
-                    let waiting = approvals.list(api::ListApprovalsRequest {}).await.unwrap();
+                    let waiting =
+                        approvals.list(api::ListApprovalsRequest::default()).await.unwrap();
                     let of = match action {
                         Action::ApproveOverride => "override",
                         _ => "information",
@@ -395,6 +397,22 @@ async fn every_role_does_at_the_node_what_the_table_says_and_nothing_else() {
             }
         }
     }
+    // Whoever read the share that is for some is on record for each way, and nobody else.
+    let auditor = sg.person("the-auditor", &[Role::Auditor]).await;
+    let all = api::ListAccessRequest { count: 1000, ..Default::default() };
+    let reads = AccessClient::new(auditor).list(all).await.unwrap().into_inner().entries;
+    let readers = Role::ALL
+        .iter()
+        .copied()
+        .filter(|role| may(*role, Relation::Nothing, Action::ReadAddressed) == Verdict::Allow);
+    let readers = readers.count();
+    for (what, id) in
+        [("share", &addressed), ("share_list", &addressed), ("share_search", &String::new())]
+    {
+        let read: Vec<_> = reads.iter().filter(|read| read.what == what).collect();
+        assert!(read.iter().all(|read| read.share == *id && read.referral.is_empty()), "{what}");
+        assert_eq!(read.len(), readers, "{what}");
+    }
     sg.running.stop().await.unwrap();
 }
 
@@ -445,7 +463,7 @@ async fn manages(person: &Connection, role: Role, expected: bool) -> Result<(), 
     let issued = people
         .issue_token(api::IssueTokenRequest { name: target.clone(), ..Default::default() })
         .await;
-    let all = people.list_tokens(api::ListTokensRequest { all: true }).await;
+    let all = people.list_tokens(api::ListTokensRequest { all: true, ..Default::default() }).await;
     let off = people.set_active(api::SetActiveRequest { name: target, active: false }).await;
     let revoked = people.revoke_token(api::RevokeTokenRequest { id: "00".repeat(8) }).await;
     for (what, ok) in [

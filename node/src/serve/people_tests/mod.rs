@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod answers;
 mod entry;
 mod matrix;
 mod watching;
@@ -124,6 +125,7 @@ async fn get_for(
         with_content,
         break_glass: break_glass.into(),
         purpose: purpose.into(),
+        ..Default::default()
     };
     let mut client = ReferralsClient::new(connection.clone());
     client.get(request).await.map(tonic::Response::into_inner)
