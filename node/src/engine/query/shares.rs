@@ -202,7 +202,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     (Some(self.response_message(response, with_text, now_ms)?), None)
                 }
                 Said::Ignored(event, why) => {
-                    let response = Response { version: 0, is_stale: false, event: *event };
+                    let response = Response { version: 0, is_stale: false, event };
                     let message = self.response_message(&response, with_text, now_ms)?;
                     let explanation = why.clone();
                     (Some(api::InformationResponse { explanation, ..message }), None)
