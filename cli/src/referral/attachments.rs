@@ -1,7 +1,12 @@
 //! `tutti referral attachments`: the files that go with a referral.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
-use tutti_proto::node::v1::{Attachment, BodyState, ListAttachmentsRequest};
+use tutti_proto::{
+    node::v1::{Attachment, BodyState, GetReferralRequest, ListAttachmentsRequest},
+    v1::referral_event::Transition,
+};
 
 use super::{ID_DIGITS, IdArg, short};
 use crate::{
@@ -54,9 +59,19 @@ pub(super) async fn resolve(node: &Node, id: &str, attachment: &str) -> Result<S
     }
     let request = ListAttachmentsRequest { id: id.into(), ..Default::default() };
     let listed = node::ask(node.attachments().list(request)).await?.attachments;
-    let mut found = listed.iter().filter(|file| file.id.starts_with(attachment));
+    let mut ids: BTreeSet<String> = listed.into_iter().map(|file| file.id).collect();
+    // What was overtaken is no file of the case, stands in its story, and can be taken back.
+    let request = GetReferralRequest { id: id.into(), ..Default::default() };
+    let told = node::ask(node.referrals().get(request)).await?;
+    let (sender, receiver) = (told.sender, told.receiver);
+    let sides = told.events.into_iter().filter(|e| e.society == sender || e.society == receiver);
+    ids.extend(sides.filter_map(|event| match event.event?.transition? {
+        Transition::Attached(part) => Some(hex::encode(part.attachment_id)),
+        _ => None,
+    }));
+    let mut found = ids.into_iter().filter(|file| file.starts_with(attachment));
     match (found.next(), found.next()) {
-        (Some(one), None) => Ok(one.id.clone()),
+        (Some(one), None) => Ok(one),
         (found, _) => {
             let word = if found.is_some() { "several files begin" } else { "no file begins" };
             Err(Failure::new(Exit::Refused, format!("{word} with {attachment}"))

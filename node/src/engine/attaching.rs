@@ -189,7 +189,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let gone = before
                 .as_ref()
                 .is_some_and(|file| file.known.values().any(|(at, _)| self.is_due(at, now_ms)));
-            if !gone {
+            // What was overtaken is no file of the case, and may have been taken back all the same.
+            if !gone && !referral.has_taken_back(own, &id) {
                 return (id, before);
             }
             again += 1;

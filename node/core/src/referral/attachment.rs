@@ -260,6 +260,22 @@ impl Referral {
         found
     }
 
+    /// Whether that society has written a part of that file, whatever became of the event: also where it
+    /// was overtaken, and the file goes with no case, both sides hold its bytes.
+    pub fn has_added(&self, by: Society, id: &[u8]) -> bool {
+        let mut own =
+            self.outcomes.iter().map(|outcome| &outcome.event).filter(|e| e.society == by);
+        own.any(|event| match &event.body.transition {
+            Some(Transition::Attached(part)) => part.attachment_id == id,
+            _ => false,
+        })
+    }
+
+    /// Whether that society has taken back that file of its own.
+    pub fn has_taken_back(&self, by: Society, id: &[u8]) -> bool {
+        self.taken_back_by(by).any(|file| file[..] == *id)
+    }
+
     /// The files that went along from `first`, which this one passes on, and were taken back there.
     pub fn recalled(&self, first: &Self) -> Vec<Recalled> {
         if first.taken_back.is_empty() || self.sent.onward_of != first.id.as_bytes() {

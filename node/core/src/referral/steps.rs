@@ -126,19 +126,16 @@ pub(super) fn check(
                     "event",
                     "cannot go with a file: give one of the two",
                 );
-                let files = referral.attachments();
-                let own = files.iter().find(|file| file.by == by && file.id == attachment[..]);
-                match own {
-                    None => fields.wrong(
-                        "attachment",
-                        "is no file that this society has added to this referral",
-                    ),
-                    Some(file) => fields.check(
-                        !file.taken_back,
-                        "attachment",
-                        "was taken back before; it is erased on both sides",
-                    ),
-                }
+                fields.check(
+                    referral.has_added(by, attachment),
+                    "attachment",
+                    "is no file that this society has added to this referral",
+                );
+                fields.check(
+                    !referral.has_taken_back(by, attachment),
+                    "attachment",
+                    "was taken back before; it is erased on both sides",
+                );
             } else if let Some(event) = event {
                 let about = EventRef::from_seen(event);
                 own_event(&mut fields, referral, by, about, Kind::is_voidable);
@@ -186,11 +183,11 @@ fn attach(fields: &mut Fields, referral: &Referral, by: Society, attached: &v1::
         let source = attached.source.as_ref().and_then(attachment::Source::from_record);
         let same = (file.kind, file.parts, file.source) == (attached.kind, attached.parts, source);
         fields.check(same, "attachment", "was begun as another kind, or with another size");
-        let gone = file.taken_back;
-        fields.check(!gone, "attachment", "was taken back as entered in error: add it anew");
         let twice = file.known.contains_key(&attached.part);
         fields.check(!twice, "part", "was written already");
     }
+    let gone = referral.has_taken_back(by, &attached.attachment_id);
+    fields.check(!gone, "attachment", "was taken back as entered in error: add it anew");
 }
 
 fn fresh_consent(

@@ -292,6 +292,35 @@ fn a_file_is_taken_back_by_its_author_alone_and_once() {
     assert!(wrong.iter().any(|wrong| wrong.field == "attachment"), "{wrong:?}");
 }
 
+/// An acceptance and a letter after it crossed a withdrawal: no file of the case, and on both disks.
+#[test]
+fn a_file_that_was_overtaken_can_be_taken_back_all_the_same() {
+    let mut events = vec![
+        event("sg", 0, Kind::Sent, None),
+        event("ph", 0, Kind::Accepted, Some(0)),
+        part("ph", 1, Some(0), attached(1, 1, 1)),
+        event("sg", 1, Kind::Withdrawn, None),
+    ];
+    let told = book(events.clone());
+    let referral = told.get(&id()).unwrap();
+    assert_eq!(referral.state, State::Withdrawn);
+    assert_eq!(referral.attachments(), []);
+    assert!(referral.erasure(NOW_MS, &RULES).is_none());
+    let take = |book: &Book| {
+        let which = v1::EnteredInError { attachment: vec![1; 16], ..Default::default() };
+        decide(book.get(&id()), Command::EnterInError(which), &context(&origin("ph"), NOW_MS))
+    };
+    assert!(take(&told).is_ok());
+    events.push(taken_back("ph", 2, 1));
+    let gone = book(events);
+    let erasure = gone.get(&id()).unwrap().erasure(NOW_MS, &RULES).unwrap();
+    assert_eq!(erasure.entries, [at("ph", 1)]);
+    // Once, and nothing is added to it any more: that would be erased as it came.
+    assert!(matches!(take(&gone), Err(Refusal::Fields(_))));
+    let Err(Refusal::Fields(wrong)) = attach(&gone, "ph", attached(1, 1, 1)) else { panic!() };
+    assert!(wrong.iter().any(|wrong| wrong.field == "attachment"), "{wrong:?}");
+}
+
 #[test]
 fn a_file_goes_along_where_the_person_agreed_that_the_third_society_has_it() {
     let with = |recipients: &[&str], fields: &[&str]| {
