@@ -277,6 +277,12 @@ impl Node {
         self.engine.as_ref()
     }
 
+    /// The same, for what records who reads.
+    #[cfg(test)]
+    pub(super) fn engine_mut(&mut self) -> Option<&mut Engine<Disk, ChaCha20Rng>> {
+        self.engine.as_mut()
+    }
+
     /// What is stored, also while the machine is off.
     pub fn store(&self) -> &Disk {
         &self.disk

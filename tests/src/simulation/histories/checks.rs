@@ -21,15 +21,14 @@ use tutti_proto::{node::v1 as api, v1::referral_event::Transition as T};
 use super::{
     History,
     facts::Fact,
-    model::{Judged, Line, Place, judge, words_back},
+    model::{Judged, Line, Place, judge, shown_apart},
 };
-use crate::simulation::origin;
 
 /// Where nothing has changed, contents are opened all the same once in so many looks.
 const CLOSELY_IN: u32 = 8;
 
 /// How much a disk has of each log.
-type Held = BTreeMap<Origin, u64>;
+pub(super) type Held = BTreeMap<Origin, u64>;
 
 /// What was shown of a referral when its contents were last looked into, and by which process.
 #[derive(Debug, PartialEq)]
@@ -44,16 +43,20 @@ struct Outline {
     state: i32,
     content: i32,
     events: Vec<(String, u64, bool, i32)>,
+    files: Vec<(String, u32, i32)>,
     erasure: Option<api::Erasure>,
 }
 
 fn outline(shown: &api::Referral) -> Outline {
     let events = shown.events.iter();
     let events = events.map(|e| (e.origin.clone(), e.index, e.effective, e.content_state));
+    let files = shown.attachments.iter();
+    let files = files.map(|file| (file.id.clone(), file.parts_present, file.state));
     Outline {
         state: shown.state,
         content: shown.content_state,
         events: events.collect(),
+        files: files.collect(),
         erasure: shown.erasure.clone(),
     }
 }
@@ -69,10 +72,8 @@ impl History {
         for node in 0..self.count() {
             let Some(listed) = self.listed(node) else { continue };
             self.check_list(node, &listed);
-            let machine = &self.simulation.nodes[node];
-            let (began_ms, store) = (machine.began_ms, machine.store());
-            let logs = store.logs().into_iter();
-            let held: Held = logs.map(|log| (log.clone(), store.tree(&log).size())).collect();
+            let began_ms = self.simulation.nodes[node].began_ms;
+            let held = self.held(node);
             for matter in 0..self.matters.len() {
                 let id = self.matters[matter].id.to_string();
                 let listed = listed.iter().find(|referral| referral.id == id);
@@ -80,6 +81,20 @@ impl History {
                 self.check_shown(node, matter, shown.as_deref(), &held);
             }
         }
+    }
+
+    /// How much a node's disk has of each log.
+    pub(super) fn held(&self, node: usize) -> Held {
+        let store = self.simulation.nodes[node].store();
+        store.logs().into_iter().map(|log| (log.clone(), store.tree(&log).size())).collect()
+    }
+
+    /// Whether an entry and its record are on a node's disk, which has so much of each log.
+    pub(super) fn is_here(&self, node: usize, held: &Held, fact: &Fact) -> bool {
+        let disk = self.simulation.nodes[node].store();
+        let present = |key| disk.body_state(&key) == BodyState::Present;
+        held.get(&fact.header.origin).is_some_and(|size| *size > fact.header.index)
+            && fact.key(Part::Record).is_some_and(present)
     }
 
     /// What a node lists; `None` while it is off.
@@ -138,14 +153,7 @@ impl History {
             assert!(shown.is_none(), "{who}: it is no party");
             return;
         }
-        let disk = self.simulation.nodes[node].store();
-        let here = |fact: &Fact| {
-            held.get(&fact.header.origin).is_some_and(|size| *size > fact.header.index)
-                && fact
-                    .key(Part::Record)
-                    .is_some_and(|key| disk.body_state(&key) == BodyState::Present)
-        };
-        let lines = self.lines(matter, here);
+        let lines = self.lines(matter, |fact| self.is_here(node, held, fact));
         let judged = self.judged(matter, &lines);
         let Some(shown) = shown else {
             assert_eq!(judged.state, "", "{who}: it is not shown");
@@ -156,10 +164,13 @@ impl History {
         let sender = self.simulation.nodes[parties[0]].society.to_string();
         let place = |event: &api::ReferralEventView| (event.society == sender, event.index);
         let effective = shown.events.iter().filter(|event| event.effective).map(place);
-        assert_eq!(effective.collect::<BTreeSet<Place>>(), judged.counts, "{who}: {lines:#?}");
+        let apart = shown_apart(&lines, &judged);
+        assert_eq!(effective.collect::<BTreeSet<Place>>(), apart, "{who}: {lines:#?}");
         self.check_content(&who, shown, &judged, &lines, place);
-        if judged.stop.is_some() || self.is_over(matter) {
-            self.check_erasure(&who, matter, shown, &judged, &lines);
+        self.check_files(&who, (node, matter), shown, &judged, &lines);
+        match judged.erases() || self.is_over(matter) {
+            true => self.check_erasure(&who, matter, shown, &judged, &lines),
+            false => assert_eq!(shown.erasure, None, "{who}: {lines:#?}"),
         }
     }
 
@@ -210,87 +221,5 @@ impl History {
         if shown.content.is_some() {
             assert!(cases.into_iter().any(|line| !gone(&line.place)), "{who}: it shows the case");
         }
-    }
-
-    /// Every erasure is shown as confirmed or as open, by side; and where it is shown as confirmed,
-    /// the bytes are gone.
-    fn check_erasure(
-        &self,
-        who: &str,
-        matter: usize,
-        shown: &api::Referral,
-        judged: &Judged,
-        lines: &[Line],
-    ) {
-        let parties = self.matters[matter].parties;
-        let erasure = shown.erasure.as_ref().unwrap_or_else(|| panic!("{who}: none is shown"));
-        assert_eq!(erasure.entries as usize, judged.gone.len(), "{who}: {erasure:#?} {lines:#?}");
-        for (side, node) in parties.into_iter().enumerate() {
-            let society = self.simulation.nodes[node].society.to_string();
-            let told = erasure.confirmations.iter().find(|told| told.society == society);
-            let told = told.unwrap_or_else(|| panic!("{who}: nothing is shown of {society}"));
-            let mut named = BTreeSet::new();
-            for line in lines.iter().filter(|line| line.place.0 == (side == 0)) {
-                if let T::Erased(erased) = &line.says {
-                    named.extend(erased.entries.iter().map(|at| self.place(matter, at)));
-                }
-            }
-            let confirmed = judged.gone.is_subset(&named);
-            assert_eq!(told.confirmed, confirmed, "{who}: of {society}: {erasure:#?} {lines:#?}");
-            if told.confirmed {
-                self.check_gone(who, node, matter, &judged.gone);
-            }
-            for onward in told.onward.iter().filter(|onward| onward.confirmed) {
-                self.check_gone_elsewhere(who, &onward.id);
-            }
-            let first = self.matters[matter].first.filter(|_| side == 0);
-            let waits = first.is_some() && words_back(lines).next().is_some();
-            assert_eq!(told.earlier.is_some(), waits, "{who}: of {society}: {lines:#?}");
-            if let Some(first) = first.filter(|_| told.earlier.is_some_and(|it| it.confirmed)) {
-                self.check_gone_elsewhere(who, &self.matters[first].id.to_string());
-            }
-        }
-    }
-
-    fn place(&self, matter: usize, at: &tutti_proto::v1::Seen) -> Place {
-        let sender = origin(self.simulation.nodes[self.matters[matter].parties[0]].society);
-        (at.origin == sender.as_str(), at.index)
-    }
-
-    /// The contents that stand at these places are not on a node's disk.
-    fn check_gone(&self, who: &str, node: usize, matter: usize, gone: &BTreeSet<Place>) {
-        if self.restored.contains(&node) {
-            return;
-        }
-        let machine = &self.simulation.nodes[node];
-        for fact in self.facts_of(matter) {
-            let place = (self.is_senders(matter, fact), fact.header.index);
-            if let Some(key) = fact.key(Part::Content).filter(|_| gone.contains(&place)) {
-                let state = machine.store().body_state(&key);
-                let society = machine.society;
-                assert_ne!(state, BodyState::Present, "{who}: {society} has {place:?} still");
-            }
-        }
-    }
-
-    /// What was said to be confirmed in another referral is: all of it, on both sides.
-    fn check_gone_elsewhere(&self, who: &str, id: &str) {
-        let known = self.matters.iter().position(|matter| matter.id.to_string() == id);
-        let matter = known.unwrap_or_else(|| panic!("{who}: {id} was never sent"));
-        let judged = self.judged(matter, &self.lines(matter, |_| true));
-        let before_reopening = judge(&self.before_reopening(matter));
-        let gone = judged.gone.intersection(&before_reopening.gone).copied().collect();
-        for node in self.matters[matter].parties {
-            self.check_gone(who, node, matter, &gone);
-        }
-    }
-
-    /// The events of a referral up to the first that takes it up again.
-    fn before_reopening(&self, matter: usize) -> Vec<Line> {
-        let lines = self.lines(matter, |_| true);
-        let reopened = lines.iter().filter(|line| matches!(line.says, T::Reopened(_)));
-        let first = reopened.map(|line| line.place.1).min().unwrap_or(u64::MAX);
-        let before = |line: &Line| !line.place.0 || line.place.1 < first;
-        lines.into_iter().filter(before).collect()
     }
 }

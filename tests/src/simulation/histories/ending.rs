@@ -38,6 +38,7 @@ impl History {
                 for referral in list.referrals.iter_mut().filter(|_| refusals > 0) {
                     referral.delivery = 0;
                     referral.events.iter_mut().for_each(|event| event.delivery = 0);
+                    referral.attachments.iter_mut().for_each(|file| file.parts_delivered = 0);
                 }
                 list
             };
@@ -55,6 +56,7 @@ impl History {
             );
             self.check_shares(who, &shares.shares, now_ms);
         }
+        self.simulation.truth.borrow().check_bodies();
         self.check_words();
     }
 

@@ -178,8 +178,13 @@ impl Facts {
 }
 
 fn is_silent(record: &v1::Record, says: &Transition) -> bool {
-    const ENDS: [&str; 4] =
-        ["consent_withdrawn", "erasure_requested", "entered_in_error", "erased"];
+    const ENDS: [&str; 5] = [
+        "consent_withdrawn",
+        "erasure_requested",
+        "entered_in_error",
+        "file_entered_in_error",
+        "erased",
+    ];
     !record.has_content && ENDS.contains(&name(says))
 }
 

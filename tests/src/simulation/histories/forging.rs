@@ -36,7 +36,8 @@ impl History {
             origin: fact.header.origin.to_string(),
             index: fact.header.index,
         });
-        match self.choose(7) {
+        let file = self.files.last().map(|file| file.id.to_vec()).unwrap_or_else(|| vec![7; 16]);
+        match self.choose(if self.with_files { 9 } else { 7 }) {
             0 => T::Acknowledged(v1::Acknowledged {}),
             1 => T::Accepted(v1::Accepted {}),
             2 => T::Withdrawn(v1::Withdrawn { code: 1 }),
@@ -52,6 +53,15 @@ impl History {
                 ..Default::default()
             }),
             5 => T::EnteredInError(v1::EnteredInError::default()),
+            // Of a file of another's: that there is more of it, that it is to be gone.
+            7 => T::Attached(v1::Attached {
+                attachment_id: file,
+                part: 1,
+                parts: 1,
+                kind: v1::AttachmentKind::Photo as i32,
+                source: None,
+            }),
+            8 => T::EnteredInError(v1::EnteredInError { attachment: file, ..Default::default() }),
             // It says that all is gone.
             _ => T::Erased(v1::Erased {
                 entries: content.into_iter().collect(),

@@ -6,10 +6,14 @@
 //! things that would else be rare ([`Theme`]). After each act and at the end the checkers look
 //! ([`checks`]). One number decides everything; a history that fails prints it.
 
+mod attaching;
 mod checks;
 mod ending;
+mod erasures;
 mod facts;
+mod files_shown;
 mod forging;
+mod machines;
 mod model;
 mod people;
 mod telling;
@@ -21,8 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use tutti_core::store::MemoryStore;
+use tutti_proto::v1::referral_event::Transition;
 
-use self::{checks::Look, facts::Facts, people::Matter, trials::Trial};
+use self::{attaching::Added, checks::Look, facts::Facts, people::Matter, trials::Trial};
 use super::{Network, Odds, Plan, Simulation, scenarios::number};
 
 /// How long everything may take to become whole after healing, milliseconds.
@@ -70,6 +75,11 @@ struct History {
     relays: usize,
     written: u64,
     matters: Vec<Matter>,
+    /// Whether people add files to cases.
+    with_files: bool,
+    files: Vec<Added>,
+    /// How many parts of the full size may be written yet.
+    large_left: u32,
     backups: BTreeMap<usize, MemoryStore>,
     /// Nodes that came back from a backup: what they show as erased may be on their disk again
     /// while they are off.
@@ -94,8 +104,16 @@ struct Told {
     over: u64,
     addressed: u64,
     forged: u64,
-    /// In how many histories a case was passed on, and in how many each of these three was.
-    about: [u64; 4],
+    /// Files of cases, and entries that hold a part; files that were taken back, that went along where
+    /// a case was passed on, and that were taken back there since they were where they came from.
+    files: u64,
+    parts: u64,
+    taken_back: u64,
+    along: u64,
+    recalled: u64,
+    /// In how many histories a case was passed on, and in how many each of these was: what was over,
+    /// addressed, forged, and what is told of files but for their parts.
+    about: [u64; 8],
     /// How often contents were looked into, and each kind of key was tried.
     looked_closely: u64,
     tried: BTreeMap<Trial, u64>,
@@ -103,7 +121,7 @@ struct Told {
 }
 
 impl History {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, with_files: bool) -> Self {
         let members = 3 + (seed % 3) as usize;
         let relays = 1 + usize::from(seed.is_multiple_of(7) && members > 3);
         let network = match seed % 4 {
@@ -140,6 +158,9 @@ impl History {
             relays,
             written: 0,
             matters: Vec::new(),
+            with_files,
+            files: Vec::new(),
+            large_left: if seed % 4 == 1 { 2 } else { 0 },
             backups: BTreeMap::new(),
             restored: BTreeSet::new(),
             restores: 0,
@@ -148,7 +169,11 @@ impl History {
     }
 
     fn run(mut self) -> Told {
-        let acts = 15 + self.choose(40);
+        // Files come on top of what there was before.
+        let acts = match self.with_files {
+            true => 18 + self.choose(48),
+            false => 15 + self.choose(40),
+        };
         for _ in 0..acts {
             self.act();
             self.check_now();
@@ -159,6 +184,7 @@ impl History {
         self.closely = true;
         self.check_now();
         self.check_end();
+        self.check_files_read();
         let mut over = 0;
         if self.theme == Theme::Retention {
             // Whatever the clocks say, it is over everywhere.
@@ -168,12 +194,22 @@ impl History {
             self.become_whole();
             self.check_now();
             self.check_end();
+            self.check_files_read();
             over = (0..self.matters.len()).filter(|matter| self.is_over(*matter)).count() as u64;
         }
         let closed = self.simulation.closed();
         assert!(closed.is_empty(), "an honest peer was called misbehaving: {closed:?}");
         let told = Told { over, ..self.told() };
-        let rare = [told.passed_on, told.over, told.addressed, told.forged];
+        let rare = [
+            told.passed_on,
+            told.over,
+            told.addressed,
+            told.forged,
+            told.files,
+            told.taken_back,
+            told.along,
+            told.recalled,
+        ];
         Told { about: rare.map(|count| u64::from(count > 0)), ..told }
     }
 
@@ -218,8 +254,29 @@ impl History {
             told.passed_on += u64::from(matter.first.is_some());
             told.stopped += u64::from(shown.erasure.is_some());
             told.overtaken += shown.events.iter().filter(|event| !event.effective).count() as u64;
+            self.tell_files(number, &mut told);
         }
         told
+    }
+
+    fn tell_files(&self, matter: usize, told: &mut Told) {
+        let mut known = BTreeSet::new();
+        for says in self.facts_of(matter).filter_map(|fact| fact.referral()?.transition.as_ref()) {
+            match says {
+                Transition::Attached(part) => {
+                    told.parts += 1;
+                    if known.insert(&part.attachment_id) {
+                        told.files += 1;
+                        told.along += u64::from(part.source.is_some());
+                    }
+                }
+                Transition::EnteredInError(which) if !which.attachment.is_empty() => {
+                    told.taken_back += 1;
+                    told.recalled += u64::from(!which.carried.is_empty());
+                }
+                _ => {}
+            }
+        }
     }
 }
 
@@ -237,6 +294,11 @@ impl Told {
         self.over += other.over;
         self.addressed += other.addressed;
         self.forged += other.forged;
+        self.files += other.files;
+        self.parts += other.parts;
+        self.taken_back += other.taken_back;
+        self.along += other.along;
+        self.recalled += other.recalled;
         self.about.iter_mut().zip(other.about).for_each(|(sum, count)| *sum += count);
         self.looked_closely += other.looked_closely;
         for (trial, count) in &other.tried {
@@ -259,7 +321,14 @@ impl Drop for Seed {
 
 fn history(seed: u64) -> Told {
     let _seed = Seed(seed);
-    History::new(seed).run()
+    History::new(seed, true).run()
+}
+
+/// As the history with this number went before people added files: what it has found needs nothing
+/// more.
+fn history_without_files(seed: u64) {
+    let _seed = Seed(seed);
+    History::new(seed, false).run();
 }
 
 /// Histories from `first`, so many, on as many threads.
@@ -304,13 +373,13 @@ fn random_histories_keep_every_promise() {
 /// What nobody keeps could not be erased while a disk was full, and was tried again only at a start.
 #[test]
 fn history_16_what_a_full_disk_kept_is_erased_once_there_is_room() {
-    history(16);
+    history_without_files(16);
 }
 
 /// A relay could not drop a record while its disk was full, and never tried again.
 #[test]
 fn history_5110_what_a_relay_could_not_drop_goes_once_there_is_room() {
-    history(5110);
+    history_without_files(5110);
 }
 
 /// `cargo test --release -p tutti-tests --lib ten_thousand -- --ignored --nocapture`

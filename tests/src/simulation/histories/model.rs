@@ -2,11 +2,16 @@
 //! set of events comes to, which of them count, and whose content is to be gone.
 //!
 //! Invariant: it shares no line with `tutti_core::referral`, but for the encoding of the events. It
-//! knows honest societies alone: every event fits what its author had seen.
+//! knows honest societies alone: every event fits what its author had seen. What files come to is in
+//! [`files`].
 
-use std::collections::BTreeSet;
+mod files;
 
-use tutti_proto::v1::referral_event::Transition as T;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tutti_proto::v1::{self, referral_event::Transition as T};
+
+pub(super) use files::{File, FileId, attached, files, shown_apart};
 
 /// One event of one referral.
 #[derive(Debug, Clone)]
@@ -40,6 +45,20 @@ pub(super) struct Judged {
     pub(super) stop: Option<Line>,
     /// Referrals by which it was passed on, and that are to be stopped with it.
     pub(super) passed: Vec<Vec<u8>>,
+    /// Files that were taken back, and the ids of the events that say so.
+    pub(super) taken_back: BTreeMap<FileId, Vec<u8>>,
+}
+
+impl Judged {
+    /// Whether it was stopped, and not reopened since.
+    pub(super) fn is_stopped(&self) -> bool {
+        STOPS.contains(&self.state)
+    }
+
+    /// Whether somebody's word has made any content due.
+    pub(super) fn erases(&self) -> bool {
+        self.stop.is_some() || !self.taken_back.is_empty()
+    }
 }
 
 pub(super) fn name(says: &T) -> &'static str {
@@ -70,6 +89,7 @@ pub(super) fn name(says: &T) -> &'static str {
         T::ConsentRenewed(_) => "consent_renewed",
         T::Corrected(_) => "corrected",
         T::EnteredInError(which) if which.event.is_some() => "step_entered_in_error",
+        T::EnteredInError(which) if !which.attachment.is_empty() => "file_entered_in_error",
         T::EnteredInError(_) => "entered_in_error",
         T::ErasureRequested(_) => "erasure_requested",
         T::Erased(_) => "erased",
@@ -159,7 +179,7 @@ fn leads(state: &'static str, what: &str) -> Option<&'static str> {
             ],
             state,
         ),
-        "erased" => Some(state),
+        "erased" | "file_entered_in_error" => Some(state),
         other => panic!("{other} is no event"),
     }
 }
@@ -167,7 +187,7 @@ fn leads(state: &'static str, what: &str) -> Option<&'static str> {
 /// Of two that did not know of each other, the one with the lower number comes first.
 fn rank(what: &str) -> u8 {
     match what {
-        "sent" | "erased" | "step_entered_in_error" | "attached" => 0,
+        "sent" | "erased" | "step_entered_in_error" | "file_entered_in_error" | "attached" => 0,
         "information_requested" => 2,
         "entered_in_error" => 3,
         "consent_withdrawn" => 4,
@@ -190,9 +210,10 @@ impl Line {
     }
 }
 
-/// A line, and up to which entry of the other side its author had seen all.
+/// A line, whether it is set aside, and up to which entry of the other side its author had seen all.
 struct Told<'a> {
     line: &'a Line,
+    aside: bool,
     upto: Option<u64>,
 }
 
@@ -211,10 +232,28 @@ fn one_side(lines: &[Line], sender: bool) -> Vec<Told<'_>> {
     let mut upto = None;
     let mut told = Vec::new();
     for line in own {
-        upto = upto.max(line.seen.filter(|_| line.what() != "sent"));
-        told.push(Told { line, upto });
+        let aside = !is_about_something(line, lines);
+        upto = upto.max(line.seen.filter(|_| line.what() != "sent" && !aside));
+        told.push(Told { line, aside, upto });
     }
     told
+}
+
+/// What is about an event or a file of its author's is set aside where that is not there before it: its
+/// record may not have come.
+fn is_about_something(line: &Line, lines: &[Line]) -> bool {
+    let before = |other: &&Line| other.place.0 == line.place.0 && other.place.1 < line.place.1;
+    let mut before = lines.iter().filter(before);
+    match &line.says {
+        T::Corrected(v1::Corrected { event: Some(about), .. })
+        | T::EnteredInError(v1::EnteredInError { event: Some(about), .. }) => {
+            before.any(|other| other.place.1 == about.index)
+        }
+        T::EnteredInError(which) if !which.attachment.is_empty() => {
+            before.any(|other| attached(other).is_some_and(|part| part == which.attachment))
+        }
+        _ => true,
+    }
 }
 
 /// What was seen comes before who has seen it; for the rest, by rank, and the sender first.
@@ -226,7 +265,7 @@ fn order(lines: &[Line]) -> Vec<Told<'_>> {
         let free = |side: usize| {
             let head = sides[side].last()?;
             let waits = sides[1 - side].last().is_some_and(|other| head.knew(other.line.place));
-            (!waits).then(|| rank(head.line.what()))
+            (!waits).then(|| if head.aside { 0 } else { rank(head.line.what()) })
         };
         let next = match (free(0), free(1)) {
             (Some(sender), Some(receiver)) => usize::from(receiver < sender),
@@ -242,13 +281,18 @@ fn order(lines: &[Line]) -> Vec<Told<'_>> {
 /// See the module.
 pub(super) fn judge(lines: &[Line]) -> Judged {
     let order = order(lines);
-    let taken_back: BTreeSet<Place> = lines.iter().filter_map(takes_back).collect();
+    let taken_back: BTreeSet<Place> =
+        order.iter().filter(|told| !told.aside).filter_map(|told| takes_back(told.line)).collect();
     let (mut state, mut case, mut counts) = ("", "senders", BTreeSet::new());
     for (at, told) in order.iter().enumerate() {
         let (place, what) = (told.line.place, told.line.what());
         let before = order[..at].iter().filter(|other| counts.contains(&other.line.place));
-        let mut unseen =
-            before.filter(|other| other.line.place.0 != place.0 && !told.knew(other.line.place));
+        // A file that comes or goes changes nothing of what an answer rests on.
+        let of_files =
+            |other: &&Told| matches!(other.line.what(), "attached" | "file_entered_in_error");
+        let mut unseen = before
+            .filter(|other| !of_files(other))
+            .filter(|other| other.line.place.0 != place.0 && !told.knew(other.line.place));
         let bound = match what {
             "accepted" => unseen.next().is_none(),
             "reopened" => !unseen.any(|other| STOPS.contains(&other.line.what())),
@@ -262,7 +306,7 @@ pub(super) fn judge(lines: &[Line]) -> Judged {
             (case, _) => Some(case),
         };
         if let (Some(to), Some(owner), true, false) =
-            (leads(state, what), owner, bound, taken_back.contains(&place))
+            (leads(state, what), owner, bound, told.aside || taken_back.contains(&place))
         {
             (state, case) = (to, owner);
             counts.insert(place);
@@ -278,7 +322,10 @@ pub(super) fn judge(lines: &[Line]) -> Judged {
         doubtful: BTreeSet::new(),
         stop: None,
         passed: Vec::new(),
+        taken_back: files::taken_back(counted.iter().map(|told| told.line)),
     };
+    let of_files = files::gone(lines, &judged.taken_back);
+    judged.gone.extend(&of_files);
     let Some(last) = counted.iter().rposition(stops) else { return judged };
     let reopens = |told: &&Told| told.line.what() == "reopened";
     let since = counted[..last].iter().rposition(reopens).unwrap_or(0);
@@ -291,7 +338,8 @@ pub(super) fn judge(lines: &[Line]) -> Judged {
     for told in order.iter().filter(|told| !kept(told)) {
         if told.line.content {
             judged.gone.insert(told.line.place);
-            if told.knew(counted[last].line.place) {
+            // No reopening saves a file that was taken back.
+            if told.knew(counted[last].line.place) && !of_files.contains(&told.line.place) {
                 judged.doubtful.insert(told.line.place);
             }
         }

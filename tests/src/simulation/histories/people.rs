@@ -1,10 +1,9 @@
 //! What people do in one history, chosen at random: refer, answer, race, pass on, take back, agree
-//! no longer; and what befalls their machines meanwhile.
+//! no longer. What befalls their machines meanwhile is in [`super::machines`].
 
 use tutti_core::{
     referral::{Command, ReferralId, form as referral},
     society::Society,
-    store::Reader as _,
 };
 use tutti_node::{engine::Write, local::Actor};
 use tutti_proto::{node::v1 as api, v1};
@@ -27,7 +26,9 @@ pub(super) struct Matter {
 impl History {
     /// Somebody does something, or something happens; one in five times what this history is about.
     pub(super) fn act(&mut self) {
-        match self.choose(125) {
+        let acts = if self.with_files { 150 } else { 125 };
+        match self.choose(acts) {
+            125.. => self.act_on_files(),
             100.. => self.act_on_theme(),
             0..=11 => self.send(false),
             12..=24 => self.pass_on(),
@@ -119,6 +120,9 @@ impl History {
             whom.truncate(agreed);
         }
         sent.consent = Some(self.consent(&whom)).filter(|_| anywhere || self.choose(5) > 0);
+        if let Some(consent) = sent.consent.as_mut().filter(|_| anywhere && self.with_files) {
+            consent.fields.clear();
+        }
         if sent.consent.is_none() {
             sent.legal_basis = v1::LegalBasis::VitalInterest as i32;
         }
@@ -147,10 +151,17 @@ impl History {
         let before = self.matters.len();
         self.send(true);
         if self.matters.len() > before {
+            let [sender, _] = self.matters[before].parties;
+            if self.with_files {
+                self.add_small_file(before, sender);
+            }
             self.simulation.run(3_000);
             self.advance(before, 1, Command::Acknowledge);
             self.simulation.run(500);
             self.pass_on_one(before);
+            if self.with_files && self.choose(2) == 0 {
+                self.recall_from(before);
+            }
         }
     }
 
@@ -209,6 +220,9 @@ impl History {
         let onward = ReferralId::of(&origin(self.society(own)), &key);
         self.matters.push(Matter { id: onward, parties, word, first: Some(first) });
         self.write(own, Parties::Named(parties.map(|node| self.society(node)).into()), write);
+        if self.with_files {
+            self.pass_files_on(self.matters.len() - 1, 2);
+        }
     }
 
     pub(super) fn any_matter(&mut self) -> Option<usize> {
@@ -245,7 +259,7 @@ impl History {
         node.engine()?.referral(&Actor::node(), &request, now_ms).ok()
     }
 
-    fn advance(&mut self, matter: usize, side: usize, command: Command) {
+    pub(super) fn advance(&mut self, matter: usize, side: usize, command: Command) {
         let key = self.key();
         let Matter { id, parties, word, .. } = self.matters[matter].clone();
         let node = parties[side];
@@ -426,63 +440,5 @@ impl History {
             21 => Command::EnterInError(v1::EnteredInError { event: about, ..Default::default() }),
             _ => self.reopening(matter, other),
         })
-    }
-
-    fn away(&mut self) {
-        let node = self.choose(self.count());
-        let away_ms = [500, 10_000, 80_000, 400_000][self.choose(4)];
-        self.simulation.stop(node, away_ms);
-    }
-
-    /// Who reaches whom: all, only over a relay, two halves, all but one.
-    fn part(&mut self) {
-        let (count, relays) = (self.count(), self.relays);
-        let apart = self.choose(count);
-        match self.choose(5) {
-            0 | 1 => self.simulation.partition(|node| match node + relays >= count {
-                true => u32::MAX,
-                false => 1 << node,
-            }),
-            2 => self.simulation.partition(|node| 1 << (node % 2)),
-            3 => self.simulation.partition(|node| if node == apart { 1 } else { 2 }),
-            _ => self.simulation.rejoin(),
-        }
-        self.parted = true;
-    }
-
-    fn fill(&mut self) {
-        let node = self.choose(self.count());
-        let full = !self.simulation.nodes[node].disk.platter().full;
-        self.simulation.set_full(node, full);
-    }
-
-    fn set_clock(&mut self) {
-        let node = self.choose(self.count());
-        let skew_ms = self.choose(7_200_000) as i64 - 3_600_000;
-        self.simulation.set_clock(node, skew_ms);
-    }
-
-    /// A machine comes back from an older backup, where others have its whole log; without the mark
-    /// that is kept out of backups. Or a backup is made.
-    fn restore(&mut self) {
-        let node = self.choose(self.count());
-        let Some(backup) = self.backups.remove(&node).filter(|_| self.choose(3) > 0) else {
-            let backup = self.simulation.backup(node);
-            self.backups.insert(node, backup);
-            return;
-        };
-        self.simulation.calm();
-        self.simulation.run(5_000);
-        let log = origin(self.society(node));
-        let held = |other: usize| self.simulation.nodes[other].store().tree(&log).size();
-        let up = |other: usize| self.simulation.nodes[other].is_up();
-        if !(0..self.count()).all(|other| up(other) && held(other) == held(node)) {
-            return;
-        }
-        self.simulation.stop(node, 500);
-        self.simulation.replace_disk(node, backup);
-        self.restored.insert(node);
-        self.simulation.run(40_000);
-        self.restores += 1;
     }
 }

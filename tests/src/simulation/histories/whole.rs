@@ -12,7 +12,7 @@ use tutti_proto::node::v1 as api;
 use super::{
     History,
     facts::Fact,
-    model::{Judged, carried, judge, words_back},
+    model::{Judged, carried, files as files_of, judge, words_back},
 };
 use crate::simulation::origin;
 
@@ -120,12 +120,20 @@ impl History {
         let common = |shown: &api::Referral| {
             let events = shown.events.iter();
             let events = events.map(|e| (e.origin.clone(), e.index, e.explanation.clone()));
-            (shown.state(), events.collect::<Vec<_>>(), shown.erasure.clone(), shown.owner.clone())
+            let files = shown.attachments.iter();
+            let files = files.map(|f| (f.society.clone(), f.id.clone(), f.parts_present, f.state));
+            (
+                shown.state(),
+                events.collect::<Vec<_>>(),
+                files.collect::<Vec<_>>(),
+                shown.erasure.clone(),
+                shown.owner.clone(),
+            )
         };
         if common(ours) != common(theirs) {
             return Err(format!("the two sides show another {id}"));
         }
-        if judged.stop.is_some() || self.is_over(matter) {
+        if judged.erases() || self.is_over(matter) {
             let sides = ours.erasure.iter().flat_map(|erasure| &erasure.confirmations);
             for side in sides {
                 let before = side.earlier.is_some_and(|earlier| !earlier.confirmed);
@@ -139,6 +147,7 @@ impl History {
             }
         }
         self.is_carried(matter, &judged)?;
+        self.are_recalled(matter, &judged, ours)?;
         for (node, shown) in parties.into_iter().zip([ours, theirs]) {
             let own = self.simulation.nodes[node].society.to_string();
             let mut events = shown.events.iter().filter(|event| event.society == own);
@@ -147,6 +156,46 @@ impl History {
             };
             if let Some(event) = events.find(|event| !arrived(event)) {
                 return Err(format!("{own} does not know that {event:?} of {id} has arrived"));
+            }
+            let mut files = shown.attachments.iter().filter(|file| file.society == own);
+            let known = files_of(&lines, &judged);
+            let parts = |file: &api::Attachment| {
+                let mut known = known.iter();
+                let known = known.find(|known| hex::encode(&known.id.1) == file.id);
+                known.map_or(0, |known| known.known.len() as u32)
+            };
+            if let Some(file) = files.find(|file| file.parts_delivered != parts(file)) {
+                return Err(format!("{own} does not know that {file:?} of {id} has arrived"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each copy of a file that was taken back is taken back wherever it went along, and both sides of
+    /// the referral from which it did are told that it is confirmed there.
+    fn are_recalled(
+        &self,
+        matter: usize,
+        judged: &Judged,
+        shown: &api::Referral,
+    ) -> Result<(), String> {
+        let id = self.matters[matter].id;
+        let files = judged.taken_back.keys().cloned().collect();
+        for (onward, copies) in self.copies(matter, &files) {
+            let there = self.lines(onward, |_| true);
+            let taken_back = judge(&there).taken_back;
+            if let Some(copy) = copies.iter().find(|copy| !taken_back.contains_key(*copy)) {
+                let copy = hex::encode(&copy.1);
+                return Err(format!("{copy}, the copy of a file of {id}, was not taken back"));
+            }
+            if copies.is_empty() {
+                continue;
+            }
+            let passed = self.matters[onward].id.to_string();
+            let sides = shown.erasure.iter().flat_map(|erasure| &erasure.confirmations);
+            let mut told = sides.flat_map(|side| &side.onward).filter(|told| told.id == passed);
+            if !told.any(|told| told.stopped && told.confirmed) {
+                return Err(format!("{id} does not tell that its files are gone from {passed}"));
             }
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! Words that stand in cases and in what was told to some alone, looked for on every disk at the end.
+//! Words that stand in cases, in files and in what was told to some alone, looked for on every disk at
+//! the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +8,17 @@ use tutti_core::{
     society::Society,
     store::Reader as _,
 };
-use tutti_proto::v1::record::Event;
+use tutti_proto::v1::{record::Event, referral_event::Transition};
 
-use super::{History, facts::Fact};
+use super::{History, attaching::Added, facts::Fact};
 
 /// How each of them begins.
 pub(super) const STEM: &str = "canary";
 
 impl History {
     /// Opens every content on every disk with every key there is. A word of a case whose every
-    /// referral is stopped is nowhere; in clear no word is anywhere.
+    /// referral is stopped is nowhere, nor is one of a file that was taken back; in clear no word is
+    /// anywhere.
     pub(super) fn check_words(&self) {
         let gone = self.gone();
         let words = self.words(&gone);
@@ -64,8 +66,20 @@ impl History {
             *words.entry(&matter.word).or_default() |= held;
         }
         words.extend(self.told.iter().map(|word| (word.as_str(), true)));
+        // Of a file: whether a part of it, or of a copy, may be held.
+        for added in &self.files {
+            let mut parts = self.facts_of(added.matter).filter(|fact| is_part_of(fact, added));
+            let held =
+                parts.any(|fact| fact.key(Part::Content).is_some_and(|key| !gone.contains(&key)));
+            *words.entry(&added.word).or_default() |= held;
+        }
         words
     }
+}
+
+fn is_part_of(fact: &Fact, added: &Added) -> bool {
+    let says = fact.referral().and_then(|event| event.transition.as_ref());
+    matches!(says, Some(Transition::Attached(part)) if part.attachment_id == added.id)
 }
 
 /// Those of `words` that stand in `bytes`.
