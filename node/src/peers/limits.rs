@@ -34,7 +34,9 @@ pub(super) const RESETS_PENDING_MAX: usize = 20;
 /// Streams that we had to reset for the peer's errors before the connection is closed.
 pub(super) const RESETS_LOCAL_MAX: usize = 32;
 
-/// Flow-control window: four of the largest frames.
+/// Flow-control window: four of the largest frames. The HTTP/2 library (h2 0.4.20) lets half of it go for the
+/// overhead of small frames that nobody has read yet, some 2,800 of them, and cuts off whoever sends more: what
+/// is told without being asked for is far less ([`tutti_core::limits::TOLD_AT_ONCE`]).
 pub(super) const WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// Bytes of decoded frames, of all links, that may wait for the engine.
