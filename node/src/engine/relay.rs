@@ -6,6 +6,7 @@
 //! told for whom they are. What it keeps stands in the store's notes, so that a restart changes
 //! nothing. Invariant: a body that is addressed to this society itself is none of its relaying.
 
+mod note;
 mod told;
 
 use std::{
@@ -101,7 +102,9 @@ impl Relay {
     /// What the notes say.
     pub(super) fn read(notes: &BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
         let mut relay = Self::default();
-        let kept = notes.iter().filter_map(|(key, value)| Some((read_key(key)?, read(value)?)));
+        let kept = notes
+            .iter()
+            .filter_map(|(key, value)| Some((note::read_key(key)?, note::read(value)?)));
         kept.for_each(|(at, kept)| relay.insert(at, kept));
         relay
     }
@@ -189,39 +192,6 @@ impl Relay {
     pub(super) fn counted(&self) -> (BTreeMap<Society, Share>, Share) {
         (self.shares.clone(), self.total)
     }
-}
-
-fn key(at: &At) -> Vec<u8> {
-    [b"k", at.0.as_str().as_bytes(), &[0], &at.1.to_be_bytes()].concat()
-}
-
-fn read_key(key: &[u8]) -> Option<At> {
-    let (origin, index) = key.strip_prefix(b"k")?.split_last_chunk::<8>()?;
-    let origin = std::str::from_utf8(origin.strip_suffix(&[0])?).ok()?.parse().ok()?;
-    Some((origin, u64::from_be_bytes(*index)))
-}
-
-fn write(kept: &Kept) -> Vec<u8> {
-    let mut bytes = vec![u8::from(kept.state == State::Received), kept.waiting];
-    bytes.extend(kept.since_ms.to_be_bytes());
-    bytes.extend(kept.bytes.to_be_bytes());
-    bytes.extend(kept.receipts.iter().take(TAGS_MAX).flatten());
-    bytes
-}
-
-fn read(value: &[u8]) -> Option<Kept> {
-    let ([received, waiting], rest) = value.split_first_chunk::<2>()?;
-    let (since_ms, rest) = rest.split_first_chunk::<8>()?;
-    let (bytes, rest) = rest.split_first_chunk::<8>()?;
-    let receipts = rest.chunks(32).map(|receipt| receipt.try_into().ok());
-    Some(Kept {
-        state: if *received == 1 { State::Received } else { State::Here },
-        since_ms: u64::from_be_bytes(*since_ms),
-        bytes: u64::from_be_bytes(*bytes),
-        waiting: *waiting,
-        receipts: receipts.collect::<Option<_>>()?,
-        gone: BTreeSet::new(),
-    })
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
@@ -446,7 +416,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     fn let_go(&mut self, at: &At) {
         if self.relay.remove(at).is_some() {
             self.drop_bytes(at);
-            let forgotten = self.store.put_note(&key(at), &[]);
+            let forgotten = self.store.put_note(&note::key(at), &[]);
             forgotten.unwrap_or_else(|error| self.could_not_note(error));
         }
     }
@@ -467,9 +437,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     fn note_kept(&mut self, at: &At) {
-        let value = self.relay.kept.get(at).filter(|kept| kept.state != State::Asked).map(write);
+        let value =
+            self.relay.kept.get(at).filter(|kept| kept.state != State::Asked).map(note::write);
         if let Some(value) = value {
-            let noted = self.store.put_note(&key(at), &value);
+            let noted = self.store.put_note(&note::key(at), &value);
             noted.unwrap_or_else(|error| self.could_not_note(error));
         }
     }

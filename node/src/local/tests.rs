@@ -341,16 +341,13 @@ fn an_approval_is_of_one_text_comes_back_after_a_restart_and_tells_nothing_of_it
     assert_eq!(open(dir.path()).approval(&draft), None);
 }
 
-/// What cannot be read at this moment may be whole: a start that erased it would lose what was told of
-/// as kept.
-#[test]
-fn a_file_under_way_that_cannot_be_read_is_not_erased() {
-    let dir = tempfile::tempdir().unwrap();
-    let upload = Upload {
+/// A letter of 700 bytes of which nothing has come, of the account that has `[4; 16]`.
+fn letter(draft: Option<[u8; 16]>) -> Upload {
+    Upload {
         id: [5; 16],
         account: [4; 16],
         referral: ReferralId::from_bytes([1; 16]),
-        draft: None,
+        draft,
         source: None,
         kind: 2,
         name: "letter.pdf".into(),
@@ -358,7 +355,15 @@ fn a_file_under_way_that_cannot_be_read_is_not_erased() {
         sha256: [6; 32],
         held: 0,
         touched_ms: NOW_MS,
-    };
+    }
+}
+
+/// What cannot be read at this moment may be whole: a start that erased it would lose what was told of
+/// as kept.
+#[test]
+fn a_file_under_way_that_cannot_be_read_is_not_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let upload = letter(None);
     let mut local = open(dir.path());
     local.begin_upload(upload.clone(), &mut rng()).unwrap();
     local.keep_part(&upload.id, 1, &[7; 700], NOW_MS, &mut rng()).unwrap();
@@ -386,19 +391,7 @@ fn a_whole_file_stays_with_its_draft_and_not_beyond_it() {
     let account = [4; 16];
     let draft =
         local.save_draft(&account, None, Use::Referral, "name = x", NOW_MS, &mut rng()).unwrap();
-    let upload = Upload {
-        id: [5; 16],
-        account,
-        referral: ReferralId::from_bytes([1; 16]),
-        draft: Some(draft),
-        source: None,
-        kind: 2,
-        name: "letter.pdf".into(),
-        size: 700,
-        sha256: [6; 32],
-        held: 0,
-        touched_ms: NOW_MS,
-    };
+    let upload = letter(Some(draft));
     local.begin_upload(upload, &mut rng()).unwrap();
     local.keep_part(&[5; 16], 1, &[7; 700], NOW_MS, &mut rng()).unwrap();
     let later = NOW_MS + 10 * UPLOAD_KEEP_MS;
@@ -417,15 +410,8 @@ fn one_account_leaves_room_for_the_files_of_the_others() {
         let upload = Upload {
             id: [account, n].repeat(8).try_into().unwrap(),
             account: [account; 16],
-            referral: ReferralId::from_bytes([n; 16]),
-            draft: Some([n; 16]),
-            source: None,
-            kind: 2,
-            name: "letter.pdf".into(),
             size: 25 << 20,
-            sha256: [n; 32],
-            held: 0,
-            touched_ms: NOW_MS,
+            ..letter(Some([n; 16]))
         };
         local.begin_upload(upload, &mut rng()).map(drop)
     };
