@@ -188,7 +188,9 @@ fn erasure(erasure: &api::Erasure) -> String {
         lines.push(match side.confirmed {
             true => format!("  {society} has confirmed, {}", time::local(side.at_ms)),
             false => {
-                let open = format!("{} of {} entries open", side.open, erasure.entries);
+                // What it names and has not sent yet is open, too.
+                let all = erasure.entries.max(side.open);
+                let open = format!("{} of {all} entries open", side.open);
                 paint(Style::Bad, format!("  {society} HAS NOT CONFIRMED: {open}"))
             }
         });

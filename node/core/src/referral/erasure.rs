@@ -47,7 +47,8 @@ pub struct Erasure {
 pub struct Confirmation {
     /// The side's society.
     pub society: Society,
-    /// The entries that none of its receipts names.
+    /// The entries that none of its receipts names, and those of its own that one names and of which
+    /// nothing is known here: their contents may have come before their records.
     pub open: Vec<EventRef>,
     /// When it wrote its latest receipt, by its clock.
     pub at_ms: Option<u64>,
@@ -311,11 +312,11 @@ impl Referral {
 
     /// What the two sides say of the parts of one file. Where it went along further on, that referral tells.
     fn confirmations_of_file(&self, entries: &[EventRef]) -> [Confirmation; 2] {
-        [Side::Sender, Side::Receiver].map(|side| Confirmation {
-            at_ms: self.confirmed_at_ms(self.society(side), entries),
-            onward: Vec::new(),
-            earlier: None,
-            ..self.confirmation(side, entries)
+        [Side::Sender, Side::Receiver].map(|side| {
+            let mut told = self.confirmation(side, entries);
+            told.open.retain(|at| entries.contains(at));
+            let at_ms = self.confirmed_at_ms(self.society(side), entries);
+            Confirmation { at_ms, onward: Vec::new(), earlier: None, ..told }
         })
     }
 
@@ -379,7 +380,11 @@ impl Referral {
         if let Some(of_files) = onward.get_mut(stops..) {
             of_files.sort_by_key(|claim| claim.referral);
         }
-        let open = entries.iter().filter(|at| !named.contains(at)).cloned().collect();
+        let mut open: Vec<EventRef> =
+            entries.iter().filter(|at| !named.contains(at)).cloned().collect();
+        let known: BTreeSet<&EventRef> = self.outcomes.iter().map(|o| &o.event.at).collect();
+        let is_ahead = |at: &EventRef| at.origin.society() == society && !known.contains(at);
+        open.extend(named.into_iter().filter(is_ahead));
         Confirmation { society, open, at_ms, onward, earlier }
     }
 

@@ -44,7 +44,10 @@ impl History {
                     named.extend(erased.entries.iter().map(|at| self.place(matter, at)));
                 }
             }
-            let confirmed = judged.gone.is_subset(&named);
+            // What it names of its own and has not arrived may be here all the same, but for its record.
+            let own = named.iter().filter(|place| place.0 == (side == 0));
+            let all_here = own.into_iter().all(|own| lines.iter().any(|it| it.place == *own));
+            let confirmed = judged.gone.is_subset(&named) && all_here;
             assert_eq!(told.confirmed, confirmed, "{who}: of {society}: {erasure:#?} {lines:#?}");
             if told.confirmed {
                 self.check_gone(who, node, matter, &judged.gone);

@@ -66,6 +66,29 @@ ph 1 consent_withdrawn
 }
 
 #[test]
+fn a_receipt_for_what_has_not_come_confirms_nothing_yet() {
+    // A note of ph's was written before the withdrawal was seen; its record has not come.
+    let mut book = book([
+        event("sg", 0, Kind::Sent, None),
+        bare("sg", 1, Kind::ConsentWithdrawn, Some(0)),
+        erased("sg", 2, 0, &[at("sg", 0)]),
+        erased("ph", 2, 1, &[at("sg", 0), at("ph", 1)]),
+    ]);
+    assert_eq!(due(&book).entries, [at("sg", 0)]);
+    assert_eq!(due(&book).open(society("ph")), [at("ph", 1)]);
+    assert!(due(&book).open(society("sg")).is_empty() && !due(&book).is_confirmed());
+    // Once it is here, it is for both to erase.
+    book.apply(event("ph", 1, Kind::Declined, Some(0)));
+    assert!(due(&book).open(society("ph")).is_empty());
+    assert_eq!(due(&book).open(society("sg")), [at("ph", 1)]);
+    book.apply(erased("sg", 3, 2, &[at("ph", 1)]));
+    assert!(due(&book).is_confirmed());
+    // Nobody else's word makes it open: what ph says of sg's entries is not for ph to answer for.
+    book.apply(erased("ph", 3, 3, &[at("sg", 77)]));
+    assert!(due(&book).is_confirmed());
+}
+
+#[test]
 fn whatever_stops_wins_against_a_reopening_that_had_not_seen_it() {
     for (kind, end) in [
         (Kind::ConsentWithdrawn, State::ConsentWithdrawn),
