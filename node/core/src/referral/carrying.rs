@@ -66,11 +66,17 @@ impl Referral {
     /// stopped. `None` where nothing stopped it, where that came from there, or was carried.
     pub fn to_carry_on(&self, onward: &Self) -> Option<Command> {
         let (event, _) = self.stopped_by()?;
-        let mut there = onward.outcomes.iter().map(|outcome| &outcome.event);
-        if there.any(|other| other.event_id[..] == *event.carried()) || onward.carries(event) {
+        if onward.has_word(event) {
             return None;
         }
         possible(onward, carrying(event)?)
+    }
+
+    /// Whether the word that `event` is, which stopped the referral before this one, stands here too: it
+    /// was carried here, or came from here. That stays so when this one is taken up again.
+    pub fn has_word(&self, event: &Event) -> bool {
+        let mut own = self.outcomes.iter().map(|outcome| &outcome.event);
+        own.any(|own| own.event_id[..] == *event.carried()) || self.carries(event)
     }
 
     /// What is still to be written in `first`, which this one passes on, since the person's word for

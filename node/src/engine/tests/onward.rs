@@ -393,6 +393,25 @@ fn a_word_for_the_whole_case_at_the_third_society_reaches_the_first_and_all_see_
 }
 
 #[test]
+fn what_came_back_from_a_referral_that_is_then_taken_up_again_stays_confirmed_there() {
+    let federation = federation();
+    let (mut nodes, first, onward) = passed_on(&federation);
+    one(&mut nodes[2], advance(4, onward, withdraw_consent(), "")).unwrap();
+    all_pass(&mut nodes, 3);
+    assert_eq!(further_on(&shown(&nodes[0], first)), [("qa", true, true)]);
+    let Write::Send { sent, content, .. } = send_for_all(5) else { panic!() };
+    let reopened =
+        v1::Reopened { code: 4, consent: sent.consent, information_disclosed: Vec::new() };
+    one(&mut nodes[1], advance(6, onward, Command::Reopen(reopened, Some(content)), "")).unwrap();
+    all_pass(&mut nodes, 4);
+    assert_eq!(shown(&nodes[2], onward).state(), api::ReferralState::Acknowledged);
+    // What was there before is gone there, on both sides' word.
+    for node in &nodes[..2] {
+        assert_eq!(further_on(&shown(node, first)), [("qa", true, true)]);
+    }
+}
+
+#[test]
 fn a_word_for_one_referral_goes_no_further_back_and_one_for_the_case_reaches_its_other_branches() {
     let federation = federation();
     let (mut nodes, first, onward) = passed_on(&federation);

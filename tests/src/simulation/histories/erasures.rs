@@ -58,6 +58,7 @@ impl History {
                     judged.passed.iter().any(|id| *id == self.matters[passed].id.as_bytes());
                 if was_stopped {
                     self.check_gone_elsewhere(who, passed);
+                    self.check_word_on(who, passed, lines, side == 0);
                 }
                 // A receipt that names all of the files here knew of all of them.
                 if told.confirmed {
@@ -97,11 +98,45 @@ impl History {
 
     /// What was said to be confirmed in another referral is: all of it, on both sides.
     fn check_gone_elsewhere(&self, who: &str, matter: usize) {
+        for node in self.matters[matter].parties {
+            self.check_gone(who, node, matter, &self.gone_before_reopening(matter));
+        }
+    }
+
+    fn gone_before_reopening(&self, matter: usize) -> BTreeSet<Place> {
         let judged = self.judged(matter, &self.lines(matter, |_| true));
         let before_reopening = judge(&self.before_reopening(matter));
-        let gone = judged.gone.intersection(&before_reopening.gone).copied().collect();
-        for node in self.matters[matter].parties {
-            self.check_gone(who, node, matter, &gone);
+        judged.gone.intersection(&before_reopening.gone).copied().collect()
+    }
+
+    /// Whoever says that a referral is confirmed by which it passed the case on goes by receipts: each of
+    /// its own contents there is named in one of its own, written before, and in one of the other side.
+    fn check_word_on(&self, who: &str, onward: usize, lines: &[Line], by_sender: bool) {
+        let id = self.matters[onward].id;
+        let says = |line: &&Line| match &line.says {
+            T::Erased(erased) if line.place.0 == by_sender => {
+                let mut told = erased.onward.iter().filter(|told| told.confirmed);
+                told.any(|told| told.referral_id == id.as_bytes())
+            }
+            _ => false,
+        };
+        let said = lines.iter().filter(says).map(|line| line.place.1).max();
+        let said = said.unwrap_or_else(|| panic!("{who}: nobody has said so of {id}: {lines:#?}"));
+        let there = self.lines(onward, |_| true);
+        let named = |sender: bool, before: u64| {
+            let own = there.iter().filter(|it| it.place.0 == sender && it.place.1 < before);
+            let mut named = BTreeSet::new();
+            for line in own {
+                if let T::Erased(erased) = &line.says {
+                    named.extend(erased.entries.iter().map(|at| self.place(onward, at)));
+                }
+            }
+            named
+        };
+        let mut gone = self.gone_before_reopening(onward);
+        gone.retain(|place| place.0 && place.1 < said);
+        for named in [named(true, said), named(false, u64::MAX)] {
+            assert!(gone.is_subset(&named), "{who}: said of {id}: {gone:?}, {named:?} {there:#?}");
         }
     }
 

@@ -382,6 +382,12 @@ fn history_5110_what_a_relay_could_not_drop_goes_once_there_is_room() {
     history_without_files(5110);
 }
 
+/// A content had come before its record, and both sides' erasure was told as confirmed without it.
+#[test]
+fn history_1000631_what_has_come_before_its_record_is_not_confirmed() {
+    history(1_000_631);
+}
+
 /// `cargo test --release -p tutti-tests --lib ten_thousand -- --ignored --nocapture`
 #[test]
 #[ignore = "many minutes"]
