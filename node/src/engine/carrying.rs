@@ -210,7 +210,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let mine = passed.filter(|(_, passed)| passed.at.origin.society() == own);
         let stopped = mine.map(|(event, passed)| {
             let onward = self.case(&passed.referral);
-            let onward = onward.filter(|onward| onward.state.is_stopped() || onward.has_word(event));
+            let onward =
+                onward.filter(|onward| onward.state.is_stopped() || onward.has_word(event));
             OnwardClaim {
                 to: passed.to,
                 referral: passed.referral,

@@ -120,7 +120,7 @@ impl History {
             }
             _ => false,
         };
-        let said = lines.iter().filter(says).map(|line| line.place.1).max();
+        let said = lines.iter().filter(says).map(|line| line.place.1).min();
         let said = said.unwrap_or_else(|| panic!("{who}: nobody has said so of {id}: {lines:#?}"));
         let there = self.lines(onward, |_| true);
         let named = |sender: bool, before: u64| {
