@@ -130,6 +130,11 @@ impl Projector {
         self.wanted.values().filter(|at| **at <= before_ms).count()
     }
 
+    /// Which bodies these are.
+    pub(super) fn waited_for(&self) -> impl Iterator<Item = &Place> {
+        self.wanted.keys()
+    }
+
     /// How many of them are of this log. Of one's own log that is after a restore.
     pub(super) fn wanted_of(&self, origin: &Origin, before_ms: u64) -> usize {
         let places = self.wanted.iter();

@@ -303,9 +303,10 @@ impl Simulation {
                 BodyState::Present | BodyState::Absent | BodyState::Erased => {}
             }
         }
-        match engine.bodies_wanted() {
-            0 => Ok(()),
-            wanted => Err(format!("{who} waits for {wanted} bodies")),
+        let wanted: Vec<_> = engine.bodies_waited_for().collect();
+        match wanted.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{who} waits for bodies: {wanted:?}")),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    body::Part,
+    body::{Part, Place},
     entry::{Entry, EntryBytes, Header, Visibility},
     export::Export,
     head::SignedHead,
@@ -302,6 +302,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// How many bodies are for this node and not here yet.
     pub fn bodies_wanted(&self) -> u64 {
         self.projector.wanted(u64::MAX) as u64
+    }
+
+    /// Which bodies these are, in the order of their logs.
+    pub fn bodies_waited_for(&self) -> impl Iterator<Item = &Place> {
+        self.projector.waited_for()
     }
 
     /// What keeps the projections from being complete, in plain sentences.

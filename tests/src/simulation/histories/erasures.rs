@@ -58,7 +58,10 @@ impl History {
                     judged.passed.iter().any(|id| *id == self.matters[passed].id.as_bytes());
                 if was_stopped {
                     self.check_gone_elsewhere(who, passed);
-                    self.check_word_on(who, passed, lines, side == 0);
+                    if let Some(stop) = judged.stop.as_ref().filter(|_| !self.is_over(matter)) {
+                        let word = (who, matter, stop.place);
+                        self.check_word_on(word, passed, lines, side == 0);
+                    }
                 }
                 // A receipt that names all of the files here knew of all of them.
                 if told.confirmed {
@@ -109,12 +112,21 @@ impl History {
         judged.gone.intersection(&before_reopening.gone).copied().collect()
     }
 
-    /// Whoever says that a referral is confirmed by which it passed the case on goes by receipts: each of
-    /// its own contents there is named in one of its own, written before, and in one of the other side.
-    fn check_word_on(&self, who: &str, onward: usize, lines: &[Line], by_sender: bool) {
+    /// Whoever says, of the event that stopped a referral, that one by which it passed the case on is confirmed,
+    /// goes by receipts: each of its own contents there is named in one of its own, written before, and
+    /// in one of the other side.
+    fn check_word_on(
+        &self,
+        (who, matter, stop): (&str, usize, Place),
+        onward: usize,
+        lines: &[Line],
+        by_sender: bool,
+    ) {
         let id = self.matters[onward].id;
+        let of_stop =
+            |on: &Option<v1::Seen>| on.as_ref().is_some_and(|on| self.place(matter, on) == stop);
         let says = |line: &&Line| match &line.says {
-            T::Erased(erased) if line.place.0 == by_sender => {
+            T::Erased(erased) if line.place.0 == by_sender && of_stop(&erased.on) => {
                 let mut told = erased.onward.iter().filter(|told| told.confirmed);
                 told.any(|told| told.referral_id == id.as_bytes())
             }

@@ -41,8 +41,8 @@ impl History {
         self.simulation.set_clock(node, skew_ms);
     }
 
-    /// A machine comes back from an older backup, where others have its whole log; without the mark
-    /// that is kept out of backups. Or a backup is made.
+    /// A machine comes back from an older backup, where others have its whole log and all that is for them:
+    /// what it alone had would be lost. Without the mark that is kept out of backups. Or a backup is made.
     pub(super) fn restore(&mut self) {
         let node = self.choose(self.count());
         let Some(backup) = self.backups.remove(&node).filter(|_| self.choose(3) > 0) else {
@@ -54,8 +54,11 @@ impl History {
         self.simulation.run(5_000);
         let log = origin(self.society(node));
         let held = |other: usize| self.simulation.nodes[other].store().tree(&log).size();
-        let up = |other: usize| self.simulation.nodes[other].is_up();
-        if !(0..self.count()).all(|other| up(other) && held(other) == held(node)) {
+        let has_all = |other: usize| {
+            let engine = self.simulation.nodes[other].engine();
+            engine.is_some_and(|engine| engine.bodies_waited_for().all(|of| of.origin != log))
+        };
+        if !(0..self.count()).all(|other| has_all(other) && held(other) == held(node)) {
             return;
         }
         self.simulation.stop(node, 500);

@@ -388,6 +388,12 @@ fn history_1000631_what_has_come_before_its_record_is_not_confirmed() {
     history(1_000_631);
 }
 
+/// A word had come back from a referral that was then taken up again: it was told for good as not carried there.
+#[test]
+fn history_2004239_what_came_back_from_a_referral_stays_confirmed_there() {
+    history(2_004_239);
+}
+
 /// `cargo test --release -p tutti-tests --lib ten_thousand -- --ignored --nocapture`
 #[test]
 #[ignore = "many minutes"]

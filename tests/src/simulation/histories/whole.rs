@@ -55,9 +55,8 @@ impl History {
                     return Err(format!("{who} has {} of {log}", here.size()));
                 }
             }
-            match engine.bodies_wanted() {
-                0 => {}
-                wanted => return Err(format!("{who} waits for {wanted} bodies")),
+            if let Some(wanted) = engine.bodies_waited_for().next() {
+                return Err(format!("{who} waits for {wanted:?}"));
             }
         }
         let gone = self.gone();
