@@ -60,8 +60,18 @@ fn details(consent: &v1::Consent) -> String {
         if consent.witnessed { "before a witness".to_owned() } else { String::new() },
         said("for", &consent.recipients.join(" and ")),
         said("to use for", &listed::<v1::Purpose>(&consent.purposes)),
-        said("only", &consent.fields.join(", ")),
+        agreed_fields(consent),
     ])
+}
+
+/// Which fields the person agreed to, where they agreed.
+fn agreed_fields(consent: &v1::Consent) -> String {
+    use v1::ConsentStatus as S;
+    match (consent.status(), consent.fields.as_slice()) {
+        (S::Given | S::Renewed, []) => "agrees to everything that is disclosed".into(),
+        (_, []) => String::new(),
+        (_, named) => format!("only {}", named.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -109,5 +119,21 @@ mod tests {
         assert!(unseen.contains("\nrenewed, recorded by ph on 2025-11-2"), "{unseen}");
         assert!(unseen.ends_with("; nobody at sg has gone on with that yet"), "{unseen}");
         assert!(!told("given_anew", "").contains("nobody"));
+    }
+
+    /// A list that was left out goes for all there is: that must not look like nothing.
+    #[test]
+    fn whoever_agrees_to_no_list_of_fields_is_said_to_agree_to_everything() {
+        let of = |status: v1::ConsentStatus, fields: &[&str]| {
+            let fields = fields.iter().map(ToString::to_string).collect();
+            details(&v1::Consent { status: status as i32, fields, ..Default::default() })
+        };
+        let everything = "agrees to everything that is disclosed";
+        assert_eq!(of(v1::ConsentStatus::Given, &[]), format!("given, {everything}"));
+        assert_eq!(
+            of(v1::ConsentStatus::Given, &["person.name", "category.sex"]),
+            "given, only person.name, category.sex"
+        );
+        assert!(!of(v1::ConsentStatus::Refused, &[]).contains(everything));
     }
 }

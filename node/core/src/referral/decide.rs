@@ -17,7 +17,7 @@ use crate::{
 /// What a caseworker wants to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Refer a person. `information_disclosed` is derived from the content.
+    /// Refer a person. `information_disclosed` is derived from the record and the content.
     Send {
         /// The record's part, with the digest of the case set.
         sent: Box<v1::Sent>,
@@ -330,7 +330,7 @@ fn send(
     if let Some(first) = context.duplicate {
         return Err(Refusal::Duplicate { first: first.id, state: first.state });
     }
-    let information_disclosed = validate::disclosed(content);
+    let information_disclosed = validate::disclosed_with(&sent, content);
     match context.onward_of {
         Some(first) if sent.onward_of == first.id.as_bytes() => {
             onward::may_send(first, &sent, &information_disclosed, context.now_ms)?;

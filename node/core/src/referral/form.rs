@@ -32,7 +32,7 @@ pub struct ReferralForm {
     pub services_requested: Vec<String>,
     /// Kinds of help given already.
     pub services_provided: Vec<String>,
-    /// What makes the person vulnerable.
+    /// What makes the person vulnerable; goes into the record, as do the countries and the stage.
     pub vulnerabilities: Vec<String>,
     /// The person's age, roughly; goes into the record.
     pub age_band: String,
@@ -49,9 +49,9 @@ pub struct ReferralForm {
     pub retain_until: String,
     /// Who must never learn of it.
     pub restrictions: Vec<String>,
-    /// Names of content fields that the receiver should know were left out on purpose.
+    /// Names of fields that the receiver should know were left out on purpose.
     pub information_withheld: Vec<String>,
-    /// Names of content fields that are filled in: derived, not read when sending.
+    /// Names of fields that are filled in: derived, not read when sending.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub information_disclosed: Vec<String>,
     /// Required where the legal basis is consent.
@@ -84,7 +84,7 @@ pub struct ConsentForm {
     pub witnessed: bool,
     /// Societies that may receive the data.
     pub recipients: Vec<String>,
-    /// Fields that may be passed on; empty for all that are filled in.
+    /// Fields that may be passed on; empty for everything that is filled in.
     pub fields: Vec<String>,
     /// Purposes that were agreed to.
     pub purposes: Vec<String>,

@@ -47,7 +47,7 @@ pub use standing::{Standing, Word, is_seen};
 pub use state::{By, Case, Kind, State, handover};
 pub use table::transition;
 pub(crate) use validate::uncovered;
-pub use validate::{CONTENT_FIELDS, disclosed};
+pub use validate::{CATEGORIES, FIELDS, beyond_scope, categories, disclosed, disclosed_by};
 
 #[cfg(test)]
 mod tests;

@@ -7,14 +7,14 @@
 
 use tutti_proto::v1;
 
-use super::{CONTENT_FIELDS, Referral, Refusal, check, overriding, validate};
+use super::{FIELDS, Referral, Refusal, check, overriding, validate};
 use crate::{fields::Fields, society::Society};
 
 /// What is passed on where nothing else is said: the first referral as it was sent, with the
 /// consent that holds now and the case as it is known.
 ///
-/// `services` takes the place of what was asked for, where it is not empty. The fields named in
-/// `withhold` are left out; so is the focal point, who is at the first society.
+/// `services` takes the place of what was asked for, where it is not empty. The fields and categories named
+/// in `withhold` are left out; so is the focal point, who is at the first society.
 pub fn compose(
     first: &Referral,
     case: &v1::ReferralContent,
@@ -24,13 +24,13 @@ pub fn compose(
 ) -> (v1::Sent, v1::ReferralContent) {
     let mut content = case.clone();
     content.focal_point = None;
-    withhold.iter().for_each(|field| leave_out(&mut content, field));
-    let filled = validate::disclosed(&content);
-    let withheld = CONTENT_FIELDS.into_iter().map(String::from).filter(|field| {
+    let mut sent = first.sent.clone();
+    withhold.iter().for_each(|field| leave_out(&mut sent, &mut content, field));
+    let filled = validate::disclosed_with(&sent, &content);
+    let withheld = FIELDS.into_iter().map(String::from).filter(|field| {
         let named = withhold.contains(field) || first.sent.information_withheld.contains(field);
         named && !filled.contains(field)
     });
-    let mut sent = first.sent.clone();
     sent.information_withheld = withheld.collect();
     sent.information_disclosed = Vec::new();
     sent.receiver = to.to_string();
@@ -43,8 +43,8 @@ pub fn compose(
     (sent, content)
 }
 
-/// Empties the field of that name, as [`CONTENT_FIELDS`] has it.
-fn leave_out(content: &mut v1::ReferralContent, field: &str) {
+/// Empties the field of that name, as [`FIELDS`] has it.
+fn leave_out(sent: &mut v1::Sent, content: &mut v1::ReferralContent, field: &str) {
     let person = content.person.get_or_insert_default();
     match field {
         "case_code" => content.case_code.clear(),
@@ -64,6 +64,14 @@ fn leave_out(content: &mut v1::ReferralContent, field: &str) {
         "risk" => content.risk.clear(),
         "services_already_provided" => content.services_already_provided.clear(),
         "focal_point" => content.focal_point = None,
+        "category.stage" => sent.stage = 0,
+        "category.country_of_origin" => sent.country_of_origin.clear(),
+        "category.country_of_stay" => sent.country_of_stay.clear(),
+        "category.country_of_destination" => sent.country_of_destination.clear(),
+        "category.services_provided" => sent.services_provided.clear(),
+        "category.vulnerabilities" => sent.vulnerabilities.clear(),
+        "category.age_band" => sent.age_band = 0,
+        "category.sex" => sent.sex = 0,
         _ => {}
     }
 }

@@ -8,15 +8,15 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings};
 use crate::{
     referral::{
-        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, attachment, consent_has_ended,
-        consent_is_given, overriding, uncovered,
+        CATEGORIES, Event, EventRef, FIELDS, Kind, Outcome, Why, attachment, categories,
+        consent_has_ended, consent_is_given, disclosed_by, overriding, uncovered,
     },
     society::Society,
 };
 
 /// What a step gives away.
 struct Disclosure<'a> {
-    /// Names of content fields.
+    /// Names of fields, and of categories.
     fields: Vec<String>,
     /// The consent that it brings itself, if it does.
     own: Option<&'a v1::Consent>,
@@ -68,11 +68,9 @@ fn disclosure(transition: &Transition) -> Option<Disclosure<'_>> {
         third: None,
     };
     match transition {
-        Transition::Sent(sent) => Some(Disclosure {
-            own: sent.consent.as_ref(),
-            case: true,
-            ..of(&sent.information_disclosed)
-        }),
+        Transition::Sent(sent) => {
+            Some(Disclosure { own: sent.consent.as_ref(), case: true, ..of(&disclosed_by(sent)) })
+        }
         Transition::Reopened(reopened) => Some(Disclosure {
             own: reopened.consent.as_ref(),
             case: true,
@@ -131,8 +129,7 @@ fn consent(case: &Case, event: &Event, disclosure: &Disclosure, findings: &mut F
         findings.add(Code::ConsentPurpose, &place, text);
     }
     let beyond = uncovered(&held, &disclosure.fields);
-    let beyond: Vec<&str> =
-        CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
+    let beyond: Vec<&str> = FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
     if !beyond.is_empty() {
         let text = format!("{kind}: the consent does not cover {}", beyond.join(", "));
         findings.add(Code::ConsentScope, &place, text);
@@ -152,7 +149,7 @@ fn overridden(case: &Case, event: &Event, sent: &v1::Sent, findings: &mut Findin
     let said = |words: &[overriding::Beyond]| {
         words.iter().map(|word| word.name()).collect::<Vec<_>>().join(", ")
     };
-    match overriding::fault(sent, &sent.information_disclosed, at_s) {
+    match overriding::fault(sent, &disclosed_by(sent), at_s) {
         None => {}
         Some(Fault::Missing(words)) => {
             let text =
@@ -189,8 +186,7 @@ fn beyond_later(case: &Case, event: &Event, transition: &Transition, findings: &
     let (held, at_s) = (in_view(case, event).consent, event.recorded_at_ms / 1000);
     let sent = &case.referral.sent;
     let beyond = overriding::beyond_later(sent, held.as_ref(), &disclosure.fields, at_s);
-    let beyond: Vec<&str> =
-        CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
+    let beyond: Vec<&str> = FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
     if !beyond.is_empty() {
         let kind = event.kind().map_or("", Kind::name);
         let text = format!("{kind}: neither agreed to nor sent before: {}", beyond.join(", "));
@@ -203,18 +199,29 @@ fn unlisted(case: &Case, event: &Event, transition: &Transition, findings: &mut 
     let place = case.place(&event.at);
     let named: &[String] = match transition {
         Transition::Sent(sent) => {
+            let disclosed = disclosed_by(sent);
             let twice = |name: &&&str| {
                 let name = (**name).to_owned();
-                sent.information_withheld.contains(&name)
-                    && sent.information_disclosed.contains(&name)
+                sent.information_withheld.contains(&name) && disclosed.contains(&name)
             };
-            let both: Vec<&str> = CONTENT_FIELDS.iter().filter(twice).copied().collect();
+            let both: Vec<&str> = FIELDS.iter().filter(twice).copied().collect();
             if !both.is_empty() {
                 let text = format!("said to be withheld, and disclosed: {}", both.join(", "));
                 findings.add(Code::DisclosureWithheld, &place, text);
             }
-            if event.has_content && sent.information_disclosed.is_empty() {
+            let is_category = |name: &&String| CATEGORIES.contains(&name.as_str());
+            let listed: Vec<&String> =
+                sent.information_disclosed.iter().filter(is_category).collect();
+            if event.has_content && listed.len() == sent.information_disclosed.len() {
                 let text = "it comes with a content and names no field of it";
+                findings.add(Code::DisclosureUnlisted, &place, text);
+            }
+            // Records of before categories had names list none.
+            let held = categories(sent);
+            let agree =
+                listed.len() == held.len() && held.iter().all(|name| listed.contains(&name));
+            if !listed.is_empty() && !agree {
+                let text = "the categories that it names are not those that it holds";
                 findings.add(Code::DisclosureUnlisted, &place, text);
             }
             &sent.information_disclosed
@@ -230,7 +237,7 @@ fn unlisted(case: &Case, event: &Event, transition: &Transition, findings: &mut 
         Transition::Corrected(corrected) => &corrected.information_disclosed,
         _ => &[],
     };
-    if named.iter().any(|name| !CONTENT_FIELDS.contains(&name.as_str())) {
+    if named.iter().any(|name| !FIELDS.contains(&name.as_str())) {
         let text = "it names a field that no content has";
         findings.add(Code::DisclosureUnlisted, &place, text);
     }

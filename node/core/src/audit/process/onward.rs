@@ -15,8 +15,8 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings, deadlines::spell, disclosures::in_view, onward_files};
 use crate::{
     referral::{
-        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Referral, ReferralId, Why,
-        consent_has_ended, consent_is_given, overriding, uncovered,
+        Event, EventRef, FIELDS, Kind, Outcome, Referral, ReferralId, Why, consent_has_ended,
+        consent_is_given, disclosed_by, overriding, uncovered,
     },
     society::Society,
 };
@@ -150,9 +150,9 @@ fn disclosed(case: &Case, event: &Event, onward: &Referral, findings: &mut Findi
         let text = "passed on for a purpose that the person had not agreed to";
         findings.add(Code::OnwardConsent, &place, text);
     }
-    let beyond = uncovered(&held, &sent.information_disclosed);
-    let beyond: Vec<&str> =
-        CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
+    let told = disclosed_by(sent);
+    let beyond = uncovered(&held, &told);
+    let beyond: Vec<&str> = FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
     if !beyond.is_empty() {
         let text = format!(
             "passed on to {}; the consent for the first referral does not cover {}",

@@ -59,7 +59,7 @@ fn the_template_is_refused_line_by_line() {
 fn the_template_lists_every_code_and_field() {
     let words: std::collections::BTreeSet<&str> =
         template().split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').collect();
-    let mut names: Vec<&str> = CONTENT_FIELDS.to_vec();
+    let mut names: Vec<&str> = FIELDS.to_vec();
     names.extend(<v1::ServiceCategory as codes::Code>::NAMES);
     names.extend(<v1::Vulnerability as codes::Code>::NAMES);
     names.extend(<v1::Priority as codes::Code>::NAMES);
