@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use tutti_core::referral::{extent_of_request, form::ReferralForm};
-use tutti_proto::{node::v1::advance_referral_request::Transition, v1};
+use tutti_proto::{
+    node::v1::{Direction, Referral, advance_referral_request::Transition},
+    v1,
+};
 
 use super::{advance::Step, code, id_or_prefix};
 use crate::{
-    failure::{Failure, Outcome},
+    failure::{Exit, Failure, Outcome},
     files, form as read,
 };
 
@@ -182,6 +185,48 @@ impl RenewConsent {
         let (consent, _) = told(&self.file)?;
         let transition = Transition::RenewConsent(v1::ConsentRenewed { consent });
         self.step.take(transition, None, "has a renewed consent", "")
+    }
+}
+
+/// Say that you know what the person has agreed to anew, as the other society has recorded it.
+///
+/// It repeats that word for word. What a consent adds is passed on to a third society only once the first
+/// one has gone on with it: by this, or by any other step. Whoever does not believe it asks the person, and
+/// records what they say by renew-consent or withdraw-consent.
+#[derive(Debug, Args)]
+pub(crate) struct ConfirmConsent {
+    #[command(flatten)]
+    step: Step,
+}
+
+impl ConfirmConsent {
+    pub(super) fn run(self) -> Outcome {
+        self.step.take_of(confirmed, "has a consent that both societies know", "")
+    }
+}
+
+/// What confirms the consent that the other side has recorded.
+fn confirmed(referral: &Referral) -> Result<Transition, Failure> {
+    let standing = referral.consent_standing.clone().unwrap_or_default();
+    let own = match referral.direction() {
+        Direction::Sent => &referral.sender,
+        Direction::Received | Direction::Unspecified => &referral.receiver,
+    };
+    match &referral.consent {
+        Some(consent) if standing.unseen_by == *own => {
+            Ok(Transition::RenewConsent(v1::ConsentRenewed { consent: Some(consent.clone()) }))
+        }
+        _ => {
+            let why = match standing.unseen_by.as_str() {
+                "" => "no consent of this referral waits for being seen".to_owned(),
+                other => {
+                    format!("it is for {other} to confirm what {} has recorded", standing.society)
+                }
+            };
+            Err(Failure::new(Exit::Refused, why)
+                .kept("everything as it was")
+                .todo("see: tutti referral show"))
+        }
     }
 }
 

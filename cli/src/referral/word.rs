@@ -23,8 +23,10 @@ pub(super) fn standing(referral: &Referral) -> String {
             "ENDED on {}: ask the person, then renew-consent\nit was: {details}",
             time::day(standing.ends_at_ms / 1000)
         ),
-        "renewed" => format!("{details}\nrenewed, {said}{}", unseen(standing)),
-        "given_anew" => format!("{details}\ngiven anew, {said}{}", unseen(standing)),
+        "renewed" => format!("{details}\nrenewed, {said}{}", unseen(standing, &referral.sender)),
+        "given_anew" => {
+            format!("{details}\ngiven anew, {said}{}", unseen(standing, &referral.sender))
+        }
         "requested" => format!("asked for, NOT ANSWERED; {details}"),
         "refused" => format!("NOT AGREED; {details}"),
         // Given; or a word of a later version, of which the details tell.
@@ -36,9 +38,14 @@ fn said(standing: &ConsentStanding) -> String {
     format!("recorded by {} on {}", standing.society, time::local(standing.at_ms))
 }
 
-fn unseen(standing: &ConsentStanding) -> String {
+/// Who has not gone on with it; and that the receiver may not pass on by it meanwhile.
+fn unseen(standing: &ConsentStanding, sender: &str) -> String {
     match standing.unseen_by.as_str() {
         "" => String::new(),
+        society if society == sender => format!(
+            "; nobody at {society} has gone on with that yet: passing on what it adds waits for them \
+             (there: confirm-consent)"
+        ),
         society => format!("; nobody at {society} has gone on with that yet"),
     }
 }
@@ -93,6 +100,7 @@ mod tests {
             unseen_by: unseen_by.into(),
         };
         standing(&Referral {
+            sender: "sg".into(),
             sent: Some(v1::Sent { consent: Some(holds.clone()), ..Default::default() }),
             consent: (word != "withdrawn" && word != "none").then_some(holds),
             consent_standing: Some(standing_now),
@@ -117,7 +125,12 @@ mod tests {
     fn a_renewal_says_who_has_not_seen_it() {
         let unseen = told("renewed", "sg");
         assert!(unseen.contains("\nrenewed, recorded by ph on 2025-11-2"), "{unseen}");
-        assert!(unseen.ends_with("; nobody at sg has gone on with that yet"), "{unseen}");
+        assert!(
+            unseen.contains("; nobody at sg has gone on with that yet: passing on"),
+            "{unseen}"
+        );
+        let other = told("renewed", "ph");
+        assert!(other.ends_with("; nobody at ph has gone on with that yet"), "{other}");
         assert!(!told("given_anew", "").contains("nobody"));
     }
 

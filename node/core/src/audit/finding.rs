@@ -154,6 +154,8 @@ codes! {
     OnwardUnlinked, "onward-unlinked", Error;
     /// A case was passed on further than the person had agreed to for the first referral.
     OnwardConsent, "onward-consent", Error;
+    /// A case was passed on by a consent that whoever did so had recorded alone.
+    OnwardUnseen, "onward-unseen", Error;
     /// A file was passed on that the person's consent for the first referral does not let go further.
     OnwardFile, "onward-file", Error;
     /// A case was passed on with a restriction less, or to be kept for longer.

@@ -128,7 +128,18 @@ fn what_the_person_has_not_agreed_to_is_not_passed_on() {
     // All that the record tells, but for one.
     consent.fields = fields.filter(|name| *name != "category.sex").map(String::from).collect();
     let renewed = Command::RenewConsent(v1::ConsentRenewed { consent: Some(consent.clone()) });
-    one(&mut ph, advance(4, first, renewed, "")).unwrap();
+    one(&mut ph, advance(4, first, renewed.clone(), "")).unwrap();
+    // ph's word alone lets nothing go to qa: sg has to know.
+    let why = refused(&mut ph, pass_on(5, first));
+    assert!(why.contains("nobody at sg") && why.contains("confirm-consent"), "{why}");
+    // sg confirms it, word for word: that is no renewal of its own.
+    pass(&ph, &mut sg);
+    one(&mut sg, advance(11, first, renewed, "")).unwrap();
+    pass(&sg, &mut ph);
+    for node in [&sg, &ph] {
+        let standing = shown(node, first).consent_standing.unwrap();
+        assert_eq!((standing.society.as_str(), standing.unseen_by.as_str()), ("ph", ""));
+    }
     assert!(refused(&mut ph, pass_on(5, first)).contains("every field"));
     let told = |change: &dyn Fn(&mut v1::Sent, &mut v1::ReferralContent)| {
         let mut told = (*sent.clone(), (*content).clone());

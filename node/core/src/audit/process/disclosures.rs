@@ -8,7 +8,7 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings};
 use crate::{
     referral::{
-        CATEGORIES, Event, EventRef, FIELDS, Kind, Outcome, Why, attachment, categories,
+        CATEGORIES, Event, EventRef, FIELDS, Kind, Outcome, Why, Words, attachment, categories,
         consent_has_ended, consent_is_given, disclosed_by, overriding, uncovered,
     },
     society::Society,
@@ -94,7 +94,7 @@ fn note(case: &Case, event: &Event, findings: &mut Findings) {
     if !event.has_content || event.kind().is_none_or(|kind| owed.contains(&kind)) {
         return;
     }
-    let held = in_view(case, event).consent;
+    let held = in_view(case, event).words.held;
     if held.is_some_and(|held| consent_has_ended(&held, event.recorded_at_ms / 1000)) {
         let kind = event.kind().map_or("", Kind::name);
         let text = format!("{kind}: it comes with a note, and the consent had ended before");
@@ -107,7 +107,7 @@ fn consent(case: &Case, event: &Event, disclosure: &Disclosure, findings: &mut F
     let kind = event.kind().map_or("", Kind::name);
     let held = match disclosure.own {
         Some(own) => Some(own.clone()),
-        None => in_view(case, event).consent,
+        None => in_view(case, event).words.held,
     };
     let Some(held) = held.filter(|held| consent_is_given(Some(held))) else {
         let text = format!("{kind}: the legal basis is consent, and the person's does not hold");
@@ -183,7 +183,7 @@ fn overridden(case: &Case, event: &Event, sent: &v1::Sent, findings: &mut Findin
 /// than was sent.
 fn beyond_later(case: &Case, event: &Event, transition: &Transition, findings: &mut Findings) {
     let Some(disclosure) = disclosure(transition) else { return };
-    let (held, at_s) = (in_view(case, event).consent, event.recorded_at_ms / 1000);
+    let (held, at_s) = (in_view(case, event).words.held, event.recorded_at_ms / 1000);
     let sent = &case.referral.sent;
     let beyond = overriding::beyond_later(sent, held.as_ref(), &disclosure.fields, at_s);
     let beyond: Vec<&str> = FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
@@ -262,7 +262,7 @@ fn after_stop(case: &Case, event: &Event, findings: &mut Findings) {
 /// What the author of a step could know of consent.
 #[derive(Default)]
 pub(super) struct View {
-    pub(super) consent: Option<v1::Consent>,
+    pub(super) words: Words,
     stopped: bool,
 }
 
@@ -276,26 +276,20 @@ pub(super) fn in_view(case: &Case, event: &Event) -> View {
         .filter(|outcome| outcome.event.at <= event.at)
         .filter_map(|outcome| outcome.event.body.seen.as_ref().and_then(EventRef::from_seen))
         .max();
-    let mut view = View::default();
-    for outcome in outcomes {
-        let fitted = outcome.effective || matches!(outcome.why, Some(Why::Overtaken { .. }));
-        let known = match outcome.event.society == event.society {
-            true => outcome.event.at < event.at,
-            false => seen.as_ref().is_some_and(|seen| outcome.event.at <= *seen),
-        };
-        if !fitted || !known {
-            continue;
-        }
-        match &outcome.event.body.transition {
-            Some(Transition::Sent(sent)) => view.consent = sent.consent.clone(),
-            Some(Transition::ConsentRenewed(renewed)) => view.consent = renewed.consent.clone(),
-            Some(Transition::Reopened(reopened)) => {
-                view = View { consent: reopened.consent.clone(), stopped: false };
-            }
-            Some(Transition::ConsentWithdrawn(_)) => view.consent = None,
-            _ => {}
-        }
-        view.stopped |= outcome.event.kind().is_some_and(Kind::stops);
+    let known = |outcome: &&Outcome| match outcome.event.society == event.society {
+        true => outcome.event.at < event.at,
+        false => seen.as_ref().is_some_and(|seen| outcome.event.at <= *seen),
+    };
+    // What was overtaken later had fitted then.
+    let then = |outcome: &Outcome| Outcome {
+        effective: outcome.effective || matches!(outcome.why, Some(Why::Overtaken { .. })),
+        ..outcome.clone()
+    };
+    let known: Vec<Outcome> = outcomes.iter().filter(known).map(then).collect();
+    let mut stopped = false;
+    for outcome in known.iter().filter(|outcome| outcome.effective) {
+        let kind = outcome.event.kind();
+        stopped = (stopped && kind != Some(Kind::Reopened)) || kind.is_some_and(Kind::stops);
     }
-    view
+    View { words: Words::of(case.referral.sender, || known.iter()), stopped }
 }

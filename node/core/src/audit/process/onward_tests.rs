@@ -20,6 +20,9 @@ use crate::{
     sealing,
 };
 
+#[path = "onward_words_tests.rs"]
+mod words;
+
 const HOUR: u64 = 3_600_000;
 const START: u64 = 1_764_000_000_000;
 const CODES: [&str; 3] = ["sg", "ph", "qa"];

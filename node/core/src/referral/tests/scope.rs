@@ -135,3 +135,145 @@ fn a_record_of_before_tells_what_it_holds() {
     assert_eq!(beyond.len(), CATEGORIES.len() - 1);
     assert!(!beyond.contains(&"category.sex".into()));
 }
+
+/// A consent to ph and these others.
+fn agreed_to(others: &[&str]) -> v1::Consent {
+    let recipients = [&["ph"], others].concat();
+    v1::Consent { recipients: texts(&recipients), ..consent() }
+}
+
+fn renewed(by: &str, index: u64, seen: u64, consent: v1::Consent) -> Event {
+    let mut event = event(by, index, Kind::ConsentRenewed, Some(seen));
+    let consent = Some(consent);
+    event.body.transition = Some(Transition::ConsentRenewed(v1::ConsentRenewed { consent }));
+    event
+}
+
+/// Sent by consent, or where nobody was asked, and acknowledged.
+fn begun(consent: Option<v1::Consent>) -> Vec<Event> {
+    let mut first = event("sg", 0, Kind::Sent, None);
+    let basis = match consent {
+        Some(_) => v1::LegalBasis::Consent,
+        None => v1::LegalBasis::VitalInterest,
+    };
+    let sent = v1::Sent { legal_basis: basis as i32, consent, ..sent_body() };
+    first.body.transition = Some(Transition::Sent(sent));
+    vec![first, event("ph", 0, Kind::Acknowledged, Some(0))]
+}
+
+/// Whether ph may pass the case on to qa, in each order in which the events may have arrived; at that time.
+fn passes_at(events: &[Event], now_ms: u64) -> Result<(), Refusal> {
+    let mut orders = vec![events.to_vec(), events.iter().rev().cloned().collect()];
+    for at in 1..events.len() {
+        orders.push([&events[at..], &events[..at]].concat());
+    }
+    let mut answers = orders.into_iter().map(|events| {
+        let book = book(events);
+        let onward = v1::Onward { receiver: "qa".into(), referral_id: vec![1; 16] };
+        let from = origin("ph");
+        let context = Context {
+            origin: &from,
+            event_id: [9; 16],
+            now_ms,
+            note: "",
+            duplicate: None,
+            onward_of: None,
+            rules: &RULES,
+        };
+        decide(book.get(&id()), Command::PassOn(onward), &context).map(|_| ())
+    });
+    let first = answers.next().unwrap();
+    assert!(answers.all(|answer| answer == first), "another order, another answer: {first:?}");
+    first
+}
+
+fn passes(events: &[Event]) -> Result<(), Refusal> {
+    passes_at(events, NOW_MS)
+}
+
+const UNSEEN: fn() -> Result<(), Refusal> = || Err(Refusal::Unseen { society: society("sg") });
+
+#[test]
+fn what_the_receiver_adds_lets_nothing_go_further_before_the_sender_has_gone_on_with_it() {
+    let with = |more: &[Event]| [begun(Some(consent())), more.to_vec()].concat();
+    assert!(matches!(passes(&with(&[])), Err(Refusal::Consent(_))));
+    let wider = renewed("ph", 1, 0, agreed_to(&["qa"]));
+    assert_eq!(passes(&with(std::slice::from_ref(&wider))), UNSEEN());
+    // By any step of a person there that has seen it; not by one that has not, nor by a node's receipt.
+    let by = |step: Event| passes(&with(&[wider.clone(), step]));
+    assert_eq!(by(event("sg", 1, Kind::Corrected, Some(0))), UNSEEN());
+    assert_eq!(by(event("sg", 1, Kind::Erased, Some(1))), UNSEEN());
+    assert_eq!(by(event("sg", 1, Kind::Corrected, Some(1))), Ok(()));
+    assert_eq!(by(renewed("sg", 1, 1, agreed_to(&["qa"]))), Ok(()));
+    // The sender has asked the person itself: they do not want that. Or they want nothing any more.
+    assert!(matches!(by(renewed("sg", 1, 1, consent())), Err(Refusal::Consent(_))));
+    let withdrawn = by(event("sg", 1, Kind::ConsentWithdrawn, Some(1)));
+    assert!(matches!(withdrawn, Err(Refusal::State { .. })), "{withdrawn:?}");
+    // What the sender adds counts as soon as it is here.
+    assert_eq!(passes(&with(&[renewed("sg", 1, 0, agreed_to(&["qa"]))])), Ok(()));
+    // Neither does a second renewal by the receiver confirm the first.
+    let again = renewed("ph", 2, 0, agreed_to(&["qa"]));
+    assert_eq!(passes(&with(&[wider.clone(), again])), UNSEEN());
+}
+
+#[test]
+fn what_the_receiver_takes_away_counts_at_once_and_what_it_prolongs_does_not() {
+    let long = v1::Consent { expires_at: NOW_MS / 1000 + 9_999, ..agreed_to(&["qa", "it"]) };
+    let with = |more: &[Event]| [begun(Some(long.clone())), more.to_vec()].concat();
+    assert_eq!(passes(&with(&[])), Ok(()));
+    // No longer to it: to qa still, without waiting.
+    let narrower = v1::Consent { expires_at: NOW_MS / 1000 + 5_000, ..agreed_to(&["qa"]) };
+    assert_eq!(passes(&with(&[renewed("ph", 1, 0, narrower.clone())])), Ok(()));
+    let none = v1::Consent { recipients: texts(&["ph"]), ..long.clone() };
+    let taken_away = renewed("ph", 1, 0, none);
+    assert!(matches!(passes(&with(std::slice::from_ref(&taken_away))), Err(Refusal::Consent(_))));
+    // Given back by the same side: that waits.
+    assert_eq!(passes(&with(&[taken_away, renewed("ph", 2, 0, long.clone())])), UNSEEN());
+    // For longer: until then it is as it was, and from then on it waits.
+    let longer = v1::Consent { expires_at: 0, ..long.clone() };
+    let prolonged = with(&[renewed("ph", 1, 0, longer)]);
+    assert_eq!(passes(&prolonged), Ok(()));
+    assert_eq!(passes_at(&prolonged, long.expires_at * 1000), UNSEEN());
+}
+
+#[test]
+fn where_nobody_was_asked_the_person_is_asked_before_a_third_society_has_the_case() {
+    let with = |more: &[Event]| [begun(None), more.to_vec()].concat();
+    assert_eq!(passes(&with(&[])), Err(Refusal::Unasked));
+    let why = Refusal::Unasked.to_string();
+    assert!(why.contains("renew-consent") && why.contains("override_reason"), "{why}");
+    let asked = renewed("ph", 1, 0, agreed_to(&["qa"]));
+    assert_eq!(passes(&with(std::slice::from_ref(&asked))), UNSEEN());
+    let seen = event("sg", 1, Kind::Corrected, Some(1));
+    assert_eq!(passes(&with(&[asked, seen])), Ok(()));
+    assert_eq!(passes(&with(&[renewed("sg", 1, 0, agreed_to(&["qa"]))])), Ok(()));
+}
+
+/// Between the two what one side has recorded holds at once: the other has it before what it allows.
+#[test]
+fn between_the_two_a_renewal_holds_at_once() {
+    let narrow = v1::Consent { fields: texts(&["reason"]), ..consent() };
+    let asked = v1::InformationRequested { fields: texts(&["person.languages"]) };
+    let mut question = event("ph", 1, Kind::InformationRequested, Some(0));
+    question.body.transition = Some(Transition::InformationRequested(asked));
+    let mut events = begun(Some(narrow));
+    events.push(question);
+    let answer = |events: &[Event]| {
+        let book = book(events.iter().cloned());
+        let from = origin("sg");
+        let context = Context {
+            origin: &from,
+            event_id: [9; 16],
+            now_ms: NOW_MS,
+            note: "Hiligaynon",
+            duplicate: None,
+            onward_of: None,
+            rules: &RULES,
+        };
+        let given = Command::ProvideInformation(v1::InformationProvided::default());
+        decide(book.get(&id()), given, &context).map(|_| ())
+    };
+    assert!(matches!(answer(&events), Err(Refusal::Consent(_))));
+    events.push(renewed("sg", 1, 1, consent()));
+    assert_eq!(answer(&events), Ok(()));
+}
