@@ -268,6 +268,7 @@ fn case(content: &v1::ReferralContent) -> String {
         ("risk", content.risk.clone()),
         ("given already", content.services_already_provided.clone()),
         ("focal point", joined(vec![focal.name, focal.contact])),
+        ("witness of consent", content.consent_witness.clone()),
     ]);
     format!("{}\n{lines}", paint(Style::Bold, "The case"))
 }

@@ -352,5 +352,14 @@ fn told(file: &Path) -> Result<(Option<v1::Consent>, Option<v1::ReferralContent>
     let text = files::read_text(file, read::FORM_BYTES_MAX)?;
     let read = read::parse::<ReferralForm>(file, &text)?;
     let (sent, content) = read.checked(file, ReferralForm::to_messages)?;
+    // It goes with the case told anew, and nothing else that is sent here has a place for it.
+    if read.form.content.is_none() && !read.form.witness().trim().is_empty() {
+        return Err(Failure::new(
+            Exit::Refused,
+            "consent.witness: has no place where the case is not told anew",
+        )
+        .kept("nothing was sent, and the form is as it was")
+        .todo("take it out, and name them by --note-file"));
+    }
     Ok((sent.consent, read.form.content.is_some().then_some(content)))
 }

@@ -136,7 +136,7 @@ RECORD = {
 DISCLOSED = re.compile(
     r"case_code|person\.(name|sex|age|nationality|languages|interpreter_needed|disability|safe_contact"
     r"|safe_contact_times|caregiver|separated_or_unaccompanied|dependants)|reason|risk"
-    r"|services_already_provided|focal_point"
+    r"|services_already_provided|focal_point|consent_witness"
     r"|attachment\.(consent_form|medical_letter|identity_document|photo|other)|category\.\w+"
 )
 # What a record tells of a person without a name, and by which names that is listed as disclosed.

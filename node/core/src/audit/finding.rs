@@ -128,6 +128,8 @@ codes! {
     StepTakenBack, "step-taken-back", Note;
     /// A consent was renewed on one side's word, and nobody on the other has gone on with that.
     ConsentUnseen, "consent-unseen", Note;
+    /// Help was declined for another reason than those in the list, and nothing says which.
+    DeclineUnexplained, "decline-unexplained", Warning;
     /// Something was disclosed on the ground of a consent that did not hold.
     ConsentMissing, "consent-missing", Error;
     /// Something was disclosed after the consent had ended.

@@ -304,6 +304,7 @@ fn values(words: &Words, content: &v1::ReferralContent) -> Vec<(&'static str, St
         ("reason", content.reason.clone()),
         ("risk", content.risk.clone()),
         ("services_already_provided", content.services_already_provided.clone()),
+        ("consent_witness", content.consent_witness.clone()),
         ("case_code", content.case_code.clone()),
     ];
     values.into_iter().map(|(field, value)| (words.field(field), value)).collect()

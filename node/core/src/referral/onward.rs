@@ -66,6 +66,7 @@ fn leave_out(sent: &mut v1::Sent, content: &mut v1::ReferralContent, field: &str
         "risk" => content.risk.clear(),
         "services_already_provided" => content.services_already_provided.clear(),
         "focal_point" => content.focal_point = None,
+        "consent_witness" => content.consent_witness.clear(),
         "category.stage" => sent.stage = 0,
         "category.country_of_origin" => sent.country_of_origin.clear(),
         "category.country_of_stay" => sent.country_of_stay.clear(),

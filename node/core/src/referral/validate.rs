@@ -11,7 +11,7 @@ use crate::{
 /// All that may be told of a person, by the names that records use for what is disclosed, withheld,
 /// asked for and agreed to: the fields of a content; the kinds of files that go along, each an event of
 /// its own; and the [`CATEGORIES`], which stand in the record itself.
-pub const FIELDS: [&str; 30] = [
+pub const FIELDS: [&str; 31] = [
     "case_code",
     "person.name",
     "person.sex",
@@ -29,6 +29,7 @@ pub const FIELDS: [&str; 30] = [
     "risk",
     "services_already_provided",
     "focal_point",
+    "consent_witness",
     "attachment.consent_form",
     "attachment.medical_letter",
     "attachment.identity_document",
@@ -83,6 +84,7 @@ pub fn disclosed(content: &v1::ReferralContent) -> Vec<String> {
         "risk" => !content.risk.is_empty(),
         "services_already_provided" => !content.services_already_provided.is_empty(),
         "focal_point" => !focal_point.name.is_empty() || !focal_point.contact.is_empty(),
+        "consent_witness" => !content.consent_witness.is_empty(),
         _ => false,
     };
     FIELDS.into_iter().filter(|name| holds(name)).map(String::from).collect()
@@ -161,6 +163,12 @@ pub(super) fn sent(
     let now_s = by_at.map(|(_, now_ms)| now_ms / 1000);
     let past = |end_s: u64| end_s != 0 && now_s.is_some_and(|now_s| end_s <= now_s);
     fields.check(!past(sent.retain_until), "retain_until", "lies in the past");
+    let witnessed = sent.consent.as_ref().is_some_and(|consent| consent.witnessed);
+    fields.check(
+        witnessed || content.consent_witness.is_empty(),
+        "consent.witness",
+        "is named, and consent.witnessed does not say that somebody was there",
+    );
     let by_consent = sent.legal_basis == v1::LegalBasis::Consent as i32;
     match &sent.consent {
         Some(given) => consent(&mut fields, given, sent, &disclosed, by_consent, now_s),
@@ -298,6 +306,7 @@ pub(super) fn content_texts(fields: &mut Fields, content: &v1::ReferralContent) 
         ("content.person.safe_contact_times", &person.safe_contact_times),
         ("content.focal_point.name", &focal_point.name),
         ("content.focal_point.contact", &focal_point.contact),
+        ("consent.witness", &content.consent_witness),
     ] {
         fields.line(field, line, Optional);
     }

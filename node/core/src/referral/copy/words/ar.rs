@@ -86,6 +86,7 @@ pub(super) const WORDS: Words = Words {
         ("risk", "ما يجب الحذر منه"),
         ("services_already_provided", "ما قُدّم لك"),
         ("focal_point", "من تسأل"),
+        ("consent_witness", "من كان حاضرًا حين وافقت"),
         ("attachment.consent_form", "استمارة موافقة"),
         ("attachment.medical_letter", "رسالة طبية"),
         ("attachment.identity_document", "وثيقة هوية"),

@@ -90,6 +90,7 @@ pub(super) const WORDS: Words = Words {
         ("risk", "What to be careful about"),
         ("services_already_provided", "What was done for you"),
         ("focal_point", "Whom to ask"),
+        ("consent_witness", "Who was there when you agreed"),
         ("attachment.consent_form", "A consent form"),
         ("attachment.medical_letter", "A medical letter"),
         ("attachment.identity_document", "An identity document"),

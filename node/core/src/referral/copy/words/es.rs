@@ -92,6 +92,7 @@ pub(super) const WORDS: Words = Words {
         ("risk", "Con qué hay que tener cuidado"),
         ("services_already_provided", "Qué se hizo por usted"),
         ("focal_point", "A quién preguntar"),
+        ("consent_witness", "Quién estaba presente cuando usted aceptó"),
         ("attachment.consent_form", "Un formulario de consentimiento"),
         ("attachment.medical_letter", "Un informe médico"),
         ("attachment.identity_document", "Un documento de identidad"),

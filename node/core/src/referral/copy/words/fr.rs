@@ -92,6 +92,7 @@ pub(super) const WORDS: Words = Words {
         ("risk", "Ce à quoi il faut faire attention"),
         ("services_already_provided", "Ce qui a été fait pour vous"),
         ("focal_point", "À qui s’adresser"),
+        ("consent_witness", "Qui était présent quand vous avez donné votre accord"),
         ("attachment.consent_form", "Un formulaire de consentement"),
         ("attachment.medical_letter", "Une lettre médicale"),
         ("attachment.identity_document", "Une pièce d’identité"),

@@ -86,6 +86,7 @@ pub(super) const WORDS: Words = Words {
         ("risk", "สิ่งที่ต้องระวัง"),
         ("services_already_provided", "สิ่งที่ได้ทำให้คุณแล้ว"),
         ("focal_point", "สอบถามใคร"),
+        ("consent_witness", "ผู้ที่อยู่ด้วยเมื่อคุณยินยอม"),
         ("attachment.consent_form", "แบบแสดงความยินยอม"),
         ("attachment.medical_letter", "จดหมายจากแพทย์"),
         ("attachment.identity_document", "เอกสารประจำตัว"),
