@@ -84,7 +84,13 @@ REFERRAL = {
     ),
     36: (
         "attached",
-        {1: ("attachment_id", bytes), 2: ("part", int), 3: ("parts", int), 4: ("kind", Enum)},
+        {
+            1: ("attachment_id", bytes),
+            2: ("part", int),
+            3: ("parts", int),
+            4: ("kind", Enum),
+            5: ("source", {1: ("society", str), 2: ("attachment_id", bytes)}),
+        },
     ),
 }
 TEXT = {1: ("language", str), 2: ("title", str), 3: ("summary", str), 4: ("text", str)}
