@@ -33,7 +33,7 @@ impl Form for ReferralForm {
             information_disclosed: vec![String::new()],
             // What may be left out is not written where it is empty.
             override_reason: "…".into(),
-            consent: Some(ConsentForm::default()),
+            consent: Some(ConsentForm { witness: "…".into(), ..ConsentForm::default() }),
             content: Some(ContentForm::default()),
             ..Self::default()
         })

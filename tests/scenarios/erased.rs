@@ -62,6 +62,10 @@ fn with_words(form: &mut toml::Table, words: &mut BTreeSet<String>, which: &str)
     }
     fill(&mut content, which, words);
     form.insert("content".into(), content.into());
+    let witness = format!("canary-{which}-witness");
+    words.insert(witness.clone());
+    let consent = form["consent"].as_table_mut().unwrap();
+    consent.insert("witness".into(), witness.into());
     form.insert("information_withheld".into(), toml::Value::Array(Vec::new()));
 }
 

@@ -174,6 +174,14 @@ fn a_case_is_passed_on_and_a_withdrawal_follows_it_through_three_nodes() {
     let unseen = "nobody at sg has gone on with that yet";
     assert!(told("sg").contains(unseen) && told("ph").contains(unseen), "{}", told("sg"));
     assert!(told("sg").contains("for ph and qa") && told("sg").contains("sg's"), "{}", told("sg"));
+    // ph's word alone lets nothing go further.
+    let refused = ph.run(&["referral", "onward", &id, "--to", "qa"]);
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && why.contains("nobody at sg has gone on"), "{why}");
+    assert!(!ph.run(&["referral", "confirm-consent", &id]).status.success(), "that is for sg");
+    federation.at("sg").ok(&["referral", "confirm-consent", &id]);
+    assert!(!told("sg").contains(unseen) && told("sg").contains("renewed, recorded by ph"));
+    eventually("ph is told that sg knows", || !told("ph").contains(unseen));
     let letter = files::letter(&federation, "letter.pdf", 1_200_000);
     let letter = files::attach(&federation, "sg", &id, &letter)["attachment"].clone();
     let letter = letter.as_str().expect("id");

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tutti_proto::{
-    node::v1::{AdvanceReferralRequest, advance_referral_request::Transition},
+    node::v1::{
+        AdvanceReferralRequest, GetReferralRequest, Referral, advance_referral_request::Transition,
+    },
     v1,
 };
 
@@ -14,6 +16,7 @@ use crate::{
     files,
     key::KeyArgs,
     node::{self, NodeArgs},
+    pages,
 };
 
 /// A note is a few pages at most.
@@ -59,6 +62,21 @@ impl Step {
         done: &str,
     ) -> Outcome {
         self.take_with(Some(attachment), transition, None, (done, ""))
+    }
+
+    /// The same where the step follows from what the referral is now.
+    pub(super) fn take_of(
+        self,
+        transition: impl FnOnce(&Referral) -> Result<Transition, Failure>,
+        done: &str,
+        next: &str,
+    ) -> Outcome {
+        let referral = node::block_on(async {
+            let node = self.node.connect().await?;
+            let id = self.id.resolve(&node).await?;
+            pages::referral(&node, GetReferralRequest { id, ..Default::default() }).await
+        })?;
+        self.take(transition(&referral)?, None, done, next)
     }
 
     fn take_with(

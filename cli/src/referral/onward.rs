@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tutti_core::{
-    referral::{CONTENT_FIELDS, form::ReferralForm},
+    referral::{FIELDS, form::ReferralForm},
     society::Society,
 };
 use tutti_proto::{
@@ -38,8 +38,8 @@ pub(crate) struct Onward {
     /// A service that is asked of it; if not given, what was asked of you. May be repeated.
     #[arg(long = "service", value_name = "CODE", value_parser = code::<v1::ServiceCategory>())]
     services: Vec<v1::ServiceCategory>,
-    /// A field of the case to leave out, such as person.name. May be repeated.
-    #[arg(long = "withhold", value_name = "FIELD", value_parser = CONTENT_FIELDS)]
+    /// A field of the case to leave out, such as person.name or category.vulnerabilities. May be repeated.
+    #[arg(long = "withhold", value_name = "FIELD", value_parser = FIELDS)]
     withhold: Vec<String>,
     /// A file of the case that goes along, by its id or the first characters of that. May be repeated.
     #[arg(long, value_name = "ATTACHMENT", value_parser = id_or_prefix)]

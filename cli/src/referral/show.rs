@@ -1,7 +1,7 @@
 //! `tutti referral show`.
 
 use clap::Args;
-use tutti_core::referral::codes;
+use tutti_core::referral::{codes, disclosed_by};
 use tutti_proto::{
     node::v1::{self as api, BodyState, GetReferralRequest, Referral, ReferralState},
     v1,
@@ -153,7 +153,7 @@ fn record(referral: &Referral) -> String {
         ("consent", word::standing(referral)),
         ("purpose", codes::name::<v1::Purpose>(sent.purpose).to_owned()),
         ("restrictions", listed::<v1::Restriction>(&sent.restrictions)),
-        ("disclosed", sent.information_disclosed.join(", ")),
+        ("disclosed", disclosed_by(&sent).join(", ")),
         ("withheld", sent.information_withheld.join(", ")),
         ("kept", kept),
         ("passes on", first),
@@ -268,6 +268,7 @@ fn case(content: &v1::ReferralContent) -> String {
         ("risk", content.risk.clone()),
         ("given already", content.services_already_provided.clone()),
         ("focal point", joined(vec![focal.name, focal.contact])),
+        ("witness of consent", content.consent_witness.clone()),
     ]);
     format!("{}\n{lines}", paint(Style::Bold, "The case"))
 }

@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use tutti_core::referral::{extent_of_request, form::ReferralForm};
-use tutti_proto::{node::v1::advance_referral_request::Transition, v1};
+use tutti_proto::{
+    node::v1::{Direction, Referral, advance_referral_request::Transition},
+    v1,
+};
 
 use super::{advance::Step, code, id_or_prefix};
 use crate::{
-    failure::{Failure, Outcome},
+    failure::{Exit, Failure, Outcome},
     files, form as read,
 };
 
@@ -185,6 +188,48 @@ impl RenewConsent {
     }
 }
 
+/// Say that you know what the person has agreed to anew, as the other society has recorded it.
+///
+/// It repeats that word for word. What a consent adds is passed on to a third society only once the first
+/// one has gone on with it: by this, or by any other step. Whoever does not believe it asks the person, and
+/// records what they say by renew-consent or withdraw-consent.
+#[derive(Debug, Args)]
+pub(crate) struct ConfirmConsent {
+    #[command(flatten)]
+    step: Step,
+}
+
+impl ConfirmConsent {
+    pub(super) fn run(self) -> Outcome {
+        self.step.take_of(confirmed, "has a consent that both societies know", "")
+    }
+}
+
+/// What confirms the consent that the other side has recorded.
+fn confirmed(referral: &Referral) -> Result<Transition, Failure> {
+    let standing = referral.consent_standing.clone().unwrap_or_default();
+    let own = match referral.direction() {
+        Direction::Sent => &referral.sender,
+        Direction::Received | Direction::Unspecified => &referral.receiver,
+    };
+    match &referral.consent {
+        Some(consent) if standing.unseen_by == *own => {
+            Ok(Transition::RenewConsent(v1::ConsentRenewed { consent: Some(consent.clone()) }))
+        }
+        _ => {
+            let why = match standing.unseen_by.as_str() {
+                "" => "no consent of this referral waits for being seen".to_owned(),
+                other => {
+                    format!("it is for {other} to confirm what {} has recorded", standing.society)
+                }
+            };
+            Err(Failure::new(Exit::Refused, why)
+                .kept("everything as it was")
+                .todo("see: tutti referral show"))
+        }
+    }
+}
+
 /// Take up again what was closed, or stopped, with fresh consent.
 #[derive(Debug, Args)]
 pub(crate) struct Reopen {
@@ -307,5 +352,14 @@ fn told(file: &Path) -> Result<(Option<v1::Consent>, Option<v1::ReferralContent>
     let text = files::read_text(file, read::FORM_BYTES_MAX)?;
     let read = read::parse::<ReferralForm>(file, &text)?;
     let (sent, content) = read.checked(file, ReferralForm::to_messages)?;
+    // It goes with the case told anew, and nothing else that is sent here has a place for it.
+    if read.form.content.is_none() && !read.form.witness().trim().is_empty() {
+        return Err(Failure::new(
+            Exit::Refused,
+            "consent.witness: has no place where the case is not told anew",
+        )
+        .kept("nothing was sent, and the form is as it was")
+        .todo("take it out, and name them by --note-file"));
+    }
     Ok((sent.consent, read.form.content.is_some().then_some(content)))
 }

@@ -23,8 +23,10 @@ pub(super) fn standing(referral: &Referral) -> String {
             "ENDED on {}: ask the person, then renew-consent\nit was: {details}",
             time::day(standing.ends_at_ms / 1000)
         ),
-        "renewed" => format!("{details}\nrenewed, {said}{}", unseen(standing)),
-        "given_anew" => format!("{details}\ngiven anew, {said}{}", unseen(standing)),
+        "renewed" => format!("{details}\nrenewed, {said}{}", unseen(standing, &referral.sender)),
+        "given_anew" => {
+            format!("{details}\ngiven anew, {said}{}", unseen(standing, &referral.sender))
+        }
         "requested" => format!("asked for, NOT ANSWERED; {details}"),
         "refused" => format!("NOT AGREED; {details}"),
         // Given; or a word of a later version, of which the details tell.
@@ -36,9 +38,14 @@ fn said(standing: &ConsentStanding) -> String {
     format!("recorded by {} on {}", standing.society, time::local(standing.at_ms))
 }
 
-fn unseen(standing: &ConsentStanding) -> String {
+/// Who has not gone on with it; and that the receiver may not pass on by it meanwhile.
+fn unseen(standing: &ConsentStanding, sender: &str) -> String {
     match standing.unseen_by.as_str() {
         "" => String::new(),
+        society if society == sender => format!(
+            "; nobody at {society} has gone on with that yet: passing on what it adds waits for them \
+             (there: confirm-consent)"
+        ),
         society => format!("; nobody at {society} has gone on with that yet"),
     }
 }
@@ -60,8 +67,18 @@ fn details(consent: &v1::Consent) -> String {
         if consent.witnessed { "before a witness".to_owned() } else { String::new() },
         said("for", &consent.recipients.join(" and ")),
         said("to use for", &listed::<v1::Purpose>(&consent.purposes)),
-        said("only", &consent.fields.join(", ")),
+        agreed_fields(consent),
     ])
+}
+
+/// Which fields the person agreed to, where they agreed.
+fn agreed_fields(consent: &v1::Consent) -> String {
+    use v1::ConsentStatus as S;
+    match (consent.status(), consent.fields.as_slice()) {
+        (S::Given | S::Renewed, []) => "agrees to everything that is disclosed".into(),
+        (_, []) => String::new(),
+        (_, named) => format!("only {}", named.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +100,7 @@ mod tests {
             unseen_by: unseen_by.into(),
         };
         standing(&Referral {
+            sender: "sg".into(),
             sent: Some(v1::Sent { consent: Some(holds.clone()), ..Default::default() }),
             consent: (word != "withdrawn" && word != "none").then_some(holds),
             consent_standing: Some(standing_now),
@@ -107,7 +125,28 @@ mod tests {
     fn a_renewal_says_who_has_not_seen_it() {
         let unseen = told("renewed", "sg");
         assert!(unseen.contains("\nrenewed, recorded by ph on 2025-11-2"), "{unseen}");
-        assert!(unseen.ends_with("; nobody at sg has gone on with that yet"), "{unseen}");
+        assert!(
+            unseen.contains("; nobody at sg has gone on with that yet: passing on"),
+            "{unseen}"
+        );
+        let other = told("renewed", "ph");
+        assert!(other.ends_with("; nobody at ph has gone on with that yet"), "{other}");
         assert!(!told("given_anew", "").contains("nobody"));
+    }
+
+    /// A list that was left out goes for all there is: that must not look like nothing.
+    #[test]
+    fn whoever_agrees_to_no_list_of_fields_is_said_to_agree_to_everything() {
+        let of = |status: v1::ConsentStatus, fields: &[&str]| {
+            let fields = fields.iter().map(ToString::to_string).collect();
+            details(&v1::Consent { status: status as i32, fields, ..Default::default() })
+        };
+        let everything = "agrees to everything that is disclosed";
+        assert_eq!(of(v1::ConsentStatus::Given, &[]), format!("given, {everything}"));
+        assert_eq!(
+            of(v1::ConsentStatus::Given, &["person.name", "category.sex"]),
+            "given, only person.name, category.sex"
+        );
+        assert!(!of(v1::ConsentStatus::Refused, &[]).contains(everything));
     }
 }

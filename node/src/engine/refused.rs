@@ -61,6 +61,8 @@ impl From<referral::Refusal> for Refused {
             | R::Handover(_)
             | R::NotDue
             | R::Consent(_)
+            | R::Unasked
+            | R::Unseen { .. }
             | R::TooMany => Self::State(text),
             R::NotAParty | R::WrongSide { .. } => Self::NotAllowed(text),
         }

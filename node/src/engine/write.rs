@@ -74,7 +74,7 @@ pub enum Write {
         told: Option<Box<(v1::Sent, v1::ReferralContent)>>,
         /// Services that take the place of those asked for, if any; only where nothing is told.
         services: Vec<i32>,
-        /// Names of content fields to leave out; only where nothing is told.
+        /// Names of fields to leave out; only where nothing is told.
         withhold: Vec<String>,
     },
     /// Publish an information share; where it takes the place of another, both say so, or nothing

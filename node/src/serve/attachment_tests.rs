@@ -9,7 +9,7 @@ use tokio_stream::StreamExt as _;
 use tonic::{Code, Status};
 use tutti_core::{
     limits::ATTACHMENT_BYTES_MAX,
-    referral::{attachment::PART_BYTES, form},
+    referral::{CATEGORIES, attachment::PART_BYTES, form},
 };
 use tutti_proto::{
     node::v1::{
@@ -27,7 +27,7 @@ use crate::{
 
 const CANARY: &[u8] = b"canary-of-the-medical-letter-93821";
 
-/// What the example tells, and of files a photo alone.
+/// What the example tells, and of files a photo alone; besides what its record tells.
 const NARROW: [&str; 14] = [
     "person.name",
     "person.sex",
@@ -141,7 +141,8 @@ fn filled(key: u8, fields: &[&str]) -> form::ReferralForm {
     form.content.get_or_insert_default().case_code = format!("A-{key}");
     if let Some(consent) = &mut form.consent {
         consent.recipients = vec!["ph".into()];
-        consent.fields = fields.iter().map(ToString::to_string).collect();
+        let record = if fields.is_empty() { &[][..] } else { &CATEGORIES };
+        consent.fields = fields.iter().chain(record).map(ToString::to_string).collect();
     }
     form
 }

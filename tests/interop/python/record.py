@@ -84,7 +84,13 @@ REFERRAL = {
     ),
     36: (
         "attached",
-        {1: ("attachment_id", bytes), 2: ("part", int), 3: ("parts", int), 4: ("kind", Enum)},
+        {
+            1: ("attachment_id", bytes),
+            2: ("part", int),
+            3: ("parts", int),
+            4: ("kind", Enum),
+            5: ("source", {1: ("society", str), 2: ("attachment_id", bytes)}),
+        },
     ),
 }
 TEXT = {1: ("language", str), 2: ("title", str), 3: ("summary", str), 4: ("text", str)}
@@ -136,7 +142,19 @@ RECORD = {
 DISCLOSED = re.compile(
     r"case_code|person\.(name|sex|age|nationality|languages|interpreter_needed|disability|safe_contact"
     r"|safe_contact_times|caregiver|separated_or_unaccompanied|dependants)|reason|risk"
-    r"|services_already_provided|focal_point"
+    r"|services_already_provided|focal_point|consent_witness"
+    r"|attachment\.(consent_form|medical_letter|identity_document|photo|other)|category\.\w+"
+)
+# What a record tells of a person without a name, and by which names that is listed as disclosed.
+CATEGORIES = (
+    "stage",
+    "country_of_origin",
+    "country_of_stay",
+    "country_of_destination",
+    "services_provided",
+    "vulnerabilities",
+    "age_band",
+    "sex",
 )
 
 
@@ -190,6 +208,27 @@ def check_information(record, information, entry):
     require(not sealed or not any(free), "free text in a record that auditors open")
 
 
+def scope(sent):
+    """All that a record tells of the person, and what of it lies beyond the fields that they agreed to."""
+    told = list(sent["information_disclosed"])
+    held = ["category." + name for name in CATEGORIES if sent[name]]
+    told += [name for name in held if name not in told]
+    agreed = sent["consent"]["fields"] if sent["consent"] is not None else []
+    free = (*agreed, "case_code", "focal_point")
+    return told, [name for name in told if agreed and name not in free]
+
+
+def check_scope(sent):
+    """What is told of the person lies inside what they agreed to, where that is the ground."""
+    told, beyond = scope(sent)
+    held = sorted("category." + name for name in CATEGORIES if sent[name])
+    listed = sorted(name for name in sent["information_disclosed"] if name.startswith("category."))
+    require(not listed or listed == held, f"lists {listed}, and holds {held}")
+    withheld = set(sent["information_withheld"])
+    require(not withheld.intersection(told), "withheld, and disclosed all the same")
+    require(sent["legal_basis"] != 1 or not beyond, f"beyond what the person agreed to: {beyond}")
+
+
 def check_referral(record, referral, to):
     name = transition(referral, REFERRAL)
     require(len(to) == 1, "a referral that is not addressed to exactly one society")
@@ -206,6 +245,7 @@ def check_referral(record, referral, to):
         require(sent["legal_basis"] != 1 or sent["consent"] is not None, "consent that is missing")
         named = sent["information_disclosed"] + sent["information_withheld"]
         require(all(DISCLOSED.fullmatch(field) for field in named), f"unknown fields in {named}")
+        check_scope(sent)
     if name == "attached":
         part = referral["attached"]
         require(len(part["attachment_id"]) == 16 and part["kind"], "a file without an ID or a kind")

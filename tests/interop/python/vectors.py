@@ -17,11 +17,11 @@ from heads import read_head
 from bodies import digest_of
 from log import read_entry
 from proof import read_proof
-from record import read_record
+from record import SENT, read_record, scope
 from records import pair_key, receipt_of, tag_of, token_of
 from roster import Roster, read_card, read_routing_key
 from tree import leaf, root_from_inclusion
-from wire import COSIGNATURE, ED25519, Bad, key_id, read_vkey, require, sha256
+from wire import COSIGNATURE, ED25519, Bad, key_id, message, read_vkey, require, sha256
 
 REFUSALS = (Bad, ValueError, KeyError, IndexError, TypeError, AttributeError)
 
@@ -174,10 +174,16 @@ def routing(case, _shared):
     return result
 
 
+def scoped(case, _shared):
+    disclosed, beyond = scope(message(bytes.fromhex(case["sent"]), SENT))
+    return {"disclosed": disclosed, "beyond": beyond}
+
+
 def main():
     folder, tried, wrong = Path(sys.argv[1]), 0, []
-    for run in (attachment, body, entry, head, proof, roster, routing):
-        document = json.loads((folder / f"{run.__name__}.json").read_text())
+    for run in (attachment, body, entry, head, proof, roster, routing, scoped):
+        name = {"scoped": "scope"}.get(run.__name__, run.__name__)
+        document = json.loads((folder / f"{name}.json").read_text())
         for case in document["cases"]:
             valid = case.get("expect", "valid") == "valid"
             try:

@@ -15,6 +15,7 @@ mod proof;
 mod purposes;
 mod roster;
 mod routing;
+mod scope;
 mod tiles;
 
 use std::{fs, path::Path};

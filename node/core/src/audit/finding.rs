@@ -128,6 +128,8 @@ codes! {
     StepTakenBack, "step-taken-back", Note;
     /// A consent was renewed on one side's word, and nobody on the other has gone on with that.
     ConsentUnseen, "consent-unseen", Note;
+    /// Help was declined for another reason than those in the list, and nothing says which.
+    DeclineUnexplained, "decline-unexplained", Warning;
     /// Something was disclosed on the ground of a consent that did not hold.
     ConsentMissing, "consent-missing", Error;
     /// Something was disclosed after the consent had ended.
@@ -154,6 +156,8 @@ codes! {
     OnwardUnlinked, "onward-unlinked", Error;
     /// A case was passed on further than the person had agreed to for the first referral.
     OnwardConsent, "onward-consent", Error;
+    /// A case was passed on by a consent that whoever did so had recorded alone.
+    OnwardUnseen, "onward-unseen", Error;
     /// A file was passed on that the person's consent for the first referral does not let go further.
     OnwardFile, "onward-file", Error;
     /// A case was passed on with a restriction less, or to be kept for longer.

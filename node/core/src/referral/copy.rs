@@ -166,7 +166,11 @@ fn what(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
     match copy.content {
         Some(content) => pairs(blocks, values(words, content)),
         None => {
-            let names = fields(&copy.sent.information_disclosed);
+            // What the record tells is here still, below.
+            let gone = |name: &&String| !super::CATEGORIES.contains(&name.as_str());
+            let gone: Vec<String> =
+                copy.sent.information_disclosed.iter().filter(gone).cloned().collect();
+            let names = fields(&gone);
             blocks.push(Block::Paragraph(Line::fill(words.not_here, &[("list", names)])));
         }
     }
@@ -187,9 +191,14 @@ fn what(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
     pairs(
         blocks,
         vec![
+            (words.field("category.stage"), names::<v1::JourneyStage>(words, &[copy.sent.stage])),
             (words.countries, countries(words, copy.sent)),
-            (words.vulnerabilities, names::<v1::Vulnerability>(words, &copy.sent.vulnerabilities)),
-            (words.age_group, age),
+            (
+                words.field("category.vulnerabilities"),
+                names::<v1::Vulnerability>(words, &copy.sent.vulnerabilities),
+            ),
+            (words.field("category.age_band"), age),
+            (words.field("category.sex"), names::<v1::Sex>(words, &[copy.sent.sex])),
             (words.appointments, copy.done.appointments.join(words.comma)),
             (words.delivered, names::<v1::ServiceCategory>(words, &copy.done.delivered)),
             (words.feedback, names::<v1::Feedback>(words, &[copy.done.feedback])),
@@ -209,7 +218,10 @@ fn why(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
         blocks,
         vec![
             (words.requested, names::<v1::ServiceCategory>(words, &sent.services_requested)),
-            (words.provided, names::<v1::ServiceCategory>(words, &sent.services_provided)),
+            (
+                words.field("category.services_provided"),
+                names::<v1::ServiceCategory>(words, &sent.services_provided),
+            ),
             (words.used_for, names::<v1::Purpose>(words, &[sent.purpose])),
             (words.allowed_by, names::<v1::LegalBasis>(words, &[sent.legal_basis])),
             (words.beyond, names::<v1::OverrideReason>(words, &overridden)),
@@ -219,6 +231,10 @@ fn why(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
     let Some(consent) = copy.consent.filter(agreed) else { return };
     blocks.push(Block::Heading(Line::ours(words.agreed)));
     let fields: Vec<&str> = consent.fields.iter().map(|name| words.field(name)).collect();
+    let fields = match fields.as_slice() {
+        [] => words.everything.to_owned(),
+        named => named.join(words.comma),
+    };
     pairs(
         blocks,
         vec![
@@ -226,7 +242,7 @@ fn why(blocks: &mut Vec<Block>, words: &Words, copy: &Copy) {
             (words.how_agreed, names::<v1::ConsentForm>(words, &[consent.form])),
             (words.explained_on, seconds_to_date(consent.explained_at)),
             (words.for_whom, consent.recipients.join(", ").to_uppercase()),
-            (words.only, fields.join(words.comma)),
+            (words.agreed_fields, fields),
             (words.purposes, names::<v1::Purpose>(words, &consent.purposes)),
             (words.agreed_until, seconds_to_date(consent.expires_at)),
         ],
@@ -288,6 +304,7 @@ fn values(words: &Words, content: &v1::ReferralContent) -> Vec<(&'static str, St
         ("reason", content.reason.clone()),
         ("risk", content.risk.clone()),
         ("services_already_provided", content.services_already_provided.clone()),
+        ("consent_witness", content.consent_witness.clone()),
         ("case_code", content.case_code.clone()),
     ];
     values.into_iter().map(|(field, value)| (words.field(field), value)).collect()

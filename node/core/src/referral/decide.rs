@@ -17,7 +17,7 @@ use crate::{
 /// What a caseworker wants to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Refer a person. `information_disclosed` is derived from the content.
+    /// Refer a person. `information_disclosed` is derived from the record and the content.
     Send {
         /// The record's part, with the digest of the case set.
         sent: Box<v1::Sent>,
@@ -181,6 +181,13 @@ pub enum Refusal {
     NotDue,
     /// The consent does not allow it.
     Consent(&'static str),
+    /// Nobody has asked the person whether a third society may have the case.
+    Unasked,
+    /// The person's consent to passing on stands on this society's word alone.
+    Unseen {
+        /// Whose turn it is to see it.
+        society: Society,
+    },
     /// One side has written as much about this referral as every node keeps.
     TooMany,
 }
@@ -240,6 +247,19 @@ impl fmt::Display for Refusal {
                 f,
                 "the person's consent does not allow it: {problem}. Nothing was written. Ask the \
                  person; `renew-consent` records what they agree to"
+            ),
+            Self::Unasked => f.write_str(
+                "nobody has asked the person whether that society may have the case, so it is not \
+                 passed on; nothing was written. Ask them; `renew-consent` records what they agree to. \
+                 Where they cannot be asked, send a referral of its own: [consent] with status requested, \
+                 an override_reason, and a second person who approves the draft",
+            ),
+            Self::Unseen { society } => write!(
+                f,
+                "what the person has agreed to anew was recorded by this society alone, and nobody at \
+                 {society} has gone on with it yet; what it adds is not passed on before, so nothing was \
+                 written. Call them: `confirm-consent` there, or any other step, is enough. What cannot \
+                 wait is a referral of its own, with the consent that the person has given you"
             ),
             Self::TooMany => f.write_str(
                 "this society has written as much about this referral as is kept of it; nothing \
@@ -330,7 +350,7 @@ fn send(
     if let Some(first) = context.duplicate {
         return Err(Refusal::Duplicate { first: first.id, state: first.state });
     }
-    let information_disclosed = validate::disclosed(content);
+    let information_disclosed = validate::disclosed_with(&sent, content);
     match context.onward_of {
         Some(first) if sent.onward_of == first.id.as_bytes() => {
             onward::may_send(first, &sent, &information_disclosed, context.now_ms)?;

@@ -32,7 +32,7 @@ pub struct ReferralForm {
     pub services_requested: Vec<String>,
     /// Kinds of help given already.
     pub services_provided: Vec<String>,
-    /// What makes the person vulnerable.
+    /// What makes the person vulnerable; goes into the record, as do the countries and the stage.
     pub vulnerabilities: Vec<String>,
     /// The person's age, roughly; goes into the record.
     pub age_band: String,
@@ -49,9 +49,9 @@ pub struct ReferralForm {
     pub retain_until: String,
     /// Who must never learn of it.
     pub restrictions: Vec<String>,
-    /// Names of content fields that the receiver should know were left out on purpose.
+    /// Names of fields that the receiver should know were left out on purpose.
     pub information_withheld: Vec<String>,
-    /// Names of content fields that are filled in: derived, not read when sending.
+    /// Names of fields that are filled in: derived, not read when sending.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub information_disclosed: Vec<String>,
     /// Required where the legal basis is consent.
@@ -82,9 +82,12 @@ pub struct ConsentForm {
     pub expires_on: String,
     /// Whether somebody was there as a witness.
     pub witnessed: bool,
+    /// Who that was; goes into the case.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub witness: String,
     /// Societies that may receive the data.
     pub recipients: Vec<String>,
-    /// Fields that may be passed on; empty for all that are filled in.
+    /// Fields that may be passed on; empty for everything that is filled in.
     pub fields: Vec<String>,
     /// Purposes that were agreed to.
     pub purposes: Vec<String>,
@@ -184,11 +187,17 @@ impl ReferralForm {
                 }),
             },
         };
-        let content = self.content.clone().unwrap_or_default().to_message(&mut fields);
+        let mut content = self.content.clone().unwrap_or_default().to_message(&mut fields);
+        content.consent_witness = text(self.witness());
         match fields.finish() {
             Ok(()) => Ok((sent, content)),
             Err(wrong) => Err(with_more(wrong, validate::sent(None, &sent, &content))),
         }
+    }
+
+    /// Who was there when the person agreed; empty where nobody is named.
+    pub fn witness(&self) -> &str {
+        self.consent.as_ref().map_or("", |consent| &consent.witness)
     }
 
     /// The messages of a form that is to be sent; where anything that it says or leaves out is
@@ -224,7 +233,10 @@ impl ReferralForm {
             restrictions: names::<v1::Restriction>(&sent.restrictions),
             information_withheld: sent.information_withheld.clone(),
             information_disclosed: sent.information_disclosed.clone(),
-            consent: sent.consent.as_ref().map(ConsentForm::from_message),
+            consent: sent.consent.as_ref().map(|consent| ConsentForm {
+                witness: content.map(|case| case.consent_witness.clone()).unwrap_or_default(),
+                ..ConsentForm::from_message(consent)
+            }),
             content: content.map(ContentForm::from_message),
         }
     }
@@ -247,7 +259,7 @@ impl ConsentForm {
         }
     }
 
-    /// The form of what a record says.
+    /// The form of what a record says. Who was there it does not know.
     pub fn from_message(consent: &v1::Consent) -> Self {
         Self {
             status: name::<v1::ConsentStatus>(consent.status),
@@ -258,6 +270,7 @@ impl ConsentForm {
             explained_on: seconds_to_date(consent.explained_at),
             expires_on: seconds_to_date(consent.expires_at),
             witnessed: consent.witnessed,
+            witness: String::new(),
             recipients: consent.recipients.clone(),
             fields: consent.fields.clone(),
             purposes: names::<v1::Purpose>(&consent.purposes),
@@ -293,6 +306,8 @@ impl ContentForm {
             risk: text(&self.risk),
             services_already_provided: text(&self.services_already_provided),
             focal_point: Some(focal_point),
+            // It stands in the form beside the consent.
+            consent_witness: String::new(),
         }
     }
 

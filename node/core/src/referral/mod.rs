@@ -42,12 +42,13 @@ pub use event::{Event, Outcome, Why};
 pub use evolve::Passed;
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
+pub(crate) use onward::{Further, Words};
 pub use register::{Brief, Due, Register, Taken};
 pub use standing::{Standing, Word, is_seen};
 pub use state::{By, Case, Kind, State, handover};
 pub use table::transition;
 pub(crate) use validate::uncovered;
-pub use validate::{CONTENT_FIELDS, disclosed};
+pub use validate::{CATEGORIES, FIELDS, beyond_scope, categories, disclosed, disclosed_by};
 
 #[cfg(test)]
 mod tests;

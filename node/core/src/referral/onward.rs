@@ -2,19 +2,21 @@
 //!
 //! The receiver of a referral sends another one, and says so in the first. What the person agreed to
 //! travels along: the third society, every field and the use must be covered by the consent that
-//! holds for the first; what nobody may learn of it stays so; it is kept no longer than the first.
+//! holds for the first, on whatever basis that came; what nobody may learn of it stays so; it is kept no
+//! longer than the first. A consent that reaches further than before on the passer's word alone lets nothing
+//! go on until somebody at the first society has gone on with it ([`Words`], ADR 12).
 //! Invariant: a case is passed on by [`may_send`] alone, whoever composed it.
 
-use tutti_proto::v1;
+use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::{CONTENT_FIELDS, Referral, Refusal, check, overriding, validate};
+use super::{FIELDS, Outcome, Referral, Refusal, check, overriding, standing::has_seen, validate};
 use crate::{fields::Fields, society::Society};
 
 /// What is passed on where nothing else is said: the first referral as it was sent, with the
 /// consent that holds now and the case as it is known.
 ///
-/// `services` takes the place of what was asked for, where it is not empty. The fields named in
-/// `withhold` are left out; so is the focal point, who is at the first society.
+/// `services` takes the place of what was asked for, where it is not empty. The fields and categories named
+/// in `withhold` are left out; so is the focal point, who is at the first society.
 pub fn compose(
     first: &Referral,
     case: &v1::ReferralContent,
@@ -24,13 +26,13 @@ pub fn compose(
 ) -> (v1::Sent, v1::ReferralContent) {
     let mut content = case.clone();
     content.focal_point = None;
-    withhold.iter().for_each(|field| leave_out(&mut content, field));
-    let filled = validate::disclosed(&content);
-    let withheld = CONTENT_FIELDS.into_iter().map(String::from).filter(|field| {
+    let mut sent = first.sent.clone();
+    withhold.iter().for_each(|field| leave_out(&mut sent, &mut content, field));
+    let filled = validate::disclosed_with(&sent, &content);
+    let withheld = FIELDS.into_iter().map(String::from).filter(|field| {
         let named = withhold.contains(field) || first.sent.information_withheld.contains(field);
         named && !filled.contains(field)
     });
-    let mut sent = first.sent.clone();
     sent.information_withheld = withheld.collect();
     sent.information_disclosed = Vec::new();
     sent.receiver = to.to_string();
@@ -43,8 +45,8 @@ pub fn compose(
     (sent, content)
 }
 
-/// Empties the field of that name, as [`CONTENT_FIELDS`] has it.
-fn leave_out(content: &mut v1::ReferralContent, field: &str) {
+/// Empties the field of that name, as [`FIELDS`] has it.
+fn leave_out(sent: &mut v1::Sent, content: &mut v1::ReferralContent, field: &str) {
     let person = content.person.get_or_insert_default();
     match field {
         "case_code" => content.case_code.clear(),
@@ -64,6 +66,15 @@ fn leave_out(content: &mut v1::ReferralContent, field: &str) {
         "risk" => content.risk.clear(),
         "services_already_provided" => content.services_already_provided.clear(),
         "focal_point" => content.focal_point = None,
+        "consent_witness" => content.consent_witness.clear(),
+        "category.stage" => sent.stage = 0,
+        "category.country_of_origin" => sent.country_of_origin.clear(),
+        "category.country_of_stay" => sent.country_of_stay.clear(),
+        "category.country_of_destination" => sent.country_of_destination.clear(),
+        "category.services_provided" => sent.services_provided.clear(),
+        "category.vulnerabilities" => sent.vulnerabilities.clear(),
+        "category.age_band" => sent.age_band = 0,
+        "category.sex" => sent.sex = 0,
         _ => {}
     }
 }
@@ -98,8 +109,8 @@ pub(super) fn may_send(
 }
 
 /// Whether the person's word for `first` as it holds now covers the third society, these fields and that
-/// use. It counts on every basis, where they were asked: one that outweighs their word for the first society
-/// is none for the next.
+/// use. It counts on every basis: one that outweighs their word for the first society is none for the next,
+/// and where nobody has asked them, they have not agreed to a third.
 pub(super) fn covered(
     first: &Referral,
     to: &str,
@@ -107,29 +118,97 @@ pub(super) fn covered(
     purpose: i32,
     now_ms: u64,
 ) -> Result<(), Refusal> {
-    let refused = |problem| Err(Refusal::Consent(problem));
-    if !overriding::was_asked(&first.sent, first.consent.as_ref()) {
-        return match purpose == first.sent.purpose {
-            true => Ok(()),
-            false => {
-                refused("the case came here for another use, and nobody has agreed to this one")
-            }
+    let words = Words::of(first.sender, || first.outcomes.iter());
+    let further = Further { to, disclosed, purpose, now_s: now_ms / 1000 };
+    if words.held.is_none() && !overriding::was_asked(&first.sent, None) {
+        return Err(Refusal::Unasked);
+    }
+    further.lies_within(words.held.as_ref()).map_err(Refusal::Consent)?;
+    match words.waits(&further) {
+        true => Err(Refusal::Unseen { society: first.sender }),
+        false => Ok(()),
+    }
+}
+
+/// What is to go further than the receiver of a referral.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Further<'a> {
+    /// The third society's code.
+    pub(crate) to: &'a str,
+    /// Names of fields.
+    pub(crate) disclosed: &'a [String],
+    /// A number of [`v1::Purpose`]; 0 where none is given.
+    pub(crate) purpose: i32,
+    /// Seconds since the Unix epoch.
+    pub(crate) now_s: u64,
+}
+
+impl Further<'_> {
+    /// Whether a consent covers all of it, or what it does not cover.
+    pub(crate) fn lies_within(&self, consent: Option<&v1::Consent>) -> Result<(), &'static str> {
+        let Some(consent) = consent.filter(|consent| check::holds(Some(consent))) else {
+            return Err("the person has not agreed, or agrees no longer");
         };
+        if check::has_ended(consent, self.now_s) {
+            return Err("it has ended");
+        }
+        if !consent.recipients.iter().any(|society| society == self.to) {
+            return Err("it does not name that society");
+        }
+        if !validate::covers(consent, self.disclosed) {
+            return Err("it does not cover every field that would be passed on");
+        }
+        if self.purpose != 0 && !consent.purposes.contains(&self.purpose) {
+            return Err("it does not cover that use");
+        }
+        Ok(())
     }
-    let Some(consent) = first.consent.as_ref().filter(|consent| check::holds(Some(consent))) else {
-        return refused("the person has not agreed, or agrees no longer");
-    };
-    if check::has_ended(consent, now_ms / 1000) {
-        return refused("it has ended");
+}
+
+/// The person's word as the receiver of a referral may go by it where it passes the case on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Words {
+    /// The consent that holds; `None` where there is none.
+    pub(crate) held: Option<v1::Consent>,
+    /// What held before each renewal that the receiver has recorded and that nobody at the sender has gone
+    /// on with, `None` where nothing did. What goes further lies within these too: so a renewal
+    /// that narrows counts at once, and one that widens as soon as the other side has seen it.
+    before: Vec<Option<v1::Consent>>,
+}
+
+impl Words {
+    /// Of a referral by `sender`, with these outcomes, in order; those that do not count tell who has seen what.
+    pub(crate) fn of<'a, I: Iterator<Item = &'a Outcome>>(
+        sender: Society,
+        outcomes: impl Fn() -> I,
+    ) -> Self {
+        let mut words = Self::default();
+        for outcome in outcomes().filter(|outcome| outcome.effective) {
+            let event = &outcome.event;
+            match &event.body.transition {
+                Some(Transition::Sent(sent)) => words.begin(sent.consent.clone()),
+                Some(Transition::Reopened(reopened)) => words.begin(reopened.consent.clone()),
+                Some(Transition::ConsentWithdrawn(_)) => words.begin(None),
+                Some(Transition::ConsentRenewed(renewed)) => {
+                    let consent = renewed.consent.clone();
+                    if event.society == sender || has_seen(outcomes(), &event.at) {
+                        words.begin(consent);
+                    } else {
+                        words.before.push(std::mem::replace(&mut words.held, consent));
+                    }
+                }
+                _ => {}
+            }
+        }
+        words
     }
-    if !consent.recipients.iter().any(|society| society == to) {
-        return refused("it does not name that society");
+
+    fn begin(&mut self, held: Option<v1::Consent>) {
+        *self = Self { held, before: Vec::new() };
     }
-    if !validate::covers(consent, disclosed) {
-        return refused("it does not cover every field that would be passed on");
+
+    /// Whether the receiver's word alone lets that go further, so that it waits for the sender to see it.
+    pub(crate) fn waits(&self, further: &Further) -> bool {
+        self.before.iter().any(|before| further.lies_within(before.as_ref()).is_err())
     }
-    if purpose != 0 && !consent.purposes.contains(&purpose) {
-        return refused("it does not cover that use");
-    }
-    Ok(())
 }

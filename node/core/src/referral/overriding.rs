@@ -108,7 +108,8 @@ pub fn beyond_later<'a>(
             .filter(|field| !validate::NOT_PERSONAL.contains(field))
             .collect(),
     };
-    let sent_before = |field: &&str| sent.information_disclosed.iter().any(|one| one == field);
+    let before = validate::disclosed_by(sent);
+    let sent_before = |field: &&str| before.iter().any(|one| one == field);
     beyond.into_iter().filter(|field| !sent_before(field)).collect()
 }
 

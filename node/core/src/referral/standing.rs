@@ -1,14 +1,16 @@
 //! How the person's word on a referral stands now: what was said last, by which side, and whether a
 //! person of the other side has gone on since.
 //!
-//! Derived, never written. A consent that one side renews holds at once, on that side's word alone, so it
-//! is shown whether anybody on the other side has seen it. Invariant: what the word is agrees with
+//! Derived, never written. A consent that one side renews holds at once between the two, on that side's word
+//! alone, so it is shown whether anybody on the other side has seen it; nothing that it adds is passed on
+//! before (ADR 12). A renewal that repeats word for word what the other side has recorded anew confirms it, and is
+//! no news. Invariant: what the word is agrees with
 //! [`Referral::consent`], which is what may be done.
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Event, EventRef, Outcome, Referral, Why,
+    Event, EventRef, Kind, Outcome, Referral, Why,
     check::{has_ended, holds},
 };
 use crate::society::Society;
@@ -70,14 +72,22 @@ pub struct Standing<'a> {
     /// The last event that counts and says something of it; `None` only where nothing was sent.
     pub said_in: Option<&'a Event>,
     /// Where it was renewed or given anew: the other society, as long as no person there has written
-    /// anything having seen that.
+    /// anything having seen that. Until then nothing is passed on by what the receiver's renewal adds.
     pub unseen_by: Option<Society>,
 }
 
 /// Whether a person of the other side has gone on with the event at `at`: has written something
 /// having seen it. `outcomes` are those of its referral.
 pub fn is_seen(outcomes: &[Outcome], at: &EventRef) -> bool {
-    outcomes.iter().filter(|outcome| outcome.why != Some(Why::NotAParty)).any(|outcome| {
+    has_seen(outcomes.iter(), at)
+}
+
+/// The same where not all are looked at.
+pub(crate) fn has_seen<'a>(mut outcomes: impl Iterator<Item = &'a Outcome>, at: &EventRef) -> bool {
+    outcomes.any(|outcome| {
+        if outcome.why == Some(Why::NotAParty) {
+            return false;
+        }
         let event = &outcome.event;
         let society = at.origin.society();
         let seen = event.body.seen.as_ref().and_then(EventRef::from_seen);
@@ -90,18 +100,29 @@ pub fn is_seen(outcomes: &[Outcome], at: &EventRef) -> bool {
 impl Referral {
     /// How the person's word stands at `now_s`, seconds since the Unix epoch.
     pub fn standing(&self, now_s: u64) -> Standing<'_> {
-        let speaks = |event: &&Event| {
-            matches!(
-                event.body.transition,
-                Some(
-                    Transition::Sent(_)
-                        | Transition::ConsentRenewed(_)
-                        | Transition::Reopened(_)
-                        | Transition::ConsentWithdrawn(_)
-                )
-            )
-        };
-        let said_in = self.effective().rfind(speaks);
+        let mut said: Option<(&Event, Option<&v1::Consent>)> = None;
+        for event in self.effective() {
+            let consent = match &event.body.transition {
+                Some(Transition::Sent(sent)) => sent.consent.as_ref(),
+                Some(Transition::Reopened(reopened)) => reopened.consent.as_ref(),
+                Some(Transition::ConsentWithdrawn(_)) => None,
+                Some(Transition::ConsentRenewed(renewed)) => {
+                    let confirms = |(before, held): &(&Event, Option<&v1::Consent>)| {
+                        let anew = [Some(Kind::ConsentRenewed), Some(Kind::Reopened)];
+                        anew.contains(&before.kind())
+                            && before.society != event.society
+                            && *held == renewed.consent.as_ref()
+                    };
+                    if said.as_ref().is_some_and(confirms) {
+                        continue;
+                    }
+                    renewed.consent.as_ref()
+                }
+                _ => continue,
+            };
+            said = Some((event, consent));
+        }
+        let said_in = said.map(|(event, _)| event);
         let anew = match said_in.and_then(|event| event.body.transition.as_ref()) {
             Some(Transition::ConsentWithdrawn(_)) => {
                 return Standing { word: Word::Withdrawn, said_in, unseen_by: None };

@@ -53,14 +53,14 @@ pub(super) fn check(
             fields.check(!erased.entries.is_empty(), "entries", "is missing");
         }
         Command::RequestInformation(asked) => {
-            validate::content_fields(&mut fields, "fields", &asked.fields);
+            validate::field_names(&mut fields, "fields", &asked.fields);
             if asked.fields.is_empty() {
                 note_need = Required;
             }
         }
         Command::ProvideInformation(given) => {
             let field = "information_disclosed";
-            validate::content_fields(&mut fields, field, &given.information_disclosed);
+            validate::field_names(&mut fields, field, &given.information_disclosed);
             note_need = Required;
         }
         Command::Decline(declined) => {

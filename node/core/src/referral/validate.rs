@@ -8,9 +8,10 @@ use crate::{
     society::Society,
 };
 
-/// The fields of a content, by the names that records use for what is disclosed and withheld; and
-/// the kinds of files that go along, each an event of its own.
-pub const CONTENT_FIELDS: [&str; 22] = [
+/// All that may be told of a person, by the names that records use for what is disclosed, withheld,
+/// asked for and agreed to: the fields of a content; the kinds of files that go along, each an event of
+/// its own; and the [`CATEGORIES`], which stand in the record itself.
+pub const FIELDS: [&str; 31] = [
     "case_code",
     "person.name",
     "person.sex",
@@ -28,17 +29,40 @@ pub const CONTENT_FIELDS: [&str; 22] = [
     "risk",
     "services_already_provided",
     "focal_point",
+    "consent_witness",
     "attachment.consent_form",
     "attachment.medical_letter",
     "attachment.identity_document",
     "attachment.photo",
     "attachment.other",
+    "category.stage",
+    "category.country_of_origin",
+    "category.country_of_stay",
+    "category.country_of_destination",
+    "category.services_provided",
+    "category.vulnerabilities",
+    "category.age_band",
+    "category.sex",
+];
+
+/// Those of [`FIELDS`] that stand in the record of what is sent. It has no name, and both societies'
+/// auditors open it; it says something of a person all the same. The services that are asked for are none
+/// of them: they are what the person is referred for.
+pub const CATEGORIES: [&str; 8] = [
+    "category.stage",
+    "category.country_of_origin",
+    "category.country_of_stay",
+    "category.country_of_destination",
+    "category.services_provided",
+    "category.vulnerabilities",
+    "category.age_band",
+    "category.sex",
 ];
 
 /// Of these no person has to agree to: they are the society's own.
 pub(super) const NOT_PERSONAL: [&str; 2] = ["case_code", "focal_point"];
 
-/// The names of the fields of `content` that hold something, in the order of [`CONTENT_FIELDS`].
+/// The names of the fields of `content` that hold something, in the order of [`FIELDS`].
 pub fn disclosed(content: &v1::ReferralContent) -> Vec<String> {
     let person = content.person.clone().unwrap_or_default();
     let focal_point = content.focal_point.clone().unwrap_or_default();
@@ -60,9 +84,41 @@ pub fn disclosed(content: &v1::ReferralContent) -> Vec<String> {
         "risk" => !content.risk.is_empty(),
         "services_already_provided" => !content.services_already_provided.is_empty(),
         "focal_point" => !focal_point.name.is_empty() || !focal_point.contact.is_empty(),
+        "consent_witness" => !content.consent_witness.is_empty(),
         _ => false,
     };
-    CONTENT_FIELDS.into_iter().filter(|name| holds(name)).map(String::from).collect()
+    FIELDS.into_iter().filter(|name| holds(name)).map(String::from).collect()
+}
+
+/// The names of the categories that `sent` holds, in the order of [`CATEGORIES`].
+pub fn categories(sent: &v1::Sent) -> Vec<String> {
+    let holds = |name: &str| match name {
+        "category.stage" => sent.stage != 0,
+        "category.country_of_origin" => !sent.country_of_origin.is_empty(),
+        "category.country_of_stay" => !sent.country_of_stay.is_empty(),
+        "category.country_of_destination" => !sent.country_of_destination.is_empty(),
+        "category.services_provided" => !sent.services_provided.is_empty(),
+        "category.vulnerabilities" => !sent.vulnerabilities.is_empty(),
+        "category.age_band" => sent.age_band != 0,
+        "category.sex" => sent.sex != 0,
+        _ => false,
+    };
+    CATEGORIES.into_iter().filter(|name| holds(name)).map(String::from).collect()
+}
+
+/// All that is told of a person where `sent` goes out with this `content`.
+pub(super) fn disclosed_with(sent: &v1::Sent, content: &v1::ReferralContent) -> Vec<String> {
+    disclosed(content).into_iter().chain(categories(sent)).collect()
+}
+
+/// All that a record tells of a person, or says that the content beside it tells: the fields that it lists,
+/// and the categories that it holds, listed or not. Records of before categories had names list none.
+pub fn disclosed_by(sent: &v1::Sent) -> Vec<String> {
+    let mut all = sent.information_disclosed.clone();
+    all.extend(
+        categories(sent).into_iter().filter(|name| !sent.information_disclosed.contains(name)),
+    );
+    all
 }
 
 /// Checks a referral that is about to be sent: by whom and when (milliseconds since the Unix epoch),
@@ -99,14 +155,20 @@ pub(super) fn sent(
     fields.codes::<v1::Restriction>("restrictions", &sent.restrictions, Optional);
     fields.code::<v1::AgeBand>("age_band", sent.age_band, Optional);
     fields.code::<v1::Sex>("sex", sent.sex, Optional);
-    content_fields(&mut fields, "information_withheld", &sent.information_withheld);
-    let disclosed = disclosed(content);
+    field_names(&mut fields, "information_withheld", &sent.information_withheld);
+    let disclosed = disclosed_with(sent, content);
     if sent.information_withheld.iter().any(|withheld| disclosed.contains(withheld)) {
         fields.wrong("information_withheld", "names a field that is filled in");
     }
     let now_s = by_at.map(|(_, now_ms)| now_ms / 1000);
     let past = |end_s: u64| end_s != 0 && now_s.is_some_and(|now_s| end_s <= now_s);
     fields.check(!past(sent.retain_until), "retain_until", "lies in the past");
+    let witnessed = sent.consent.as_ref().is_some_and(|consent| consent.witnessed);
+    fields.check(
+        witnessed || content.consent_witness.is_empty(),
+        "consent.witness",
+        "is named, and consent.witnessed does not say that somebody was there",
+    );
     let by_consent = sent.legal_basis == v1::LegalBasis::Consent as i32;
     match &sent.consent {
         Some(given) => consent(&mut fields, given, sent, &disclosed, by_consent, now_s),
@@ -146,11 +208,16 @@ fn consent(
         "consent.recipients",
         "does not name the receiver: the person has not agreed to that society",
     );
-    fields.check(
-        covers(consent, disclosed),
-        "consent.fields",
-        "does not cover every field that is filled in: leave those out, or ask the person",
-    );
+    let beyond = uncovered(consent, disclosed);
+    if !beyond.is_empty() {
+        fields.wrong(
+            "consent.fields",
+            format!(
+                "does not cover every field that is filled in: leave these out, or ask the person: {}",
+                beyond.join(", ")
+            ),
+        );
+    }
     fields.check(
         sent.purpose == 0 || consent.purposes.contains(&sent.purpose),
         "consent.purposes",
@@ -173,7 +240,7 @@ pub(super) fn consent_form(
     if consent.recipients.iter().any(|code| code.parse::<Society>().is_err()) {
         fields.wrong("consent.recipients", "holds something that is not a society");
     }
-    content_fields(fields, "consent.fields", &consent.fields);
+    field_names(fields, "consent.fields", &consent.fields);
     fields.codes::<v1::Purpose>("consent.purposes", &consent.purposes, Need::Optional);
     // A day is left for clocks that differ and for zones.
     fields.check(
@@ -200,23 +267,32 @@ pub(super) fn consent_holds(fields: &mut Fields, consent: &v1::Consent, now_s: O
     );
 }
 
-/// Whether the consent covers these fields of a content.
+/// Whether the consent covers these fields.
 pub(super) fn covers(consent: &v1::Consent, disclosed: &[String]) -> bool {
     uncovered(consent, disclosed).is_empty()
 }
 
-/// Those of these fields of a content that the consent does not cover.
+/// Those of these fields that the consent does not cover. One that names no fields covers all that is
+/// disclosed: the person has agreed to the form as it was filled in, and is shown so.
 pub(crate) fn uncovered<'a>(consent: &v1::Consent, disclosed: &'a [String]) -> Vec<&'a str> {
     let personal = disclosed.iter().filter(|field| !NOT_PERSONAL.contains(&field.as_str()));
     let beyond = personal.filter(|field| !consent.fields.contains(field));
     if consent.fields.is_empty() { Vec::new() } else { beyond.map(String::as_str).collect() }
 }
 
-/// Names out of [`CONTENT_FIELDS`], each once: a record has no room for free text.
-pub(super) fn content_fields(fields: &mut Fields, field: &str, names: &[String]) {
+/// What a record tells of the person beyond what the consent in it covers, field by field; nothing where
+/// it has none. Whether that consent is the ground, and was overridden, is judged elsewhere.
+pub fn beyond_scope(sent: &v1::Sent) -> Vec<String> {
+    let told = disclosed_by(sent);
+    let beyond = sent.consent.as_ref().map(|consent| uncovered(consent, &told));
+    beyond.unwrap_or_default().into_iter().map(String::from).collect()
+}
+
+/// Names out of [`FIELDS`], each once: a record has no room for free text.
+pub(super) fn field_names(fields: &mut Fields, field: &str, names: &[String]) {
     fields.list(field, names, Need::Optional, &[]);
-    if names.iter().any(|name| !CONTENT_FIELDS.contains(&name.as_str())) {
-        fields.allowed(field, "holds something that is not a field", &CONTENT_FIELDS);
+    if names.iter().any(|name| !FIELDS.contains(&name.as_str())) {
+        fields.allowed(field, "holds something that is not a field", &FIELDS);
     }
 }
 
@@ -230,6 +306,7 @@ pub(super) fn content_texts(fields: &mut Fields, content: &v1::ReferralContent) 
         ("content.person.safe_contact_times", &person.safe_contact_times),
         ("content.focal_point.name", &focal_point.name),
         ("content.focal_point.contact", &focal_point.contact),
+        ("consent.witness", &content.consent_witness),
     ] {
         fields.line(field, line, Optional);
     }

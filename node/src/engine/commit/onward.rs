@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    referral::{self, CONTENT_FIELDS, Referral, ReferralId, Refusal, onward},
+    referral::{self, FIELDS, Referral, ReferralId, Refusal, onward},
     store::Store,
 };
 use tutti_proto::v1::{self, content::Content};
@@ -31,10 +31,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         let first = self.case_in(group, &id)?.ok_or(Refusal::NotFound)?;
         let first = &*first;
-        if withhold.iter().any(|field| !CONTENT_FIELDS.contains(&field.as_str())) {
+        if withhold.iter().any(|field| !FIELDS.contains(&field.as_str())) {
             return Err(Refused::Invalid(format!(
                 "withhold: holds something that is not a field; nothing was written. Fields are: {}",
-                CONTENT_FIELDS.join(", ")
+                FIELDS.join(", ")
             )));
         }
         let onward = ReferralId::of(&self.identity.origin, &key);

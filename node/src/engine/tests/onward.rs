@@ -1,7 +1,7 @@
 //! A case that is passed on to a third society, and the person's word that follows it.
 
 use tutti_core::{
-    referral::EventRef,
+    referral::{CATEGORIES, EventRef},
     store::{BodyState, Reader},
 };
 
@@ -21,7 +21,7 @@ pub(super) fn pass_on(key: u8, id: ReferralId) -> Write {
         to: society("qa"),
         told: None,
         services: vec![v1::ServiceCategory::LegalAssistance as i32],
-        withhold: vec!["person.safe_contact".into()],
+        withhold: vec!["person.safe_contact".into(), "category.vulnerabilities".into()],
     }
 }
 
@@ -87,6 +87,11 @@ fn a_case_is_passed_on_as_far_as_the_person_agreed_and_both_ends_see_their_part(
     let person = case.person.unwrap();
     assert_eq!((person.name.as_str(), person.safe_contact.as_str()), ("Jose Example", ""));
     assert!(sent.information_withheld.contains(&"person.safe_contact".into()));
+    // What the record tells is left out as the case is.
+    assert!(sent.information_withheld.contains(&"category.vulnerabilities".into()));
+    assert!(seen.sent.unwrap().vulnerabilities.len() == 1 && sent.vulnerabilities.is_empty());
+    assert!(!sent.information_disclosed.contains(&"category.vulnerabilities".into()));
+    assert!(sent.information_disclosed.contains(&"category.sex".into()));
     assert!(case.focal_point.is_none(), "that is at the first society");
     assert!(qa.case(&first).is_none());
     // The same key again is the same write, here as after a restart; another is a second one.
@@ -119,9 +124,22 @@ fn what_the_person_has_not_agreed_to_is_not_passed_on() {
     // The person agrees that qa has it, but not to everything, and to one use.
     let Write::Send { sent, content, .. } = send_for_all(4) else { panic!() };
     let mut consent = sent.consent.clone().unwrap();
-    consent.fields = vec!["person.name".into(), "reason".into()];
+    let fields = ["person.name", "reason"].into_iter().chain(CATEGORIES);
+    // All that the record tells, but for one.
+    consent.fields = fields.filter(|name| *name != "category.sex").map(String::from).collect();
     let renewed = Command::RenewConsent(v1::ConsentRenewed { consent: Some(consent.clone()) });
-    one(&mut ph, advance(4, first, renewed, "")).unwrap();
+    one(&mut ph, advance(4, first, renewed.clone(), "")).unwrap();
+    // ph's word alone lets nothing go to qa: sg has to know.
+    let why = refused(&mut ph, pass_on(5, first));
+    assert!(why.contains("nobody at sg") && why.contains("confirm-consent"), "{why}");
+    // sg confirms it, word for word: that is no renewal of its own.
+    pass(&ph, &mut sg);
+    one(&mut sg, advance(11, first, renewed, "")).unwrap();
+    pass(&sg, &mut ph);
+    for node in [&sg, &ph] {
+        let standing = shown(node, first).consent_standing.unwrap();
+        assert_eq!((standing.society.as_str(), standing.unseen_by.as_str()), ("ph", ""));
+    }
     assert!(refused(&mut ph, pass_on(5, first)).contains("every field"));
     let told = |change: &dyn Fn(&mut v1::Sent, &mut v1::ReferralContent)| {
         let mut told = (*sent.clone(), (*content).clone());
@@ -129,6 +147,7 @@ fn what_the_person_has_not_agreed_to_is_not_passed_on() {
         told.1 =
             v1::ReferralContent { reason: "She wishes to go home.".into(), ..Default::default() };
         told.0.information_withheld.clear();
+        told.0.sex = 0;
         change(&mut told.0, &mut told.1);
         Write::PassOn {
             key: [7; 16],
@@ -145,6 +164,11 @@ fn what_the_person_has_not_agreed_to_is_not_passed_on() {
         case.risk = "many".into();
     });
     assert!(refused(&mut ph, wide).contains("every field"));
+    let with_sex = told(&|sent, _| {
+        sent.consent.as_mut().unwrap().fields.clear();
+        sent.sex = v1::Sex::Female as i32;
+    });
+    assert!(refused(&mut ph, with_sex).contains("every field"));
     let other_use = told(&|sent, _| {
         sent.purpose = v1::Purpose::FamilyLinks as i32;
         sent.consent.as_mut().unwrap().purposes.push(v1::Purpose::FamilyLinks as i32);

@@ -2,7 +2,7 @@
 //! no longer. What befalls their machines meanwhile is in [`super::machines`].
 
 use tutti_core::{
-    referral::{Command, ReferralId, form as referral},
+    referral::{CATEGORIES, Command, ReferralId, form as referral},
     society::Society,
 };
 use tutti_node::{engine::Write, local::Actor};
@@ -86,7 +86,8 @@ impl History {
             ..Default::default()
         };
         if self.choose(4) == 0 {
-            consent.fields = vec!["person.name".into(), "reason".into()];
+            let fields = ["person.name", "reason"].into_iter().chain(CATEGORIES);
+            consent.fields = fields.map(String::from).collect();
         }
         consent
     }

@@ -8,15 +8,15 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings};
 use crate::{
     referral::{
-        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Why, attachment, consent_has_ended,
-        consent_is_given, overriding, uncovered,
+        CATEGORIES, Event, EventRef, FIELDS, Kind, Outcome, Why, Words, attachment, categories,
+        consent_has_ended, consent_is_given, disclosed_by, overriding, uncovered,
     },
     society::Society,
 };
 
 /// What a step gives away.
 struct Disclosure<'a> {
-    /// Names of content fields.
+    /// Names of fields, and of categories.
     fields: Vec<String>,
     /// The consent that it brings itself, if it does.
     own: Option<&'a v1::Consent>,
@@ -68,11 +68,9 @@ fn disclosure(transition: &Transition) -> Option<Disclosure<'_>> {
         third: None,
     };
     match transition {
-        Transition::Sent(sent) => Some(Disclosure {
-            own: sent.consent.as_ref(),
-            case: true,
-            ..of(&sent.information_disclosed)
-        }),
+        Transition::Sent(sent) => {
+            Some(Disclosure { own: sent.consent.as_ref(), case: true, ..of(&disclosed_by(sent)) })
+        }
         Transition::Reopened(reopened) => Some(Disclosure {
             own: reopened.consent.as_ref(),
             case: true,
@@ -96,7 +94,7 @@ fn note(case: &Case, event: &Event, findings: &mut Findings) {
     if !event.has_content || event.kind().is_none_or(|kind| owed.contains(&kind)) {
         return;
     }
-    let held = in_view(case, event).consent;
+    let held = in_view(case, event).words.held;
     if held.is_some_and(|held| consent_has_ended(&held, event.recorded_at_ms / 1000)) {
         let kind = event.kind().map_or("", Kind::name);
         let text = format!("{kind}: it comes with a note, and the consent had ended before");
@@ -109,7 +107,7 @@ fn consent(case: &Case, event: &Event, disclosure: &Disclosure, findings: &mut F
     let kind = event.kind().map_or("", Kind::name);
     let held = match disclosure.own {
         Some(own) => Some(own.clone()),
-        None => in_view(case, event).consent,
+        None => in_view(case, event).words.held,
     };
     let Some(held) = held.filter(|held| consent_is_given(Some(held))) else {
         let text = format!("{kind}: the legal basis is consent, and the person's does not hold");
@@ -131,8 +129,7 @@ fn consent(case: &Case, event: &Event, disclosure: &Disclosure, findings: &mut F
         findings.add(Code::ConsentPurpose, &place, text);
     }
     let beyond = uncovered(&held, &disclosure.fields);
-    let beyond: Vec<&str> =
-        CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
+    let beyond: Vec<&str> = FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
     if !beyond.is_empty() {
         let text = format!("{kind}: the consent does not cover {}", beyond.join(", "));
         findings.add(Code::ConsentScope, &place, text);
@@ -152,7 +149,7 @@ fn overridden(case: &Case, event: &Event, sent: &v1::Sent, findings: &mut Findin
     let said = |words: &[overriding::Beyond]| {
         words.iter().map(|word| word.name()).collect::<Vec<_>>().join(", ")
     };
-    match overriding::fault(sent, &sent.information_disclosed, at_s) {
+    match overriding::fault(sent, &disclosed_by(sent), at_s) {
         None => {}
         Some(Fault::Missing(words)) => {
             let text =
@@ -186,11 +183,10 @@ fn overridden(case: &Case, event: &Event, sent: &v1::Sent, findings: &mut Findin
 /// than was sent.
 fn beyond_later(case: &Case, event: &Event, transition: &Transition, findings: &mut Findings) {
     let Some(disclosure) = disclosure(transition) else { return };
-    let (held, at_s) = (in_view(case, event).consent, event.recorded_at_ms / 1000);
+    let (held, at_s) = (in_view(case, event).words.held, event.recorded_at_ms / 1000);
     let sent = &case.referral.sent;
     let beyond = overriding::beyond_later(sent, held.as_ref(), &disclosure.fields, at_s);
-    let beyond: Vec<&str> =
-        CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
+    let beyond: Vec<&str> = FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
     if !beyond.is_empty() {
         let kind = event.kind().map_or("", Kind::name);
         let text = format!("{kind}: neither agreed to nor sent before: {}", beyond.join(", "));
@@ -203,18 +199,29 @@ fn unlisted(case: &Case, event: &Event, transition: &Transition, findings: &mut 
     let place = case.place(&event.at);
     let named: &[String] = match transition {
         Transition::Sent(sent) => {
+            let disclosed = disclosed_by(sent);
             let twice = |name: &&&str| {
                 let name = (**name).to_owned();
-                sent.information_withheld.contains(&name)
-                    && sent.information_disclosed.contains(&name)
+                sent.information_withheld.contains(&name) && disclosed.contains(&name)
             };
-            let both: Vec<&str> = CONTENT_FIELDS.iter().filter(twice).copied().collect();
+            let both: Vec<&str> = FIELDS.iter().filter(twice).copied().collect();
             if !both.is_empty() {
                 let text = format!("said to be withheld, and disclosed: {}", both.join(", "));
                 findings.add(Code::DisclosureWithheld, &place, text);
             }
-            if event.has_content && sent.information_disclosed.is_empty() {
+            let is_category = |name: &&String| CATEGORIES.contains(&name.as_str());
+            let listed: Vec<&String> =
+                sent.information_disclosed.iter().filter(is_category).collect();
+            if event.has_content && listed.len() == sent.information_disclosed.len() {
                 let text = "it comes with a content and names no field of it";
+                findings.add(Code::DisclosureUnlisted, &place, text);
+            }
+            // Records of before categories had names list none.
+            let held = categories(sent);
+            let agree =
+                listed.len() == held.len() && held.iter().all(|name| listed.contains(&name));
+            if !listed.is_empty() && !agree {
+                let text = "the categories that it names are not those that it holds";
                 findings.add(Code::DisclosureUnlisted, &place, text);
             }
             &sent.information_disclosed
@@ -230,7 +237,7 @@ fn unlisted(case: &Case, event: &Event, transition: &Transition, findings: &mut 
         Transition::Corrected(corrected) => &corrected.information_disclosed,
         _ => &[],
     };
-    if named.iter().any(|name| !CONTENT_FIELDS.contains(&name.as_str())) {
+    if named.iter().any(|name| !FIELDS.contains(&name.as_str())) {
         let text = "it names a field that no content has";
         findings.add(Code::DisclosureUnlisted, &place, text);
     }
@@ -255,7 +262,7 @@ fn after_stop(case: &Case, event: &Event, findings: &mut Findings) {
 /// What the author of a step could know of consent.
 #[derive(Default)]
 pub(super) struct View {
-    pub(super) consent: Option<v1::Consent>,
+    pub(super) words: Words,
     stopped: bool,
 }
 
@@ -269,26 +276,20 @@ pub(super) fn in_view(case: &Case, event: &Event) -> View {
         .filter(|outcome| outcome.event.at <= event.at)
         .filter_map(|outcome| outcome.event.body.seen.as_ref().and_then(EventRef::from_seen))
         .max();
-    let mut view = View::default();
-    for outcome in outcomes {
-        let fitted = outcome.effective || matches!(outcome.why, Some(Why::Overtaken { .. }));
-        let known = match outcome.event.society == event.society {
-            true => outcome.event.at < event.at,
-            false => seen.as_ref().is_some_and(|seen| outcome.event.at <= *seen),
-        };
-        if !fitted || !known {
-            continue;
-        }
-        match &outcome.event.body.transition {
-            Some(Transition::Sent(sent)) => view.consent = sent.consent.clone(),
-            Some(Transition::ConsentRenewed(renewed)) => view.consent = renewed.consent.clone(),
-            Some(Transition::Reopened(reopened)) => {
-                view = View { consent: reopened.consent.clone(), stopped: false };
-            }
-            Some(Transition::ConsentWithdrawn(_)) => view.consent = None,
-            _ => {}
-        }
-        view.stopped |= outcome.event.kind().is_some_and(Kind::stops);
+    let known = |outcome: &&Outcome| match outcome.event.society == event.society {
+        true => outcome.event.at < event.at,
+        false => seen.as_ref().is_some_and(|seen| outcome.event.at <= *seen),
+    };
+    // What was overtaken later had fitted then.
+    let then = |outcome: &Outcome| Outcome {
+        effective: outcome.effective || matches!(outcome.why, Some(Why::Overtaken { .. })),
+        ..outcome.clone()
+    };
+    let known: Vec<Outcome> = outcomes.iter().filter(known).map(then).collect();
+    let mut stopped = false;
+    for outcome in known.iter().filter(|outcome| outcome.effective) {
+        let kind = outcome.event.kind();
+        stopped = (stopped && kind != Some(Kind::Reopened)) || kind.is_some_and(Kind::stops);
     }
-    view
+    View { words: Words::of(case.referral.sender, || known.iter()), stopped }
 }

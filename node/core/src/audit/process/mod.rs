@@ -118,6 +118,7 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
         if is_whole {
             whole += 1;
             steps::unseen_consent(&case, &mut findings);
+            steps::unexplained(&case, &mut findings);
             deadlines::check(&case, &mut findings);
             figures.take(&case);
         }

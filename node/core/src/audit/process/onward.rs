@@ -15,8 +15,8 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings, deadlines::spell, disclosures::in_view, onward_files};
 use crate::{
     referral::{
-        CONTENT_FIELDS, Event, EventRef, Kind, Outcome, Referral, ReferralId, Why,
-        consent_has_ended, consent_is_given, overriding, uncovered,
+        Event, EventRef, FIELDS, Further, Kind, Outcome, Referral, ReferralId, Why,
+        consent_has_ended, consent_is_given, disclosed_by, overriding, uncovered,
     },
     society::Society,
 };
@@ -61,7 +61,9 @@ pub(super) fn check(case: &Case, latest: &Latest, findings: &mut Findings) -> Ve
     unfounded(case, findings);
     let mut elsewhere = Vec::new();
     for (event, onward) in passed_on(case) {
-        let Some(onward) = case.gathered.book.get(&onward) else {
+        let onward = case.gathered.book.get(&onward);
+        on_one_word(case, event, onward, findings);
+        let Some(onward) = onward else {
             if case.gathered.is_whole(case.referral.receiver) {
                 let text = "it says that the case was passed on, and no such referral was sent";
                 findings.add(Code::OnwardUnlinked, case.place(&event.at), text);
@@ -116,20 +118,17 @@ fn disclosed(case: &Case, event: &Event, onward: &Referral, findings: &mut Findi
         let text = "passed on with a restriction less than it came with, or for longer";
         findings.add(Code::OnwardTerms, &place, text);
     }
-    let by_consent = first.legal_basis == v1::LegalBasis::Consent as i32;
-    let view = in_view(case, event);
-    if !overriding::was_asked(first, view.consent.as_ref()) {
-        if sent.purpose != first.purpose {
-            let text = "passed on for another purpose than it came for, and not by consent";
-            findings.add(Code::OnwardConsent, &place, text);
-        }
-        return;
-    }
     if !case.whole {
         return;
     }
+    let by_consent = first.legal_basis == v1::LegalBasis::Consent as i32;
+    let held = in_view(case, event).words.held;
+    if !overriding::was_asked(first, held.as_ref()) {
+        let text = "passed on, and nobody had asked the person";
+        return findings.add(Code::OnwardConsent, &place, text);
+    }
     // On the basis of consent these are found at the step itself.
-    let Some(held) = view.consent.filter(|held| by_consent || consent_is_given(Some(held))) else {
+    let Some(held) = held.filter(|held| by_consent || consent_is_given(Some(held))) else {
         if !by_consent {
             let text = "passed on, and the person had not agreed";
             findings.add(Code::OnwardConsent, &place, text);
@@ -150,9 +149,9 @@ fn disclosed(case: &Case, event: &Event, onward: &Referral, findings: &mut Findi
         let text = "passed on for a purpose that the person had not agreed to";
         findings.add(Code::OnwardConsent, &place, text);
     }
-    let beyond = uncovered(&held, &sent.information_disclosed);
-    let beyond: Vec<&str> =
-        CONTENT_FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
+    let told = disclosed_by(sent);
+    let beyond = uncovered(&held, &told);
+    let beyond: Vec<&str> = FIELDS.into_iter().filter(|name| beyond.contains(name)).collect();
     if !beyond.is_empty() {
         let text = format!(
             "passed on to {}; the consent for the first referral does not cover {}",
@@ -160,6 +159,32 @@ fn disclosed(case: &Case, event: &Event, onward: &Referral, findings: &mut Findi
             beyond.join(", ")
         );
         findings.add(Code::OnwardConsent, &place, text);
+    }
+}
+
+/// A case that went further than the person had agreed to but by the word of whoever passed it on, with
+/// which nobody at the first society had gone on, as far as that was seen.
+fn on_one_word(case: &Case, event: &Event, onward: Option<&Referral>, findings: &mut Findings) {
+    let Some(Transition::Onward(told)) = event.body.transition.as_ref().filter(|_| case.whole)
+    else {
+        return;
+    };
+    let words = in_view(case, event).words;
+    let sent = onward.map(|onward| &onward.sent);
+    let disclosed = sent.map(disclosed_by).unwrap_or_default();
+    let further = Further {
+        to: &told.receiver,
+        disclosed: &disclosed,
+        purpose: sent.map_or(0, |sent| sent.purpose),
+        now_s: event.recorded_at_ms / 1000,
+    };
+    if further.lies_within(words.held.as_ref()).is_ok() && words.waits(&further) {
+        let text = format!(
+            "passed on by what {} alone had recorded of the person's word; nobody at {} had gone on with \
+             that",
+            event.society, case.referral.sender
+        );
+        findings.add(Code::OnwardUnseen, case.place(&event.at), text);
     }
 }
 

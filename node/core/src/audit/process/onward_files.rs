@@ -13,7 +13,7 @@ use tutti_proto::v1::{self, referral_event::Transition};
 use super::{Case, Code, Findings};
 use crate::{
     referral::{
-        Event, EventRef, Referral, Why, attachment, consent_has_ended, consent_is_given,
+        Event, EventRef, Referral, Why, attachment, consent_has_ended, consent_is_given, is_seen,
         overriding, uncovered,
     },
     society::Society,
@@ -76,6 +76,14 @@ fn consents(referral: &Referral, who: Society, at: &EventRef, with_sent: bool) -
         }
         let said = match &event.body.transition {
             Some(Transition::Sent(sent)) if with_sent => sent.consent.clone(),
+            // What the society in between had recorded alone lets nothing go further.
+            Some(Transition::ConsentRenewed(_))
+                if event.society == who
+                    && who == referral.receiver
+                    && !is_seen(&referral.outcomes, &event.at) =>
+            {
+                continue;
+            }
             Some(Transition::ConsentRenewed(renewed)) => renewed.consent.clone(),
             Some(Transition::Reopened(reopened)) => reopened.consent.clone(),
             Some(Transition::ConsentWithdrawn(_)) => None,

@@ -20,6 +20,9 @@ use crate::{
     sealing,
 };
 
+#[path = "onward_words_tests.rs"]
+mod words;
+
 const HOUR: u64 = 3_600_000;
 const START: u64 = 1_764_000_000_000;
 const CODES: [&str; 3] = ["sg", "ph", "qa"];
@@ -212,11 +215,16 @@ fn a_case_that_is_passed_on_as_agreed_is_clean_and_each_fault_has_its_code() {
     let none: BTreeSet<&str> = BTreeSet::new();
     assert_eq!(World::new(|_, _| ()).codes(), none);
     type Fault = (&'static str, fn(&mut v1::Sent, &mut v1::Sent));
-    let faults: [Fault; 8] = [
+    let faults: [Fault; 9] = [
         // The new form says that the person agreed to more: the first one's consent decides.
         ("onward-consent", |_, onward| {
             onward.information_disclosed.push("risk".into());
             onward.consent.as_mut().unwrap().fields.push("risk".into());
+        }),
+        // Nor was anything of the record agreed to that it does not list.
+        ("onward-consent", |_, onward| {
+            onward.vulnerabilities = vec![v1::Vulnerability::GbvSurvivor as i32];
+            onward.consent.as_mut().unwrap().fields.clear();
         }),
         ("onward-consent", |_, onward| {
             onward.purpose = v1::Purpose::FamilyLinks as i32;

@@ -2,6 +2,8 @@
 //!
 //! With both logs in view the judgement is that of every node: `referral::Book`.
 
+use tutti_proto::v1::{self, referral_event::Transition};
+
 use super::{super::gathered::Gathered, Case, Code, Findings};
 use crate::referral::{EventRef, Referral, State, Why, transition};
 
@@ -32,6 +34,19 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
         };
         let kind = outcome.event.kind().map_or("a step", |kind| kind.name());
         findings.add(code, case.place(at), format!("{kind}: {why}"));
+    }
+}
+
+/// A decline for another reason than those in the list must say which, in its note. One that does not counts
+/// all the same; that a note is there is seen without opening it.
+pub(super) fn unexplained(case: &Case, findings: &mut Findings) {
+    for event in case.referral.effective().filter(|event| !event.has_content) {
+        if let Some(Transition::Declined(declined)) = &event.body.transition
+            && declined.code == v1::DeclineCode::Other as i32
+        {
+            let text = "declined for another reason than those in the list, and no note says which";
+            findings.add(Code::DeclineUnexplained, case.place(&event.at), text);
+        }
     }
 }
 

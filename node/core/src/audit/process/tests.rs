@@ -224,6 +224,25 @@ fn each_fault_of_a_disclosure_has_its_code() {
         ("disclosure-unlisted", Box::new(|s| s.information_disclosed.clear())),
         ("disclosure-unlisted", Box::new(|s| s.information_disclosed = vec!["secret".into()])),
         ("disclosure-withheld", Box::new(|s| s.information_withheld.push("reason".into()))),
+        // What the record tells itself, whether it lists that or not.
+        ("consent-scope", Box::new(|s| s.vulnerabilities = vec![8])),
+        ("consent-scope", Box::new(|s| s.sex = 1)),
+        (
+            "disclosure-unlisted",
+            Box::new(|s| {
+                s.consent.as_mut().unwrap().fields.clear();
+                (s.sex, s.age_band) = (1, 5);
+                s.information_disclosed.push("category.sex".into());
+            }),
+        ),
+        (
+            "disclosure-withheld",
+            Box::new(|s| {
+                s.consent.as_mut().unwrap().fields.clear();
+                s.sex = 1;
+                s.information_withheld.push("category.sex".into());
+            }),
+        ),
     ];
     for (code, change) in by_consent {
         let mut world = World::new();
@@ -233,6 +252,22 @@ fn each_fault_of_a_disclosure_has_its_code() {
             let audit = world.audit_of(whose, 1);
             assert!(codes(&audit).contains(code), "{code} of {whose:?}: {:?}", codes(&audit));
             assert!(codes(&audit).len() <= 2, "{code}: {:?}", codes(&audit));
+        }
+    }
+    // Listed or, as in records of before, not: where it was agreed to, all is well.
+    for listed in [true, false] {
+        for agreed in [&["person.name", "reason", "category.sex"][..], &[]] {
+            let mut world = World::new();
+            let transition = sent(|sent| {
+                let fields = agreed.iter().map(ToString::to_string).collect();
+                sent.consent.as_mut().unwrap().fields = fields;
+                sent.sex = 1;
+                if listed {
+                    sent.information_disclosed.push("category.sex".into());
+                }
+            });
+            world.write(SG, 0, true, transition);
+            assert_eq!(codes(&world.audit(1)), BTreeSet::new(), "{listed} {agreed:?}");
         }
     }
     // Another basis needs no consent.

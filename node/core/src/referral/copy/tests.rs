@@ -71,6 +71,12 @@ fn the_page_says_what_to_whom_why_until_when_and_how_to_take_it_back() {
         "How to take it back",
         "lastmile@example.org",
         "Left out on purpose: <bdi>Who depends on you</bdi>",
+        // All that the record tells, too.
+        "<dt>Where on your way you are</dt><dd class=\"free\" dir=\"auto\">on the way home</dd>",
+        "<dt>Sex or gender, for figures</dt><dd class=\"free\" dir=\"auto\">male</dd>",
+        "<dt>What makes it harder for you</dt><dd class=\"free\" dir=\"auto\">serious medical</dd>",
+        "<dt>What may be passed on</dt><dd class=\"free\" dir=\"auto\">everything that is passed on \
+         about you</dd>",
     ] {
         assert!(page.contains(said), "{said:?} is not in:\n{page}");
     }
@@ -81,6 +87,23 @@ fn the_page_says_what_to_whom_why_until_when_and_how_to_take_it_back() {
         assert!(!page.contains(never), "{never:?} is in the page");
     }
     assert!(page.contains("default-src 'none'; style-src 'sha256-"));
+}
+
+#[test]
+fn what_the_person_agreed_to_by_name_is_said_by_name() {
+    for language in Language::ALL {
+        let words = language.words();
+        let page = page_of(language, |sent, _| {
+            let fields = ["person.name", "category.vulnerabilities"].map(String::from).to_vec();
+            sent.consent.as_mut().unwrap().fields = fields;
+        });
+        let named = [words.field("person.name"), words.field("category.vulnerabilities")];
+        let named = named.join(words.comma);
+        let said =
+            format!("<dt>{}</dt><dd class=\"free\" dir=\"auto\">{named}</dd>", words.agreed_fields);
+        assert!(page.contains(&said), "{language:?}: {said:?} is not in:\n{page}");
+        assert!(!page.contains(words.everything), "{language:?}");
+    }
 }
 
 /// Whatever stands in a field, the page keeps its shape: the same tags in the same order.
@@ -141,6 +164,7 @@ fn what_was_erased_is_said_and_not_shown() {
     let form: ReferralForm = toml::from_str(example()).unwrap();
     let (mut sent, content) = form.to_messages().unwrap();
     sent.information_disclosed = crate::referral::disclosed(&content);
+    sent.information_disclosed.extend(crate::referral::categories(&sent));
     let erased = Erased { confirmed: vec!["A".into()], open: vec!["B".into()] };
     let copy = Copy {
         id: "3f9a0000000000000000000000000000",
@@ -171,6 +195,10 @@ fn what_was_erased_is_said_and_not_shown() {
         assert!(page.contains(said), "{said:?} is not in:\n{page}");
     }
     assert!(!page.contains("Jose"));
+    // The record stays, and so does what it tells: that is not said to be gone.
+    let gone = page.split_once("not here to be shown").unwrap().1.split_once("</p>").unwrap().0;
+    assert!(!gone.contains("What makes it harder for you"), "{gone}");
+    assert!(page.contains("serious medical"));
     assert!(!page.contains("How to reach <bdi>"), "no desk is known, and nothing is said of one");
 }
 

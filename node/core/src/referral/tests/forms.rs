@@ -59,7 +59,7 @@ fn the_template_is_refused_line_by_line() {
 fn the_template_lists_every_code_and_field() {
     let words: std::collections::BTreeSet<&str> =
         template().split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').collect();
-    let mut names: Vec<&str> = CONTENT_FIELDS.to_vec();
+    let mut names: Vec<&str> = FIELDS.to_vec();
     names.extend(<v1::ServiceCategory as codes::Code>::NAMES);
     names.extend(<v1::Vulnerability as codes::Code>::NAMES);
     names.extend(<v1::Priority as codes::Code>::NAMES);
@@ -91,6 +91,25 @@ fn a_form_survives_the_way_there_and_back() {
     // Without the content nothing of the person is there.
     let json = serde_json::to_string(&ReferralForm::from_messages(&sent, None)).unwrap();
     assert!(!json.contains("Jose") && !json.contains("\"content\""), "{json}");
+}
+
+/// Who was there is somebody's name: it is told where the person is, and nowhere in the record.
+#[test]
+fn who_was_there_when_the_person_agreed_is_kept_with_the_case() {
+    let mut form = filled();
+    form.consent.as_mut().unwrap().witness = " Nurse Reyes, ward 12 ".into();
+    let (sent, content) = form.to_send().unwrap();
+    assert_eq!(content.consent_witness, "Nurse Reyes, ward 12");
+    assert!(disclosed(&content).contains(&"consent_witness".into()));
+    let shown = ReferralForm::from_messages(&sent, Some(&content));
+    assert_eq!(shown.witness(), "Nurse Reyes, ward 12");
+    let record = serde_json::to_string(&ReferralForm::from_messages(&sent, None)).unwrap();
+    assert!(!record.contains("Reyes") && record.contains("\"witnessed\":true"), "{record}");
+    // Named, and nobody was there.
+    form.consent.as_mut().unwrap().witnessed = false;
+    let wrong = form.to_send().unwrap_err();
+    let wrong: Vec<&str> = wrong.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(wrong, ["consent.witness"]);
 }
 
 #[test]

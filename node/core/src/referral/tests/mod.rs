@@ -7,6 +7,7 @@ mod deciding;
 mod erasing;
 mod forms;
 mod races;
+mod scope;
 mod standing;
 mod table;
 

@@ -61,6 +61,9 @@ fn a_renewal_on_one_sides_word_is_unseen_until_a_person_of_the_other_goes_on() {
     assert_eq!(told(&receipt).2, Some("sg".into()));
     let seen = and(event("sg", 1, Kind::Corrected, Some(1)));
     assert_eq!(told(&seen), (Word::Renewed, "ph 1".into(), None));
+    // sg repeats it word for word: that confirms it, and is no renewal of sg's.
+    let confirmed = and(event("sg", 1, Kind::ConsentRenewed, Some(1)));
+    assert_eq!(told(&confirmed), (Word::Renewed, "ph 1".into(), None));
     // A stranger's word, sealed to both, is nobody's having seen.
     let mut stranger = event("qa", 0, Kind::Corrected, Some(1));
     stranger.body.seen = Some(EventRef { origin: origin("ph"), index: 1 }.to_seen());

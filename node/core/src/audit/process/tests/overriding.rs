@@ -51,6 +51,21 @@ fn an_override_has_a_reason_that_fits_and_two_persons() {
     }
 }
 
+/// A society that declines for a reason of its own says which.
+#[test]
+fn a_decline_that_says_nothing_is_found() {
+    use v1::DeclineCode::{NoCapacity, Other};
+    for (code, note, found) in
+        [(Other, false, true), (Other, true, false), (NoCapacity, false, false)]
+    {
+        let mut world = World::new();
+        world.write(SG, 0, true, sent(|_| ()));
+        world.write(PH, 1, note, Transition::Declined(v1::Declined { code: code as i32 }));
+        let expected = BTreeSet::from_iter(found.then_some("decline-unexplained"));
+        assert_eq!(codes(&world.audit(2)), expected, "{code:?} {note}");
+    }
+}
+
 #[test]
 fn what_is_told_later_stays_within_what_was_agreed_to_or_sent() {
     for (fields, codes_found) in

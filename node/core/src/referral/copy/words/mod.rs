@@ -120,8 +120,6 @@ pub(super) struct Words {
     /// {list}
     pub(super) withheld: &'static str,
     pub(super) countries: &'static str,
-    pub(super) vulnerabilities: &'static str,
-    pub(super) age_group: &'static str,
     pub(super) appointments: &'static str,
     pub(super) delivered: &'static str,
     pub(super) feedback: &'static str,
@@ -133,7 +131,6 @@ pub(super) struct Words {
     pub(super) to: &'static str,
     pub(super) why: &'static str,
     pub(super) requested: &'static str,
-    pub(super) provided: &'static str,
     pub(super) used_for: &'static str,
     pub(super) allowed_by: &'static str,
     pub(super) beyond: &'static str,
@@ -142,7 +139,9 @@ pub(super) struct Words {
     pub(super) how_agreed: &'static str,
     pub(super) explained_on: &'static str,
     pub(super) for_whom: &'static str,
-    pub(super) only: &'static str,
+    pub(super) agreed_fields: &'static str,
+    /// Where no fields are named.
+    pub(super) everything: &'static str,
     pub(super) purposes: &'static str,
     pub(super) agreed_until: &'static str,
     pub(super) until: &'static str,
@@ -162,7 +161,7 @@ pub(super) struct Words {
     pub(super) comma: &'static str,
     pub(super) and: &'static str,
     pub(super) other_field: &'static str,
-    /// Fields of the case, as `CONTENT_FIELDS` has them.
+    /// What is told of a person, as `FIELDS` has it.
     pub(super) fields: &'static [(&'static str, &'static str)],
     /// Codes of every list that the page shows, and states.
     pub(super) codes: &'static [(&'static str, &'static str)],

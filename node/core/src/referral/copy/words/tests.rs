@@ -16,6 +16,7 @@ fn every_language_has_a_word_for_every_code_and_field() {
     codes.extend(names::<v1::Vulnerability>());
     codes.extend(names::<v1::Purpose>());
     codes.extend(names::<v1::Restriction>());
+    codes.extend(names::<v1::JourneyStage>());
     codes.extend(names::<v1::Sex>());
     codes.extend(names::<v1::AgeBand>());
     codes.extend(names::<v1::ConsentForm>());
@@ -26,7 +27,7 @@ fn every_language_has_a_word_for_every_code_and_field() {
     codes.extend(crate::referral::State::ALL.iter().map(|state| state.name()));
     for language in Language::ALL {
         let words = language.words();
-        for field in crate::referral::CONTENT_FIELDS {
+        for field in crate::referral::FIELDS {
             assert_ne!(words.field(field), words.other_field, "{language:?}: {field}");
         }
         for code in &codes {
