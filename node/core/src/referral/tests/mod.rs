@@ -7,8 +7,10 @@ mod deciding;
 mod erasing;
 mod forms;
 mod races;
+mod search;
 mod standing;
 mod table;
+mod words;
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
