@@ -109,11 +109,12 @@ impl List {
             vec![
                 time::local(entry.at_ms),
                 entry.pseudonym.get(..12).unwrap_or(&entry.pseudonym).to_owned(),
-                match (alerts, entry.count) {
-                    (true, count) if count > 1 => format!("{}: {count}", entry.what),
-                    _ => entry.what.clone(),
+                match (alerts, entry.count, entry.what.as_str()) {
+                    (true, count, what) if count > 1 => format!("{what}: {count}"),
+                    (false, count, what @ "search") => format!("{what}: {count} opened"),
+                    (_, _, what) => what.to_owned(),
                 },
-                id_of(entry).get(..8).unwrap_or_default().to_owned(),
+                about(entry),
                 entry.reason.clone(),
             ]
         };
@@ -126,9 +127,17 @@ impl List {
     }
 }
 
-/// The case, or the share; of what is about neither, nothing.
-fn id_of(entry: &AccessEntry) -> &str {
-    if entry.share.is_empty() { &entry.referral } else { &entry.share }
+/// The case, or the share; of titles, and of what a search has found, the first, and how many more (`--json`
+/// names all). Of what is about none, nothing.
+fn about(entry: &AccessEntry) -> String {
+    let several = entry.shares.iter().chain(&entry.referrals);
+    let ids = [&entry.referral, &entry.share].into_iter().chain(several);
+    let mut ids = ids.filter(|id| !id.is_empty());
+    let id = ids.next().and_then(|id| id.get(..8)).unwrap_or_default();
+    match ids.count() {
+        0 => id.to_owned(),
+        more => format!("{id} and {more} more"),
+    }
 }
 
 impl Export {
@@ -179,13 +188,17 @@ fn describe(report: &Report) -> String {
     let kinds = report.kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
     let opened = report.reads.iter().filter(|read| !read.referral.is_empty()).count();
     let shares = report.reads.iter().filter(|read| !read.share.is_empty()).count();
+    let titles = report.reads.iter().filter(|read| !read.titles.is_empty()).count();
+    let searches = report.reads.iter().filter(|read| read.what == "search").count();
     let broken = report.reads.iter().filter(|read| !read.reason.is_empty()).count();
     let head = fields([
         ("log", report.log.clone()),
         ("entries", report.size.to_string()),
         ("of these", kinds.collect::<Vec<_>>().join(", ")),
         ("cases opened", opened.to_string()),
+        ("searches that opened cases", searches.to_string()),
         ("addressed shares read", shares.to_string()),
+        ("lists of their titles", titles.to_string()),
         ("with the glass broken", broken.to_string()),
         ("alerts", report.alerts.len().to_string()),
     ]);

@@ -1,4 +1,6 @@
-//! How bytes reach the disk: the only place that writes, syncs, cuts or renames stored data.
+//! How bytes reach the disk: the only place that writes, syncs, cuts or renames stored data. What a node
+//! can do without is not stored in this sense: sled's folder and what is set aside of it (`index`), and
+//! the files that people ask for.
 //!
 //! Writes are positional, so that there is no cursor to share. A failed sync is never tried again:
 //! after one, Linux may have dropped the pages and call the next sync good (so the caller ends the
@@ -98,6 +100,27 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     written?;
     path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes a file as a whole, mode 0600: after a power cut it is there, or not at all. Refused where there is
+/// one.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(dir)?;
+    write_at(file.as_file(), bytes, 0)?;
+    sync(file.as_file())?;
+    #[cfg(test)]
+    faults::before("rename")?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_dir(dir)
+}
+
+/// Writes a file that is not there yet, mode 0600, in its place: of a secret there is never a second file.
+/// After a power cut it may be there in part; its name is durable once its folder is synced.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    write_at(&file, bytes, 0)?;
+    sync(&file)
 }
 
 /// Gives a file or folder another place, durably.

@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -23,7 +23,7 @@ use tutti_core::{
 };
 use zeroize::Zeroizing;
 
-use crate::peers::TlsKey;
+use crate::{disk, tls_key::TlsKey};
 
 /// The files in `keys/`, and what each is for.
 const FILES: [(&str, &str); 8] = [
@@ -165,9 +165,7 @@ impl Keyring {
             secrets.insert(file, Zeroizing::new(secret.trim_end().to_string()));
         }
         // The names too are on the disk before anybody hands out the public halves.
-        fs::File::open(dir)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| KeyringError::Io { path: dir.into(), source })?;
+        disk::sync_dir(dir).map_err(|source| KeyringError::Io { path: dir.into(), source })?;
         // As they were written: to open the files again would ask for scrypt's work again.
         let read = |file: &str| {
             let secret = secrets.get(file).cloned();
@@ -215,7 +213,7 @@ impl Keyring {
         let purpose = FILES.iter().find(|(of, _)| *of == file).map_or("", |(_, purpose)| *purpose);
         let text = Zeroizing::new(format!("# Tutti {society}, {purpose}\n{}\n", secret.trim_end()));
         write_key(&path, &text, passphrase)?;
-        fs::File::open(dir).and_then(|folder| folder.sync_all()).map_err(io)
+        disk::sync_dir(dir).map_err(io)
     }
 
     /// Reads the keys of a node of which some lie in another folder, by the same names.
@@ -332,10 +330,7 @@ fn write_key(
             sealed
         }
     };
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-    file.write_all(&bytes).map_err(io)?;
-    file.sync_all().map_err(io)
+    disk::write_new(path, &bytes).map_err(io)
 }
 
 /// The last line of the file that is neither empty nor a comment, or a whole PEM.

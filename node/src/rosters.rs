@@ -9,7 +9,6 @@ mod renewal;
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -205,10 +204,7 @@ fn write(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
     let path = folder.join(roster.version().to_string());
     let io = |source| RostersError::Io { path: path.clone(), source };
     disk::make_dir(&folder).map_err(io)?;
-    let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
-    file.write_all(roster.as_bytes()).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist_noclobber(&path).map_err(|error| io(error.error))?;
+    disk::create(&path, roster.as_bytes()).map_err(io)?;
     note_newest(dir, roster.version())
 }
 

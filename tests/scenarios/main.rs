@@ -10,6 +10,7 @@ mod damage;
 mod desk;
 mod erased;
 mod files;
+mod finding;
 mod full_disk;
 mod harness;
 mod hostile;

@@ -221,7 +221,8 @@ fn findings(page: &mut String, findings: &[Finding]) {
         return;
     }
     *page += "<table>\n<caption>Found</caption>\n";
-    for finding in findings {
+    let (shown, more) = told::shortened(findings);
+    for finding in shown {
         let word = match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -237,6 +238,9 @@ fn findings(page: &mut String, findings: &[Finding]) {
         );
     }
     *page += "</table>\n";
+    for (code, count) in more {
+        let _ = writeln!(page, "<p>{}</p>", escape(&told::left_out(code, count)));
+    }
 }
 
 fn unseen(page: &mut String, lines: &[String]) {

@@ -1,7 +1,9 @@
 //! An audit for people, on a terminal.
 
+use std::collections::BTreeMap;
+
 use tutti_core::audit::{
-    Audit, Finding, Report, Severity,
+    Audit, Code, Finding, Report, Severity,
     process::{Cell, Elsewhere, ErasureTold, Process, SMALL, Times},
 };
 
@@ -259,8 +261,34 @@ fn unseen(lines: &[String]) -> Option<String> {
 }
 
 fn findings(findings: &[Finding]) -> Option<String> {
-    let said: Vec<String> = findings.iter().map(finding).collect();
+    let (shown, more) = shortened(findings);
+    let said = shown.into_iter().map(finding);
+    let more = more.iter().map(|(code, count)| hanging("         ", &left_out(*code, *count)));
+    let said: Vec<String> = said.chain(more).collect();
     (!said.is_empty()).then(|| said.join("\n"))
+}
+
+/// Findings of one code that people are told one by one.
+const TOLD_MAX: u64 = 100;
+
+/// The first of each code, in their order, and how many more there are of which.
+pub(super) fn shortened(findings: &[Finding]) -> (Vec<&Finding>, BTreeMap<Code, u64>) {
+    let mut counts: BTreeMap<Code, u64> = BTreeMap::new();
+    let mut has_room = |finding: &&Finding| {
+        let count = counts.entry(finding.code).or_default();
+        *count += 1;
+        *count <= TOLD_MAX
+    };
+    let shown = findings.iter().filter(|finding| has_room(finding)).collect();
+    let more = counts.into_iter().filter_map(|(code, count)| {
+        count.checked_sub(TOLD_MAX).filter(|more| *more > 0).map(|more| (code, more))
+    });
+    (shown, more.collect())
+}
+
+/// That there are more, and where.
+pub(super) fn left_out(code: Code, more: u64) -> String {
+    format!("and {more} more {code}, not shown here: `tutti audit --json` lists every one")
 }
 
 /// Wrapped, with the first line at the same depth as the rest.
@@ -268,4 +296,32 @@ fn hanging(mark: &str, said: &str) -> String {
     let gap = " ".repeat(text::columns(mark));
     let wrapped = text::wrap(said, &gap, text_width());
     format!("{mark}{}", wrapped.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(code: Code, count: usize) -> Vec<Finding> {
+        let one = |n| Finding {
+            code,
+            severity: code.severity(),
+            place: format!("entry {n}"),
+            text: "it is not what its entry commits to".into(),
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn people_are_told_the_first_of_each_kind_and_how_many_more_there_are_and_where() {
+        let all = [found(Code::BodyAltered, 1_500), found(Code::EventTwice, 100)].concat();
+        let told = findings(&all).unwrap_or_default();
+        let lines = |word: &str| told.lines().filter(|line| line.contains(word)).count();
+        assert_eq!((lines("body-altered ("), lines("event-twice (")), (100, 100));
+        assert!(told.contains("(entry 99)") && !told.contains("(entry 100)"));
+        let more = told.lines().filter(|line| line.contains("more body-altered")).count();
+        assert_eq!((more, lines("more event-twice")), (1, 0));
+        assert!(told.contains("and 1400 more body-altered") && told.contains("--json"));
+        assert_eq!(findings(&[]), None);
+    }
 }

@@ -11,7 +11,11 @@ use tutti_proto::node::v1::{
     AskApprovalRequest, DraftInfo, DraftRequest, SaveDraftRequest, SendReferralRequest,
 };
 
-use super::{choose, id_or_prefix, short, show_receipt};
+use super::{
+    choose, id_or_prefix,
+    send::{NO_CODE, has_code},
+    short, show_receipt,
+};
 use crate::{
     failure::{Exit, Failure, Outcome},
     files, form as read, json,
@@ -272,6 +276,7 @@ impl Send {
         let read = read::parse::<ReferralForm>(Path::new(&name), &draft.form)?;
         let receiver = read.form.receiver.clone();
         let (sent, content) = read.checked(Path::new(&name), ReferralForm::to_send)?;
+        let has_code = has_code(&content);
         let info = draft.info.unwrap_or_default();
         if !info.faults.is_empty() {
             let faults: Vec<String> = info.faults.iter().map(|fault| text::line(fault)).collect();
@@ -294,6 +299,9 @@ impl Send {
         show_receipt(&done, &receipt, "", self.json);
         if !self.json {
             added.iter().for_each(|file| say(format!("  file {} goes with it", short(file))));
+        }
+        if !self.json && !has_code {
+            say(NO_CODE);
         }
         erased.map_err(|failure| failure.kept("it is sent; the draft is there still"))?;
         Ok(Exit::Ok)

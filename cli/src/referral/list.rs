@@ -32,6 +32,13 @@ pub(crate) struct List {
     /// Only those whose answer is overdue.
     #[arg(long)]
     overdue: bool,
+    /// Only those with all of these words: a society's code, a state, a service, the beginning of the number,
+    /// the case code, the person's name.
+    ///
+    /// Case codes and names are looked for in cases that you may open, and that you did is recorded, with
+    /// what was found. Capital letters, accents and hyphens make no difference.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
     #[command(flatten)]
     asked: Asked,
 }
@@ -49,6 +56,7 @@ impl List {
             states: states.map(|state| state as i32).collect(),
             direction: direction as i32,
             overdue: self.overdue,
+            search: self.search.clone().unwrap_or_default(),
             ..ListReferralsRequest::default()
         };
         let mut referrals = pages::referrals(&node, request).await?;
@@ -58,7 +66,8 @@ impl List {
             return Ok(Exit::Ok);
         }
         if referrals.is_empty() {
-            let all = self.states.is_empty() && !self.sent && !self.received && !self.overdue;
+            let narrow = self.sent || self.received || self.overdue || self.search.is_some();
+            let all = self.states.is_empty() && !narrow;
             say(if all { "No referral here yet." } else { "No such referral here." });
             return Ok(Exit::Ok);
         }

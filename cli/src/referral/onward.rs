@@ -8,11 +8,13 @@ use tutti_core::{
     society::Society,
 };
 use tutti_proto::{
-    node::v1::{PassAttachmentOnRequest, PassReferralOnRequest},
+    node::v1::{GetReferralRequest, PassAttachmentOnRequest, PassReferralOnRequest},
     v1,
 };
 
-use super::{IdArg, attach::WORD_MAX, attachments, code, id_or_prefix, short, show_receipt};
+use super::{
+    IdArg, attach::WORD_MAX, attachments, code, id_or_prefix, send::NO_CODE, short, show_receipt,
+};
 use crate::{
     failure::{Exit, Failure, Outcome},
     files, form as read,
@@ -69,7 +71,7 @@ impl Onward {
             None => None,
         };
         let (sent, content) = told.unzip();
-        let (first, receipt, along) = node::block_on(async {
+        let (first, receipt, along, has_code) = node::block_on(async {
             let node = self.node.connect().await?;
             let request = PassReferralOnRequest {
                 idempotency_key: key.to_vec(),
@@ -89,7 +91,12 @@ impl Onward {
             for attachment in &along {
                 pass_on(&node, &receipt.id, attachment).await?;
             }
-            Ok((first, receipt, along))
+            // The case went as the node knows it: what its record says tells whether a code did.
+            let get = GetReferralRequest { id: receipt.id.clone(), ..Default::default() };
+            let onward = node::ask(node.referrals().get(get)).await.ok();
+            let has_code = onward
+                .is_none_or(|onward| onward.sent.is_none_or(|sent| !sent.case_digest.is_empty()));
+            Ok((first, receipt, along, has_code))
         })?;
         let id = short(&receipt.id);
         let mut show = vec![text::program(), "referral".into(), "show".into(), id.to_owned()];
@@ -99,6 +106,9 @@ impl Onward {
         show_receipt(&done, &receipt, &show.join(" "), self.json);
         if !self.json {
             along.iter().for_each(|file| say(format!("  file {} goes along", short(file))));
+        }
+        if !self.json && !has_code {
+            say(NO_CODE);
         }
         Ok(Exit::Ok)
     }

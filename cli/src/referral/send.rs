@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tutti_core::{
-    referral::form::{self, ReferralForm},
+    referral::{
+        compared_code,
+        form::{self, ReferralForm},
+    },
     society::Society,
 };
-use tutti_proto::node::v1::SendReferralRequest;
+use tutti_proto::{node::v1::SendReferralRequest, v1::ReferralContent};
 
 use super::{
     attach::{self, KindAndFile, kind_and_file},
@@ -21,6 +24,15 @@ use crate::{
     screen::say,
     text,
 };
+
+/// Said where a case has no code.
+pub(super) const NO_CODE: &str =
+    "  without a case code nobody is told when the same case is referred a second time";
+
+/// Whether another referral of the case is known by it.
+pub(super) fn has_code(content: &ReferralContent) -> bool {
+    !compared_code(&content.case_code).is_empty()
+}
 
 /// Show the form to fill in: what goes where, and every code that may stand there.
 ///
@@ -70,7 +82,7 @@ impl Send {
         }
         let receiver = read.form.receiver.clone();
         let (sent, content) = read.checked(&self.file, ReferralForm::to_send)?;
-        let has_code = !content.case_code.is_empty();
+        let has_code = has_code(&content);
         let node = self.node.connect().await?;
         let request = SendReferralRequest {
             idempotency_key: key.to_vec(),
@@ -89,9 +101,7 @@ impl Send {
             added.iter().for_each(|file| say(format!("  {}", file.goes_along())));
         }
         if !self.json && !has_code {
-            say(
-                "  without a case code nobody is told when the same case is referred a second time",
-            );
+            say(NO_CODE);
         }
         if !self.json && self.file.as_os_str() != "-" {
             say(format!("  delete {} now: the node keeps the case, sealed", self.file.display()));

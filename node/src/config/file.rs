@@ -1,12 +1,7 @@
 //! The file's form, the overrides, and every check.
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write as _,
-    net::SocketAddr,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::Path,
+    collections::BTreeMap, fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path,
     str::FromStr,
 };
 
@@ -17,7 +12,7 @@ use tutti_core::{
 };
 
 use super::{Config, ConfigError, FILE, LogFormat, NewNode};
-use crate::local::DRAFT_KEEP_DAYS;
+use crate::{disk, local::DRAFT_KEEP_DAYS};
 
 /// The keys that the environment may override.
 pub(super) const KEYS: [&str; 9] = [
@@ -356,9 +351,7 @@ pub(super) fn create(dir: &Path, node: &NewNode) -> Result<Config, ConfigError> 
         _ => ConfigError::Io { path: path.clone(), source },
     };
     fs::DirBuilder::new().mode(0o700).recursive(true).create(dir).map_err(io)?;
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(io)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+    disk::write_new(&path, text.as_bytes()).map_err(io)?;
     Ok(config)
 }
 

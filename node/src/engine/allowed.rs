@@ -1,8 +1,11 @@
 //! Whether somebody may do what they ask for: deny by default, here and nowhere else.
 //!
 //! Every query and every write comes through these; the rule itself is the one table of
-//! `tutti_core::people`. Invariant: of a case that somebody may not see, no list, count, error or
-//! delay tells that it is there; the answer is that of a case that does not exist.
+//! `tutti_core::people`. Invariant: of a case that somebody may not see, no list, count, search or error
+//! tells that it is there; the answer is that of a case that does not exist. One exception is meant: who
+//! refers a case of which they know the code, to the society and for the service for which a colleague's is
+//! open, is refused, hears that there is one and neither which nor whose, and is told of in an alert first
+//! ([`Refused::OpenAtColleague`]). How long an answer takes is not made equal.
 
 use rand_core::CryptoRngCore;
 use tutti_core::{

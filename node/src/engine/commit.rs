@@ -147,7 +147,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     .and_then(|()| self.approver_of(&by, &write, draft))
                     .and_then(|approver| self.prepare(&by, &approver, write, &state, now_ms));
                 match prepared {
-                    Err(refused) => Answer::Now(Err(refused)),
+                    Err(refused) => Answer::Now(Err(self.record_duplicate(&by, refused, now_ms))),
                     Ok(prepared) => {
                         // The first carries the key; what goes with it is durable with it.
                         let first = state.prepared.len();

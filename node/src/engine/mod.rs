@@ -20,6 +20,7 @@ mod erasing;
 mod exchange;
 mod fence;
 mod groups;
+mod held;
 mod joined;
 mod left_drafts;
 mod people;

@@ -27,7 +27,7 @@ use super::{Engine, Routing, exchange::Happening};
 
 /// Entries and bytes that are read at a time.
 const PAGE_ENTRIES: u64 = 256;
-const PAGE_BYTES: usize = 128 * 1024;
+pub(super) const PAGE_BYTES: usize = 128 * 1024;
 
 /// Bodies of one log that are waited for at one time. Beyond it the log is followed no further until
 /// some come: an author that commits to millions of bodies and gives none fills no memory.
@@ -458,30 +458,6 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.note_deadline(&id);
             self.discard_strangers(&id, now_ms);
             self.event_may_erase(&id, now_ms);
-        }
-    }
-
-    /// The header of an entry that is held; `None` where it is not, or of a later version.
-    pub(super) fn header_at(&self, at: &EventRef) -> Result<Option<Header>, StoreError> {
-        let entries = self.store.entries(&at.origin, at.index, 1, PAGE_BYTES)?;
-        let entry = entries.first().map(|e| Entry::parse_at(e.as_slice(), &at.origin, at.index));
-        Ok(match entry {
-            Some(Ok(Entry::V1(header))) => Some(header),
-            Some(Ok(Entry::Unknown { .. }) | Err(_)) | None => None,
-        })
-    }
-
-    /// Whether the event at that place is known, and none says anything beside it.
-    pub(super) fn is_silent_at(&self, at: &EventRef) -> bool {
-        matches!(self.projector.subject(at), Some(Subject::Referral(_)))
-            && self.event_at(at).is_some_and(|event| event.is_silent())
-    }
-
-    pub(super) fn id_at(&self, at: &EventRef) -> Option<String> {
-        match self.projector.subject(at)? {
-            Subject::Referral(id) => Some(id.to_string()),
-            Subject::Information(id) => Some(id.to_string()),
-            Subject::Unreadable(_) | Subject::Unknown => None,
         }
     }
 

@@ -7,6 +7,7 @@
 use rand_core::CryptoRngCore;
 use tutti_core::{
     information::InformationId,
+    local::{ids, read_count},
     people::{Action, Relation, Verdict},
     referral::{self, ReferralId},
     store::Store,
@@ -18,7 +19,7 @@ use super::{
     allowed::not_allowed,
     query::{Depth, events_before},
 };
-use crate::local::{Actor, PeopleError};
+use crate::local::{Actor, DUPLICATE_REFUSED, PeopleError};
 
 /// The reason for a broken glass, characters: a sentence, not a dossier.
 const REASON: std::ops::RangeInclusive<usize> = 10..=500;
@@ -117,10 +118,51 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         let read = self.local.reading(actor, Some(id), what, reason, now_ms, &mut self.rng);
         for alert in read.map_err(|error| self.local_failed(error.into()))? {
-            tracing::warn!(alert, "an alert on the reading of cases: `tutti access alerts`");
-            self.changed(now_ms, "access", id.to_string(), alert);
+            self.tell_alert(id, alert, now_ms);
         }
         Ok(())
+    }
+
+    fn tell_alert(&mut self, id: ReferralId, alert: &str, now_ms: u64) {
+        tracing::warn!(alert, "an alert on the reading of cases: `tutti access alerts`");
+        self.changed(now_ms, "access", id.to_string(), alert);
+    }
+
+    /// Records that somebody is about to be told which cases were found by their contents, of `opened`;
+    /// nothing where none was opened.
+    pub(super) fn record_search(
+        &mut self,
+        actor: &Actor,
+        found: &[ReferralId],
+        opened: u64,
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        if actor.account().is_none() || opened == 0 {
+            return Ok(());
+        }
+        let read = self.local.reading_search(actor, found, opened, now_ms, &mut self.rng);
+        if let Some(id) = read.map_err(|error| self.local_failed(error.into()))? {
+            self.tell_alert(id, "bulk_reading", now_ms);
+        }
+        Ok(())
+    }
+
+    /// Records that a referral was refused because a colleague's is open, and which, before whoever asked
+    /// hears that there is one: so nobody finds out by trying what cases there are without its being seen.
+    pub(super) fn record_duplicate(
+        &mut self,
+        actor: &Actor,
+        refused: Refused,
+        now_ms: u64,
+    ) -> Refused {
+        let Refused::OpenAtColleague(first) = refused else { return refused };
+        match self.local.raise_duplicate(actor, first, now_ms, &mut self.rng) {
+            Ok(()) => {
+                self.changed(now_ms, "access", first.to_string(), DUPLICATE_REFUSED);
+                refused
+            }
+            Err(error) => self.local_failed(error.into()),
+        }
     }
 
     /// Records that the texts of these shares, which are addressed to some alone, are about to be given
@@ -137,6 +179,22 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             return Ok(());
         }
         let read = self.local.reading_shares(actor, shares, what, now_ms, &mut self.rng);
+        read.map_err(|error| self.local_failed(error.into()))
+    }
+
+    /// Records that the titles of these shares, which are addressed to some alone, are about to be given to
+    /// somebody: a title is part of what is sealed. One record a list, for a list of titles is looked at
+    /// often and says little.
+    pub(super) fn record_reading_titles(
+        &mut self,
+        actor: &Actor,
+        shares: &[InformationId],
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        if actor.account().is_none() || shares.is_empty() {
+            return Ok(());
+        }
+        let read = self.local.reading_titles(actor, shares, now_ms, &mut self.rng);
         read.map_err(|error| self.local_failed(error.into()))
     }
 
@@ -192,7 +250,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// Reads or alerts, the newest first: with the longest reasons, of [`REASON`] in four bytes a
-    /// character, a thousand are 2.3 MB.
+    /// character, a thousand are 2.3 MB, and with as many titles as one has, as much.
     pub fn access(
         &self,
         actor: &Actor,
@@ -207,12 +265,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 Event::Read(read) => Some(api::AccessEntry {
                     index,
                     at_ms,
+                    count: read_count(&read),
                     pseudonym: read.pseudonym,
                     referral: hex::encode(read.referral),
                     what: read.what,
                     reason: read.reason,
-                    count: 1,
                     share: hex::encode(read.share),
+                    shares: ids(&read.titles),
+                    referrals: ids(&read.found),
                 }),
                 Event::Alert(alert) => Some(api::AccessEntry {
                     index,
@@ -223,6 +283,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     reason: String::new(),
                     count: alert.count,
                     share: String::new(),
+                    shares: Vec::new(),
+                    referrals: Vec::new(),
                 }),
                 _ => None,
             }
@@ -253,8 +315,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             let count = alerts.iter().filter(|alert| alert.at_ms >= since).count();
             if count > 0 {
                 warnings.push(format!(
-                    "{count} alert{} on who reads cases in the last seven days. See `tutti access \
-                     alerts`",
+                    "{count} alert{} on who reads cases, or looks for them, in the last seven days. See \
+                     `tutti access alerts`",
                     if count == 1 { "" } else { "s" }
                 ));
             }

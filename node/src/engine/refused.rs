@@ -1,6 +1,10 @@
 //! Why the engine did not do what it was asked: one enum, mapped to a status in one place.
 
-use tutti_core::{information, referral, store::StoreError};
+use tutti_core::{
+    information,
+    referral::{self, ReferralId},
+    store::StoreError,
+};
 
 /// Each says what happened, what was kept and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +18,14 @@ pub enum Refused {
     /// The state of things does not allow it.
     #[error("{0}")]
     State(String),
+    /// A second open referral of a case that whoever asks does not see: the first, which is for the
+    /// alert on it alone. No text and no status names it.
+    #[error(
+        "a case of that code was referred to that society for that service already, and is open with a \
+         colleague; nothing was sent. It is on record that you tried, and the data-protection focal \
+         point is told which it is. Ask your focal point or a supervisor: they see all cases"
+    )]
+    OpenAtColleague(ReferralId),
     /// This society may not do that.
     #[error("{0}")]
     NotAllowed(String),

@@ -45,7 +45,8 @@ impl Referrals for Service {
     ) -> Result<Response<api::ListReferralsResponse>, Status> {
         let actor = self.0.actor(&request)?;
         let request = request.into_inner();
-        let ask = self.0.engine.ask(move |engine, now| engine.referrals(&actor, &request, now));
+        let ask =
+            self.0.engine.ask(move |engine, now| engine.read_referrals(&actor, &request, now));
         let page = ask.await??;
         Ok(Response::new(page))
     }

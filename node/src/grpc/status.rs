@@ -9,7 +9,9 @@ impl From<Refused> for Status {
         let code = match &refused {
             Refused::Invalid(_) => Code::InvalidArgument,
             Refused::NotFound(_) => Code::NotFound,
-            Refused::State(_) | Refused::NotWriting(_) => Code::FailedPrecondition,
+            Refused::State(_) | Refused::OpenAtColleague(_) | Refused::NotWriting(_) => {
+                Code::FailedPrecondition
+            }
             Refused::NotAllowed(_) => Code::PermissionDenied,
             Refused::Full => Code::ResourceExhausted,
             Refused::Stopping => Code::Unavailable,

@@ -31,7 +31,7 @@ use rand_core::CryptoRngCore;
 use tutti_core::{local::LocalKeys, referral::ReferralId, society::Origin, store::StoreError};
 use tutti_proto::v1::{self, local_record::Event};
 
-pub use access::{BULK_READS, HOUR_MS};
+pub use access::{BULK_READS, DUPLICATE_REFUSED, HOUR_MS};
 pub use actor::Actor;
 pub use approvals::{Approval, Of, Said};
 pub use drafts::{DRAFT_BYTES_MAX, DRAFT_KEEP_DAYS, Use};

@@ -16,7 +16,6 @@ pub(crate) mod pending;
 mod service;
 mod table;
 pub(crate) mod tls;
-mod tls_key;
 mod traffic;
 pub(crate) mod wire;
 
@@ -30,10 +29,10 @@ use tokio::{
 use tutti_core::{roster::Roster, society::Society};
 use tutti_proto::v1;
 
+pub use crate::tls_key::{TlsKey, TlsKeyError};
 pub use outbox::{Full, Inbox, Outbox};
 pub use table::{LinkState, PeerState};
 pub use tls::TlsError;
-pub use tls_key::{TlsKey, TlsKeyError};
 pub use traffic::Traffic;
 
 /// Events that may wait for the engine; frames are bounded by their bytes as well.

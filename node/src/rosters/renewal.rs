@@ -13,6 +13,7 @@ use std::{
 use tutti_core::roster::{Card, Roster};
 
 use super::{RostersError, fits};
+use crate::disk;
 
 /// The card that waits for its roster, in the node's directory.
 pub const NEXT_CARD: &str = "card-next.note";
@@ -45,7 +46,7 @@ pub(super) fn finish(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
         let path = path.to_path_buf();
         move |source| RostersError::Io { path, source }
     };
-    fs::create_dir_all(&old).map_err(io(&old))?;
+    disk::make_dir(&old).map_err(io(&old))?;
     for entry in fs::read_dir(&next).map_err(io(&next))? {
         let from = entry.map_err(io(&next))?.path();
         let Some(name) = from.file_name().map(|name| name.to_string_lossy().into_owned()) else {
@@ -55,14 +56,10 @@ pub(super) fn finish(dir: &Path, roster: &Roster) -> Result<(), RostersError> {
         // The root key may be kept elsewhere; a key that was moved before a power cut stays moved.
         let is_there = |path: &Path| path.try_exists().map_err(io(path));
         if is_there(&place)? && !is_there(&kept)? {
-            fs::rename(&place, &kept).map_err(io(&place))?;
+            disk::rename(&place, &kept).map_err(io(&place))?;
         }
-        fs::rename(&from, &place).map_err(io(&from))?;
-    }
-    for folder in [&old, &keys, &next] {
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))?;
+        disk::rename(&from, &place).map_err(io(&from))?;
     }
     // Last, for it is the sign that there is something to do.
-    fs::rename(dir.join(NEXT_CARD), dir.join("card.note")).map_err(io(dir))?;
-    fs::File::open(dir).and_then(|folder| folder.sync_all()).map_err(io(dir))
+    disk::rename(&dir.join(NEXT_CARD), &dir.join("card.note")).map_err(io(dir))
 }

@@ -4,7 +4,8 @@
     call.py SOCKET EXPECTED_SERVICE...
 
 Asks health, lists the services, fetches their descriptors, and calls the client API: status, logs,
-entries, a proof, an export, referrals, information, and what a careless client would get wrong.
+entries, a proof, an export, referrals, information, files, people, drafts, approvals, the access log, a
+login, and what a careless client would get wrong.
 """
 
 import collections
@@ -178,8 +179,30 @@ def check(socket, expected):
         assert whole.id == short.id and whole.state == short.state and whole.events
         assert not whole.HasField("content"), "a case that nobody asked for"
     reflection.service("tutti.node.v1.Information").List()
+    attachments = reflection.service("tutti.node.v1.Attachments")
+    for short in listed.referrals:
+        for file in attachments.List(id=short.id).attachments:
+            assert file.id and file.kind and not file.name, "a file's name that nobody asked for"
+
+    people = reflection.service("tutti.node.v1.People")
+    me = people.WhoAmI()
+    names = [account.name for account in people.ListAccounts().accounts]
+    assert me.account.name in names and "send" in me.may, (me, names)
+    drafts = reflection.service("tutti.node.v1.Drafts")
+    kept = drafts.Save(form="receiver = 'sg'")
+    assert kept.faults and kept.id in [draft.id for draft in drafts.List().drafts], kept
+    assert drafts.Get(id=kept.id).form == "receiver = 'sg'"
+    drafts.Delete(id=kept.id)
+    assert kept.id not in [draft.id for draft in drafts.List().drafts]
+    approvals = reflection.service("tutti.node.v1.Approvals").List()
+    assert kept.id not in [info.draft for info in [*approvals.waiting, *approvals.own]]
+    access = reflection.service("tutti.node.v1.Access").List(count=1)
+    assert access.size > 0 and access.key.startswith(status.federation), access
 
     invalid, unknown = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+    login = reflection.service("tutti.node.v1.Login")
+    refused(lambda: login.Login(name=me.account.name, password="wrong"), grpc.StatusCode.UNAUTHENTICATED)
+    refused(lambda: drafts.Get(id=kept.id), unknown)
     refused(lambda: referrals.Get(id="not an id"), invalid)
     refused(lambda: referrals.Get(id="0" * 32), unknown)
     refused(lambda: referrals.Send(), invalid)

@@ -1,14 +1,15 @@
 //! What an audit found: a stable code, how bad it is, where, and a sentence.
 //!
 //! Invariant: a code, once released, keeps its meaning; `docs/auditing.md` has a row for each. A
-//! text never holds anything out of a body.
+//! text never holds anything out of a body. All are listed, however many: each is about a file, an entry
+//! or a step that the auditor was given, of which a few rules say at most one thing each (of missing files,
+//! those in a row are one), so that they take some hundreds of bytes of memory for each entry or hash that
+//! is at fault, beside the records, which are held anyway. Whoever shows them to people shortens the page,
+//! not the list.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
-
-/// Findings of one code that are listed one by one; the rest are counted.
-const LISTED_MAX: u64 = 1_000;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -221,7 +222,7 @@ pub struct Finding {
     pub text: String,
 }
 
-/// All that was found so far: in full up to a limit a code, counted beyond.
+/// All that was found so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     listed: Vec<Finding>,
@@ -230,27 +231,14 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn add(&mut self, code: Code, place: impl ToString, text: impl ToString) {
-        let count = self.counts.entry(code).or_default();
-        *count += 1;
-        if *count <= LISTED_MAX {
-            let (place, text) = (place.to_string(), text.to_string());
-            self.listed.push(Finding { code, severity: code.severity(), place, text });
-        }
+        *self.counts.entry(code).or_default() += 1;
+        let (place, text) = (place.to_string(), text.to_string());
+        self.listed.push(Finding { code, severity: code.severity(), place, text });
     }
 
     /// The worst first, then in the order in which they were found; and how many of each there
     /// are in all.
     pub(super) fn end(mut self) -> (Vec<Finding>, BTreeMap<&'static str, u64>) {
-        for (code, count) in &self.counts {
-            if let Some(more) = count.checked_sub(LISTED_MAX).filter(|more| *more > 0) {
-                self.listed.push(Finding {
-                    code: *code,
-                    severity: code.severity(),
-                    place: String::new(),
-                    text: format!("and {more} more of this kind, which are not listed"),
-                });
-            }
-        }
         self.listed.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         (self.listed, self.counts.iter().map(|(code, count)| (code.as_str(), *count)).collect())
     }

@@ -14,6 +14,7 @@ mod bodies;
 mod finding;
 #[cfg(test)]
 mod fixture;
+mod gap;
 mod gathered;
 mod heads;
 pub mod process;

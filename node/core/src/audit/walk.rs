@@ -10,6 +10,7 @@ use tlog_tiles::Hash;
 
 use super::{
     Bodies, Code, Files, Findings, Records, Unreadable, bodies,
+    gap::Gap,
     gathered::{Gathered, Held},
     heads::Heads,
     records::Reading,
@@ -76,6 +77,9 @@ struct Walk<'a, F> {
     findings: &'a mut Findings,
     /// Places in a row, up to here, where nothing is.
     gone: u64,
+    /// Those, up to here, where no entries are, and where no hashes of leaves are.
+    no_entries: Option<Gap>,
+    no_hashes: Option<Gap>,
 }
 
 /// Walks all entries that the head speaks of.
@@ -108,6 +112,8 @@ pub(super) fn walk<F: Files>(
         bodies: any_body,
         findings,
         gone: 0,
+        no_entries: None,
+        no_hashes: None,
     };
     walk.compare_witnesses(0);
     progress(0, head.size);
@@ -194,6 +200,7 @@ impl<F: Files> Walk<'_, F> {
 
     /// Ends the walk after the place of this number.
     fn give_up(&mut self, number: u64) {
+        self.close_gaps();
         let next = (number + 1).saturating_mul(u64::from(TILE_WIDTH));
         self.findings.add(
             Code::BundleMissing,
@@ -216,14 +223,10 @@ impl<F: Files> Walk<'_, F> {
 
     fn read_entries(&mut self, place: Place) -> Result<Option<Bundle>, Unreadable> {
         let Some(bundle) = self.files.bundle(place)? else {
-            let last = place.start() + u64::from(place.width()) - 1;
-            self.findings.add(
-                Code::BundleMissing,
-                place,
-                format!("entries {} to {last} were not seen", place.start()),
-            );
+            self.no_entries = Some(Gap::extended(self.no_entries, place));
             return Ok(None);
         };
+        self.close_entries();
         match bundle {
             Ok(bundle) => Ok(Some(bundle)),
             Err(error) => {
@@ -235,9 +238,15 @@ impl<F: Files> Walk<'_, F> {
 
     fn read_tile(&mut self, place: Place) -> Result<Option<Vec<Hash>>, Unreadable> {
         let Some(bytes) = self.files.read(&place.to_string(), TILE_BYTES_MAX + 1)? else {
-            self.findings.add(Code::TileMissing, place, "the hash tile is not there");
+            match place.layer() {
+                Layer::Hashes(0) => self.no_hashes = Some(Gap::extended(self.no_hashes, place)),
+                _ => self.findings.add(Code::TileMissing, place, "the hash tile is not there"),
+            }
             return Ok(None);
         };
+        if place.layer() == Layer::Hashes(0) {
+            self.close_hashes();
+        }
         let hashes = tile_hashes(&bytes, place.width());
         if hashes.is_none() {
             self.findings.add(
@@ -247,6 +256,23 @@ impl<F: Files> Walk<'_, F> {
             );
         }
         Ok(hashes)
+    }
+
+    fn close_gaps(&mut self) {
+        self.close_entries();
+        self.close_hashes();
+    }
+
+    fn close_entries(&mut self) {
+        if let Some(gap) = self.no_entries.take() {
+            self.findings.add(Code::BundleMissing, gap, gap.of_entries());
+        }
+    }
+
+    fn close_hashes(&mut self) {
+        if let Some(gap) = self.no_hashes.take() {
+            self.findings.add(Code::TileMissing, gap, gap.of_hashes());
+        }
     }
 
     /// Checks the tiles above level 0 that the next leaf completes.
@@ -395,6 +421,7 @@ impl<F: Files> Walk<'_, F> {
     }
 
     fn end(mut self) -> Result<Walked, Unreadable> {
+        self.close_gaps();
         let partial = self.tiler.as_ref().map(Tiler::partial).unwrap_or_default();
         for (place, bytes) in partial {
             self.compare_tile(place, &bytes)?;

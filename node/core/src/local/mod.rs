@@ -22,7 +22,7 @@ use crate::{
     society::Origin,
 };
 
-pub use verify::{Finding, Read, Report, files, verify};
+pub use verify::{Finding, Read, Report, files, ids, read_count, verify};
 
 /// Random bytes before a record, so that its digest does not tell what it says.
 pub const SALT_BYTES: usize = 32;

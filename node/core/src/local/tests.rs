@@ -32,6 +32,29 @@ fn read_share(n: u8) -> v1::LocalRecord {
     v1::LocalRecord { event: Some(Event::Read(read)) }
 }
 
+/// The titles of two of them.
+fn read_titles(one: u8, other: u8) -> v1::LocalRecord {
+    let read = v1::LocalRead {
+        pseudonym: "p".into(),
+        what: "share_titles".into(),
+        titles: [[one; 16], [other; 16]].concat(),
+        ..Default::default()
+    };
+    v1::LocalRecord { event: Some(Event::Read(read)) }
+}
+
+/// A search that opened some contents and found one case.
+fn search(n: u8) -> v1::LocalRecord {
+    let read = v1::LocalRead {
+        pseudonym: "p".into(),
+        what: "search".into(),
+        found: vec![n; 16],
+        opened: 9,
+        ..Default::default()
+    };
+    v1::LocalRecord { event: Some(Event::Read(read)) }
+}
+
 fn account() -> v1::LocalRecord {
     let account = v1::LocalAccount { account: vec![1; 16], name: "Maria Santos".into() };
     v1::LocalRecord { event: Some(Event::Account(account)) }
@@ -64,16 +87,20 @@ fn codes(files: &BTreeMap<String, Vec<u8>>, earlier: Option<&[u8]>) -> Vec<&'sta
 fn an_export_is_checked_and_tells_who_has_read_and_no_name() {
     let mut records = vec![account()];
     records.extend((0..=255).map(read));
-    records.push(read_share(7));
+    records.extend([read_share(7), read_titles(7, 8), search(3)]);
     let files = export(&records);
     let report = verify(keys().sign.public(), |path| files.get(path).cloned(), None);
     assert_eq!(report.findings, Vec::new());
-    assert_eq!((report.size, report.reads.len()), (258, 257));
+    assert_eq!((report.size, report.reads.len()), (260, 259));
     let told = |read: &Read| (read.referral.clone(), read.share.clone(), read.what.clone());
     let of_case = ("00".repeat(16), String::new(), "content".into());
     assert_eq!(told(&report.reads[0]), of_case);
     let of_share = (String::new(), "07".repeat(16), "share".into());
     assert_eq!(told(&report.reads[256]), of_share);
+    assert_eq!(report.reads[256].titles, Vec::<String>::new());
+    assert_eq!(report.reads[257].titles, ["07".repeat(16), "08".repeat(16)]);
+    assert_eq!([256, 257, 258].map(|at: usize| report.reads[at].count), [1, 2, 9]);
+    assert_eq!(report.reads[258].found, ["03".repeat(16)]);
     assert_eq!(report.kinds["people"], 1);
     let bytes: Vec<u8> = files.values().flatten().copied().collect();
     assert!(!bytes.windows(5).any(|window| window == b"Maria"));

@@ -27,6 +27,12 @@ pub struct Read {
     pub referral: String,
     /// Which addressed information share, in hexadecimal; empty where it was none.
     pub share: String,
+    /// Whose titles were listed, of addressed shares, in hexadecimal; empty where none were.
+    pub titles: Vec<String>,
+    /// Which cases a search has found by their contents, in hexadecimal.
+    pub found: Vec<String>,
+    /// Of a search how many contents were opened, of titles how many there were; else one.
+    pub count: u64,
     /// content, print, share, …
     pub what: String,
     /// Empty where no glass was broken.
@@ -135,9 +141,12 @@ fn entry(report: &mut Report, log: &str, index: u64, leaf: &[u8], record: &[u8])
         Some(Event::Read(read)) => report.reads.push(Read {
             index,
             at_ms: leaf.recorded_at_ms,
+            count: read_count(&read),
             pseudonym: read.pseudonym,
             referral: hex::encode(read.referral),
             share: hex::encode(read.share),
+            titles: ids(&read.titles),
+            found: ids(&read.found),
             what: read.what,
             reason: read.reason,
         }),
@@ -146,6 +155,17 @@ fn entry(report: &mut Report, log: &str, index: u64, leaf: &[u8], record: &[u8])
         }
         Some(_) => {}
     }
+}
+
+/// The shares or cases that a read names one after the other, in hexadecimal.
+pub fn ids(bytes: &[u8]) -> Vec<String> {
+    bytes.chunks(16).map(hex::encode).collect()
+}
+
+/// What a read counts: of a search how many contents were opened, of titles how many there were; else one.
+pub fn read_count(read: &v1::LocalRead) -> u64 {
+    let listed = (read.titles.len() + read.found.len()).div_ceil(16) as u64;
+    if read.opened > 0 { read.opened } else { listed.max(1) }
 }
 
 /// Where the opened records of a bundle of entries lie.

@@ -6,6 +6,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
 use tutti_proto::v1;
 
+use super::compared_code;
 use crate::society::Origin;
 
 const ID_PREFIX: &[u8] = b"tutti/v1/referral\0";
@@ -158,19 +159,20 @@ impl Side {
 }
 
 /// What hides a case code in a record: HMAC-SHA-256 under the sender's own `secret` over
-/// "tutti/v1/case" ‖ 0x00 ‖ society ‖ 0x00 ‖ case code. Two referrals of one case show to the
-/// sender as such, and to nobody else. Empty where there is no code.
+/// "tutti/v1/case" ‖ 0x00 ‖ society ‖ 0x00 ‖ case code, as [`compared_code`] has it. Two referrals of one
+/// case show to the sender as such, and to nobody else. Empty where there is no code.
 pub fn case_digest(
     secret: &[u8; 32],
     society: crate::society::Society,
     case_code: &str,
 ) -> Vec<u8> {
+    let case_code = compared_code(case_code);
     if case_code.is_empty() {
         return Vec::new();
     }
     let mut mac =
         <Hmac<Sha256> as Mac>::new_from_slice(secret).expect("HMAC takes a key of any length");
-    for part in ["tutti/v1/case", "\0", society.as_str(), "\0", case_code] {
+    for part in ["tutti/v1/case", "\0", society.as_str(), "\0", &case_code] {
         mac.update(part.as_bytes());
     }
     mac.finalize().into_bytes().to_vec()

@@ -24,11 +24,13 @@ mod media;
 pub mod onward;
 pub mod overriding;
 mod register;
+mod search;
 mod standing;
 mod state;
 mod steps;
 mod table;
 mod validate;
+mod words;
 
 pub use book::{Book, Referral, Told, tell};
 pub(crate) use book::{answer_hours, owes};
@@ -44,11 +46,13 @@ pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
 pub(crate) use onward::{Further, Words};
 pub use register::{Brief, Due, Register, Taken};
+pub use search::Search;
 pub use standing::{Standing, Word, is_seen};
 pub use state::{By, Case, Kind, State, handover};
 pub use table::transition;
 pub(crate) use validate::uncovered;
 pub use validate::{CATEGORIES, FIELDS, beyond_scope, categories, disclosed, disclosed_by};
+pub use words::compared_code;
 
 #[cfg(test)]
 mod tests;

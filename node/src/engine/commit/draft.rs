@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand_core::CryptoRngCore;
 use tutti_core::{
     entry::Visibility,
-    referral::{self, Brief, ReferralId},
+    referral::{self, Brief, Referral, ReferralId},
     roster::{Member, Role, Status},
     society::Society,
     store::Store,
@@ -15,10 +15,6 @@ use tutti_proto::v1;
 
 use super::{Engine, Group, Prepared, Refused, Write};
 use crate::local::Actor;
-
-/// A second open referral, of a case that whoever asks does not see.
-const DUPLICATE_UNSEEN: &str = "this case was referred to that society for that service already, \
-                                and that is open; nothing was sent. Ask your focal point";
 
 /// What one event says and who may read it, before it is sealed.
 pub(super) struct Draft {
@@ -83,11 +79,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let case_digest = referral::case_digest(secret, by, &content.case_code);
         let sent = v1::Sent { case_digest, ..sent };
         let duplicate = self.open_like(group, &sent);
-        // That a colleague has the case is nothing that the text may tell.
-        let seen =
-            |first: &referral::Referral| self.sees(actor, (&first.id, &Brief::of(first, by)));
-        if duplicate.as_ref().is_some_and(|first| !seen(first)) {
-            return Err(Refused::State(DUPLICATE_UNSEEN.into()));
+        // Which it is, and whose, is for those who see it, and for whoever answers for people's data.
+        let unseen = |first: &&Arc<Referral>| !self.sees(actor, (&first.id, &Brief::of(first, by)));
+        if let Some(first) = duplicate.as_ref().filter(unseen) {
+            return Err(Refused::OpenAtColleague(first.id));
         }
         let context = referral::Context {
             origin: &self.identity.origin,

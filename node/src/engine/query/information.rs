@@ -1,9 +1,9 @@
 //! Information shares: one, and lists of them.
 //!
-//! Of a share that is addressed to some alone the text is a content, and to read it is recorded as to read
-//! a case is. Invariants: no text of one is given to a person before the record of that is on the disk; a
-//! list gives titles, unless texts are asked for; that somebody searched the texts is recorded too, for
-//! what is found tells what they say.
+//! Of a share that is addressed to some alone title and text are a content, and to read them is recorded as
+//! to read a case is. Invariants: neither is given to a person before the record of that is on the disk; a
+//! list gives titles, of which one record tells, unless texts are asked for; that somebody searched the
+//! texts is recorded too, for what is found tells what they say.
 
 use std::cmp::Reverse;
 
@@ -33,6 +33,8 @@ use crate::{
 struct Opened {
     /// Whose texts are in it.
     texts: Vec<InformationId>,
+    /// Whose titles are, and no text.
+    titles: Vec<InformationId>,
     /// Texts were searched.
     searched: bool,
 }
@@ -99,7 +101,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> Result<api::ListInformationResponse, Refused> {
         let (answer, opened) = self.page_of_shares(actor, request, now_ms)?;
         // A person's reading is recorded before: `Engine::read_shares`.
-        let is_read = opened.searched || !opened.texts.is_empty();
+        let is_read = opened.searched || !(opened.texts.is_empty() && opened.titles.is_empty());
         if is_read && actor.account().is_some() {
             return Err(not_allowed(Action::ReadAddressed));
         }
@@ -118,6 +120,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.record_search_of_shares(actor, now_ms)?;
         }
         self.record_reading_shares(actor, &opened.texts, "share_list", now_ms)?;
+        self.record_reading_titles(actor, &opened.titles, now_ms)?;
         Ok(answer)
     }
 
@@ -192,11 +195,14 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             page(found, key, read, request.page_size, &request.page_token)?;
         let addressed =
             shares.iter().filter(|share| share.visibility() == v1::Visibility::Addressed);
-        let texts = match depth {
-            Depth::Texts => addressed.filter_map(|share| share.id.parse().ok()).collect(),
-            Depth::Titles | Depth::Whole(_) => Vec::new(),
+        let addressed: Vec<InformationId> =
+            addressed.filter_map(|share| share.id.parse().ok()).collect();
+        let (texts, titles) = match depth {
+            Depth::Titles => (Vec::new(), addressed),
+            Depth::Texts | Depth::Whole(_) => (addressed, Vec::new()),
         };
-        Ok((api::ListInformationResponse { shares, next_page_token }, Opened { texts, searched }))
+        let opened = Opened { texts, titles, searched };
+        Ok((api::ListInformationResponse { shares, next_page_token }, opened))
     }
 }
 

@@ -10,6 +10,7 @@ mod logs;
 mod page;
 mod referral_events;
 mod referrals;
+mod search;
 mod shares;
 
 pub(super) use page::slice;

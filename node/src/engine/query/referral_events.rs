@@ -3,15 +3,15 @@
 //! What a case comes to takes all of its events; to show it takes the latest ones. The other side writes
 //! half of them, and strangers may write some that do not count, each as long as the limits allow: with
 //! all of them a list, or the case itself, would be larger than any client takes, and nobody could see it.
-//! Invariant: the events in one answer have a bound in bytes, and the others are counted and can be asked
-//! for.
+//! Invariants: the events in one answer have a bound in bytes, and the others are counted and can be asked
+//! for; what strangers write takes no room from a step of the case.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    referral::{self, EventRef, Outcome, Referral, codes},
+    referral::{self, EventRef, Outcome, Referral, Why, codes},
     store::Store,
 };
 use tutti_proto::{
@@ -84,6 +84,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         now_ms: u64,
     ) -> Result<Events, Refused> {
         let mut events = each_file_once(&referral.outcomes);
+        // The latest come first into an answer, and what strangers write comes last of all.
+        events.sort_by_key(|outcome| outcome.why != Some(Why::NotAParty));
         // A receipt for an erasure is no step of a person; of a file, its parts are told apart.
         let step = |outcome: &&&Outcome| {
             use referral::Kind::{Attached, Erased};

@@ -8,7 +8,7 @@ use tutti_core::{
     body::Part,
     people::Action,
     record,
-    referral::{self, Brief, EventRef, Referral, ReferralId, codes},
+    referral::{self, Brief, EventRef, Referral, ReferralId, Search, codes},
     store::Store,
 };
 use tutti_proto::{
@@ -19,6 +19,7 @@ use tutti_proto::{
 use super::{
     page::{EVENT_BYTES, Read, page},
     referral_events::{Depth, Events, events_before},
+    search::Searched,
     state_of_body,
 };
 use crate::{
@@ -50,14 +51,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.referral_message(&referral, Depth::Shown { with_content, before }, now_ms)
     }
 
-    /// Referrals, the newest first.
-    pub fn referrals(
+    /// A page of the referrals that somebody sees and asks for, and what was opened to find them.
+    pub(super) fn page_of_referrals(
         &self,
         actor: &Actor,
         request: &api::ListReferralsRequest,
         now_ms: u64,
-    ) -> Result<api::ListReferralsResponse, Refused> {
+    ) -> Result<(api::ListReferralsResponse, Searched), Refused> {
         use api::ReferralState as S;
+        let search = Search::parse(&request.search).map_err(Refused::Invalid)?;
+        let mut searched = Searched::default();
         let own = self.identity.society;
         let of_direction = |brief: &Brief| match request.direction() {
             api::Direction::Unspecified => true,
@@ -80,13 +83,24 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 return Ok(Read { item: None, bytes: EVENT_BYTES });
             };
             let events = referral.outcomes.iter().map(|outcome| &outcome.event.body);
-            let bytes = events.map(|event| event.encoded_len() + EVENT_BYTES).sum::<usize>();
+            let mut bytes = events.map(|event| event.encoded_len() + EVENT_BYTES).sum::<usize>();
+            if let Some(search) = &search {
+                let before = searched.bytes;
+                let found = self.finds(actor, search, &referral, &mut searched, now_ms)?;
+                bytes += searched.bytes - before;
+                if !found {
+                    return Ok(Read { item: None, bytes });
+                }
+            }
             let item = Some(self.referral_message(&referral, Depth::Listed, now_ms)?);
             Ok(Read { item, bytes })
         };
         let (referrals, next_page_token) =
             page(found, key, read, request.page_size, &request.page_token)?;
-        Ok(api::ListReferralsResponse { referrals, next_page_token })
+        // One that was found and had no room is told on the next page.
+        let told = |id: &ReferralId| referrals.iter().any(|told| told.id == id.to_string());
+        searched.found.retain(told);
+        Ok((api::ListReferralsResponse { referrals, next_page_token }, searched))
     }
 
     /// The cases that somebody sees.

@@ -30,7 +30,19 @@ fn write(
     transition: Transition,
     content: Option<Content>,
 ) -> (u64, ReferralId) {
-    let (own, keyring) = (origin("ph"), federation.keyring("ph"));
+    write_as("ph", federation, sg, id, transition, content)
+}
+
+/// The same by that society.
+fn write_as(
+    code: &str,
+    federation: &Federation,
+    sg: &mut Node,
+    id: Option<ReferralId>,
+    transition: Transition,
+    content: Option<Content>,
+) -> (u64, ReferralId) {
+    let (own, keyring) = (origin(code), federation.keyring(code));
     let held = sg.store.tree(&own);
     let index = held.size();
     let mut event_id = [9; 16];
@@ -49,7 +61,7 @@ fn write(
         ..Default::default()
     };
     let content = v1::Content { origin: own.to_string(), event_id: event_id.to_vec(), content };
-    let keys = ["ph", "sg"].map(|code| federation.keyring(code).case.recipient());
+    let keys = [code, "sg"].map(|code| federation.keyring(code).case.recipient());
     let body = |part, message: &[u8]| {
         Body::new(Place::new(&own, index, part), &sealing::seal(message, &keys).unwrap())
     };
@@ -164,6 +176,41 @@ fn no_referral_is_so_long_that_it_or_a_list_with_it_is_not_shown() {
         let refused = sg.referral(&Actor::node(), &request, NOW_MS);
         assert!(matches!(refused, Err(Refused::Invalid(_))), "{wrong}");
     }
+}
+
+#[test]
+fn what_strangers_write_takes_no_room_from_the_steps_of_a_case() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    for _ in 0..3 {
+        let seen = Transition::Acknowledged(v1::Acknowledged {});
+        write(&federation, &mut sg, Some(id), seen, None);
+    }
+    for _ in 0..20 {
+        write_as("qa", &federation, &mut sg, Some(id), step(), None);
+    }
+    let steps = |events: &[api::ReferralEventView]| {
+        let of_parties = events.iter().filter(|event| event.society != "qa");
+        of_parties.map(|event| event.index).collect::<Vec<_>>()
+    };
+    let listed = sg.referrals(&Actor::node(), &Default::default(), NOW_MS).unwrap().referrals;
+    let in_list = &listed[0];
+    assert_eq!(steps(&in_list.events), [0, 0, 1, 2]);
+    assert!(in_list.events_left >= 18, "{}", in_list.events_left);
+    assert_eq!(in_list.events.len() as u32 + in_list.events_left, 24);
+    // Asked for by itself, all of them are there, each once; what is before the first step is theirs.
+    let whole = shown(&sg, id);
+    assert_eq!((whole.events.len(), whole.events_left), (24, 0));
+    assert!(whole.events[..20].iter().all(|event| event.society == "qa" && !event.effective));
+    let first = &whole.events[20];
+    let before = api::GetReferralRequest {
+        id: id.to_string(),
+        events_before: format!("{} {}", first.origin, first.index),
+        ..Default::default()
+    };
+    let before = sg.referral(&Actor::node(), &before, NOW_MS).unwrap();
+    assert_eq!((before.events.len(), steps(&before.events).len()), (20, 0));
 }
 
 /// In as many languages, each of `chars` four bytes long.

@@ -303,13 +303,13 @@ fn what_is_over_is_not_listed_and_what_is_to_come_says_so() {
     assert_eq!(states(shares), [("to come".into(), Published, false)]);
 }
 
-/// What the local log says of reads: what, and of which share.
+/// What the local log says of reads: what, and of which share or shares.
 fn reads(node: &Node) -> Vec<(String, String)> {
     let shown = node.local.shown(false, 100).into_iter().rev();
     let read = |shown: crate::local::Shown| match shown.event {
         v1::local_record::Event::Read(read) => {
             assert_eq!((read.pseudonym.as_str(), read.referral.len()), ("maria", 0));
-            (read.what, hex::encode(read.share))
+            (read.what, tutti_core::local::ids(&[read.share, read.titles].concat()).join(" "))
         }
         other => panic!("{other:?}"),
     };
@@ -347,21 +347,34 @@ fn who_reads_what_is_addressed_to_some_alone_is_recorded_and_what_is_for_all_is_
     let with_texts = api::ListInformationRequest { with_texts: true, ..Default::default() };
     let search =
         |words: &str| api::ListInformationRequest { search: words.into(), ..Default::default() };
-    for request in [&with_texts, &search("zebra")] {
+    for request in [&Default::default(), &with_texts, &search("zebra")] {
         let refused = ph.shares(&maria, request, NOW_MS);
         assert!(matches!(refused, Err(Refused::NotAllowed(_))), "{request:?}");
     }
     assert_eq!(reads(&ph), []);
 
-    // A list gives titles; the share itself its text, once that is on record.
+    // A list gives titles, which are sealed like the text: one record says whose; none is of what is for
+    // all. The share itself gives its text, once that is on record.
     let titles = ph.read_shares(&maria, &Default::default(), NOW_MS).unwrap().shares;
     assert_eq!(titles.len(), 4);
     assert!(titles.iter().all(|share| text(share).1), "no text");
     assert!(titles.iter().any(|share| text(share).0 == "zebra"));
+    let whose = |listed: &[api::InformationShare]| {
+        let ids = listed.iter().map(|share| share.id.clone()).filter(|id| *id != open);
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(whose(&titles).split(' ').count(), 3);
+    let mut expected = vec![("share_titles".to_owned(), whose(&titles))];
+    assert_eq!(reads(&ph), expected);
+    let by = |society: &str| api::ListInformationRequest {
+        society: society.into(),
+        ..Default::default()
+    };
+    assert_eq!(ph.read_shares(&maria, &by("sg"), NOW_MS).unwrap().shares.len(), 0);
     assert!(!text(&ph.read_share(&maria, &get(&open), NOW_MS).unwrap()).1);
-    assert_eq!(reads(&ph), []);
+    assert_eq!(reads(&ph), expected);
     assert!(!text(&ph.read_share(&maria, &get(&circle[1]), NOW_MS).unwrap()).1);
-    let mut expected = vec![("share".to_owned(), circle[1].clone())];
+    expected.push(("share".to_owned(), circle[1].clone()));
     assert_eq!(reads(&ph), expected);
 
     // Of a list with texts each one is on record, page by page, and what is for all is not.
@@ -370,7 +383,7 @@ fn who_reads_what_is_addressed_to_some_alone_is_recorded_and_what_is_for_all_is_
     loop {
         let page = ph.read_shares(&maria, &request, NOW_MS).unwrap();
         listed.extend(page.shares);
-        let of_list = reads(&ph).into_iter().skip(1).map(|(what, id)| {
+        let of_list = reads(&ph).into_iter().skip(2).map(|(what, id)| {
             assert_eq!(what, "share_list");
             id
         });
@@ -384,13 +397,15 @@ fn who_reads_what_is_addressed_to_some_alone_is_recorded_and_what_is_for_all_is_
     assert_eq!(listed.len(), 4);
     assert!(listed.iter().all(|share| !text(share).1));
     expected = reads(&ph);
-    assert_eq!(expected.len(), 4);
+    assert_eq!(expected.len(), 5);
 
     // Whoever searches hears which texts have the words; also where none has them.
     for (words, count) in [("zebra", 3), ("gnu", 0)] {
         let found = ph.read_shares(&maria, &search(words), NOW_MS).unwrap().shares;
         assert_eq!(found.len(), count);
         expected.push(("share_search".into(), String::new()));
+        // And sees the titles of what was found.
+        expected.extend((count > 0).then(|| ("share_titles".into(), whose(&found))));
     }
     assert_eq!(reads(&ph), expected);
 

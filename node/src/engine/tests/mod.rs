@@ -10,6 +10,7 @@ mod damaged;
 mod deadlines;
 mod desk;
 mod drafts;
+mod duplicates;
 mod erasing;
 mod exchange;
 mod faults;
@@ -19,6 +20,7 @@ mod information;
 mod onward;
 mod referrals;
 mod relays;
+mod search;
 mod strays;
 mod unhappy;
 

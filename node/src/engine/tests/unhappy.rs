@@ -161,9 +161,9 @@ fn what_others_forge_is_noted_and_changes_nothing() {
     let explained: Vec<&str> = after.events.iter().map(|e| e.explanation.as_str()).collect();
     assert_eq!(
         explained,
-        ["", "it is for the other side to do", "its author is neither sender nor receiver"]
+        ["its author is neither sender nor receiver", "", "it is for the other side to do"]
     );
-    assert_eq!(after.events[1].note, "", "a record is no content");
+    assert_eq!(after.events[2].note, "", "a record is no content");
     let summaries: Vec<String> = sg
         .entries(&Actor::node(), &origin("ph"), 0, 10)
         .unwrap()

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod at_the_node;
 mod entry;
 mod matrix;
+mod steps;
 mod watching;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -32,7 +34,9 @@ use crate::{
     testing::{Federation, Running, reconfigure},
 };
 
+/// The person of every case here, and what the code of each begins with.
 const CANARY: &str = "Canary Santos";
+const CODE: &str = "Canary-Code";
 
 struct Node {
     home: PathBuf,
@@ -85,7 +89,7 @@ fn form(to: &str, case: &str, services: &[&str]) -> (v1::Sent, v1::ReferralConte
 }
 
 async fn send(connection: &Connection, key: u8, to: &str, services: &[&str]) -> String {
-    let (sent, content) = form(to, &format!("C-{key}"), services);
+    let (sent, content) = form(to, &format!("{CODE} {key}"), services);
     let request = api::SendReferralRequest {
         idempotency_key: vec![key; 16],
         sent: Some(sent),

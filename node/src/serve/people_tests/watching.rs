@@ -99,7 +99,7 @@ async fn every_role_hears_of_what_it_sees_and_of_nothing_else() {
         .await;
     }
     get(&colleague, &cases[1].0, true, "the person is in danger now").await.unwrap();
-    let drafts: BTreeSet<String> = super::matrix::ask_for_two(&sg).await.into_iter().collect();
+    let drafts: BTreeSet<String> = super::at_the_node::ask_for_two(&sg).await.into_iter().collect();
     let addressed = publish(&sg.operator, 100, &["ph"]).await;
     let last = publish(&sg.operator, 101, &[]).await;
 

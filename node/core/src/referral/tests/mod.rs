@@ -8,8 +8,10 @@ mod erasing;
 mod forms;
 mod races;
 mod scope;
+mod search;
 mod standing;
 mod table;
+mod words;
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
