@@ -6,8 +6,10 @@
 //! - `storage-driver SCRIPT write DIR` goes through its steps and prints a line for each that was
 //!   acknowledged; a failure ends it with a plain sentence and the exit code of a node.
 //! - `storage-driver SCRIPT check DIR N` looks at it in a fresh process: the first N steps are there,
-//!   the one that was under way wholly or not at all, and it can be gone on from there.
+//!   the one that was under way wholly or not at all, each log there is audits clean as it was found,
+//!   and it can be gone on from there.
 
+mod audit;
 mod local;
 mod repair;
 mod rosters;

@@ -9,7 +9,7 @@ use tutti_core::{
 };
 use tutti_node::local::{Actor, Local, Upload, Use};
 
-use super::{Problem, Script, files, must, noise, said, stands_in};
+use super::{Problem, Script, audit::local_is_clean, files, must, noise, said, stands_in};
 
 /// See the module.
 pub(super) struct People;
@@ -194,11 +194,14 @@ impl Script for People {
         let next = next
             .ok_or_else(|| format!("after {acknowledged} acknowledged steps there are {held:?}"))?;
         nothing_is_over(dir, &held)?;
+        let head = local_is_clean(&local, None)?;
         for step in steps.iter().skip(next) {
             step.run(&mut local)?;
         }
         drop(local);
-        let held = found(&open(dir)?)?;
+        let local = open(dir)?;
+        local_is_clean(&local, Some(&head))?;
+        let held = found(&local)?;
         must(held == expected(&steps), || format!("gone on to the end there are {held:?}"))?;
         nothing_is_over(dir, &held)
     }

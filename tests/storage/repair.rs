@@ -9,7 +9,7 @@ use tutti_core::{
 };
 use tutti_node::store;
 
-use super::{Problem, Script, must, noise, said, store::open};
+use super::{Problem, Script, audit::Audited, must, noise, said, store::open};
 
 /// See the module. With `bodies` a header among them is damaged too, and they are written anew.
 pub(super) struct Repair {
@@ -84,7 +84,7 @@ impl Repair {
 
 impl Script for Repair {
     fn prepare(&self, dir: &Path) -> Result<(), Problem> {
-        let world = World::new();
+        let world = World::committing(&(1..=4).map(body).collect::<Vec<_>>());
         let mut store = open(dir, &world)?;
         for (code, count, bodies) in [("ph", OWN, vec![body(1), body(2)]), ("sg", OTHER, vec![])] {
             let origin = world.origin(code);
@@ -136,6 +136,8 @@ impl Script for Repair {
         let aside = |number: u32| dir.join(format!("damaged-{number}")).exists();
         must(aside(1) && !aside(2), || "what was damaged is set aside once".into())?;
         let mut store = open(dir, &world)?;
+        let audited = Audited::world()?;
+        audited.is_clean(&store)?;
         let complete = store.tree(&world.origin("sg")).size() > 0
             && store.body_state(&body(HARMED).key()) == BodyState::Present;
         must(complete || acknowledged < 2, || "what was taken again is gone".into())?;
@@ -143,6 +145,9 @@ impl Script for Repair {
             self.is_sound(&store, complete)?;
         }
         take_again(&mut store, &world)?;
-        self.is_sound(&store, true)
+        self.is_sound(&store, true)?;
+        let found = audited.is_clean(&store)?;
+        let present = found.get(&own).map(|bodies| bodies.present);
+        must(found.len() == 2 && present == Some(3), || format!("an auditor finds {found:?}"))
     }
 }

@@ -8,7 +8,7 @@ use tutti_core::{
 };
 use tutti_node::store::DiskStore;
 
-use super::{Problem, Script, must, noise, said, store::open};
+use super::{Problem, Script, audit::Audited, must, noise, said, store::open};
 
 /// See the module.
 pub(super) struct Segments;
@@ -23,6 +23,15 @@ fn large(number: u64) -> Body {
 
 fn small(number: u64) -> Body {
     World::new().body(number, &noise(number, 600_000))
+}
+
+/// Writes entries that commit to the small ones, before these come. No entry may commit to a body as large as
+/// the others, which are there to fill a segment.
+fn commit_to_small(store: &mut DiskStore) -> Result<(), Problem> {
+    let world = World::committing(&(1..=4).map(small).collect::<Vec<_>>());
+    let origin = world.origin("ph");
+    let batch = world.batch(&origin, &store.tree(&origin), 5);
+    store.append(&batch, &[]).map_err(said)
 }
 
 type Step = fn(&mut DiskStore) -> Result<(), StoreError>;
@@ -71,6 +80,7 @@ impl Script for Segments {
     fn prepare(&self, dir: &Path) -> Result<(), Problem> {
         let world = World::new();
         let mut store = open(dir, &world)?;
+        commit_to_small(&mut store)?;
         for number in 0..LARGE {
             store.put_bodies(&[large(number)]).map_err(said)?;
         }
@@ -110,6 +120,11 @@ impl Script for Segments {
         })?;
         // One that ends the full segment is read back whole.
         must(is_whole(&store, &large(LARGE - 1)), || "the full segment has lost its end".into())?;
+        let audited = Audited::world()?.is_clean(&store)?;
+        let there = states.iter().filter(|state| **state == BodyState::Present).count() as u64;
+        must(audited.values().map(|bodies| bodies.present).sum::<u64>() == there, || {
+            format!("an auditor finds {audited:?}, where {there} bodies are there")
+        })?;
         for step in steps().into_iter().skip(acknowledged) {
             step(&mut store).or_else(erased).map_err(said)?;
         }

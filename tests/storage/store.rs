@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use tutti_core::{
+    audit::Bodies,
     body::Body,
     store::{BodyState, MemoryStore, Reader, Store, StoreError, contract::World},
 };
 use tutti_node::store::DiskStore;
 
-use super::{Problem, Script, must, noise, said, stands_in};
+use super::{Problem, Script, audit::Audited, must, noise, said, stands_in};
 
 /// See the module.
 pub(super) struct Storing;
@@ -36,6 +37,9 @@ enum Step {
 fn body(number: u64, len: usize) -> Body {
     World::new().body(number, &noise(number, len))
 }
+
+/// What an auditor finds of the bodies that the log of ph commits to.
+const AT_THE_END: Bodies = Bodies { present: 7, absent: 144, erased: 3 };
 
 /// What is kept of a body that was opened.
 fn opened(body: &Body) -> Vec<u8> {
@@ -178,7 +182,7 @@ fn nothing_is_left(dir: &Path, store: &dyn Reader, model: &dyn Reader) -> Result
 
 impl Script for Storing {
     fn write(&self, dir: &Path, done: &mut dyn FnMut()) -> Result<(), Problem> {
-        let world = World::new();
+        let world = World::committing(&bodies());
         let mut store = open(dir, &world)?;
         for step in &steps() {
             if matches!(step, Step::Reopen) {
@@ -192,7 +196,7 @@ impl Script for Storing {
     }
 
     fn check(&self, dir: &Path, acknowledged: usize) -> Result<(), Problem> {
-        let world = World::new();
+        let (world, audited) = (World::committing(&bodies()), Audited::world()?);
         let mut store = open(dir, &world)?;
         let steps = steps();
         let mut model = MemoryStore::new();
@@ -218,6 +222,7 @@ impl Script for Storing {
             }
         }
         nothing_is_left(dir, &store, &model)?;
+        audited.is_clean(&store)?;
         // The rest goes through, and comes to the same.
         for step in steps.iter().skip(next) {
             for store in [&mut store as &mut dyn Store, &mut model] {
@@ -228,6 +233,9 @@ impl Script for Storing {
             return Err(format!("gone on from step {next} to the end: {after}"));
         }
         drop(store);
-        open(dir, &world).map(drop)
+        let found = audited.is_clean(&open(dir, &world)?)?;
+        must(found.get(&world.origin("ph")) == Some(&AT_THE_END), || {
+            format!("an auditor finds {found:?} at the end")
+        })
     }
 }

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 use rand_core::OsRng;
 use sha2::{Digest as _, Sha256};
 use tutti_core::{
+    audit::Code,
     body::Part,
     entry::Entry,
     people::{Roles, Scope},
@@ -22,13 +23,19 @@ use tutti_node::{
 use tutti_proto::{node::v1 as api, v1};
 use tutti_tests::simulation::{Federation, origin, society};
 
-use super::{Problem, Script, files, must, said, stands_in};
+use super::{
+    Problem, Script,
+    audit::{Audited, local_is_clean},
+    files, must, said, stands_in,
+};
 
 /// See the module.
 pub(super) struct Work;
 
 const NOW_MS: u64 = 1_764_000_000_000;
 const DAY_MS: u64 = 86_400_000;
+/// When all is over: then an auditor looks, whatever is there.
+const LATER_MS: u64 = NOW_MS + 5 * DAY_MS;
 const SEND_KEY: [u8; 16] = [1; 16];
 
 /// Stands in the case, and nowhere on the disk.
@@ -36,6 +43,10 @@ const CANARY: &str = "fell from a ladder, canary";
 
 /// The steps that are acknowledged.
 const STEPS: usize = 8;
+
+/// What an auditor may say of the only society that ever does anything: nobody vouches for its log, and
+/// the other neither answers nor confirms that it has erased.
+const EXPLAINED: [Code; 3] = [Code::Unwitnessed, Code::AnswerOverdue, Code::ErasureOpen];
 
 /// A file of two parts, and one that never comes to its end.
 fn file(number: usize) -> Vec<u8> {
@@ -209,6 +220,19 @@ impl Node {
         Ok((here, erased))
     }
 
+    /// Its log and the work in it audit clean.
+    fn is_clean(&self) -> Result<(), Problem> {
+        let federation = Federation::new(2, 0, 30);
+        let (society, origin) = own();
+        let audit_key = federation.secrets[&society].keyring().audit;
+        let (store, audited) = (self.engine.store(), Audited::of(&federation.roster));
+        let found = audited.work_is_clean(store, &origin, &audit_key, LATER_MS, &EXPLAINED)?;
+        // Every record that the log commits to is here, so that the work was judged.
+        must(found.absent == 0 && found.present >= self.entries(), || {
+            format!("an auditor finds {found:?} of {} entries", self.entries())
+        })
+    }
+
     fn entries(&self) -> u64 {
         self.engine.store().tree(&own().1).size()
     }
@@ -243,6 +267,14 @@ fn go_through(dir: &Path, done: &mut dyn FnMut()) -> Result<(), Problem> {
     node.keep_no_longer()?;
     done();
     Ok(())
+}
+
+/// Who has read what audits clean, and goes on from where it stood. Gives its head.
+fn local_log_is_clean(dir: &Path, earlier: Option<&[u8]>) -> Result<Vec<u8>, Problem> {
+    let (society, origin) = own();
+    let secret = Federation::new(2, 0, 30).secrets[&society].keyring().local;
+    let (local, _) = Local::open(dir, &secret, &origin).map_err(said)?;
+    local_is_clean(&local, earlier)
 }
 
 impl Script for Work {
@@ -281,9 +313,13 @@ impl Script for Work {
         must(acknowledged < STEPS || (here, erased, lie) == (0, 3, 0), || {
             format!("{here} contents and {lie} files are here after the receipt for their erasure")
         })?;
+        node.is_clean()?;
         drop(node);
+        let head = local_log_is_clean(dir, None)?;
         go_through(dir, &mut || ())?;
-        let node = Node::start(dir, NOW_MS + 5 * DAY_MS)?;
+        local_log_is_clean(dir, Some(&head))?;
+        let node = Node::start(dir, LATER_MS)?;
+        node.is_clean()?;
         let (here, erased) = node.contents()?;
         // The case, two parts, and one receipt.
         must((here, erased, node.entries()) == (0, 3, 4), || {

@@ -13,7 +13,8 @@
 //! It is kept outside the index, for sled leaves in its file what was deleted: here a frame is
 //! overwritten in place, with the key, before its body is erased. Invariants: whatever the file holds,
 //! opening works, and an answer is what was given for that very key or nothing, as far as its owner's
-//! seal tells; where anything does not fit, the rest of the file is dropped.
+//! seal tells; where anything does not fit, the rest of the file is dropped. What fails while it is kept
+//! is only not kept; what is overwritten is gone from the file, or whoever asked is told that it is not.
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +26,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tutti_core::body::BodyKey;
 
+use super::DiskError;
 use crate::disk;
 
 /// Key, length and check.
@@ -36,37 +38,48 @@ const LENGTH_MAX: usize = 2 * 1024 * 1024;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Opened {
-    /// `None`: nothing is kept, for it could not be written, or must not.
+    /// `None`: there is no such file.
     file: Option<File>,
     end: u64,
+    /// Behind the end there may stand a part of what a fault cut short, and of which key is not known.
+    ragged: bool,
+    /// That was cut off, which a power cut may undo.
+    unsynced: bool,
+    /// A sync has failed: what the disk holds is not known any more.
+    unsure: bool,
     /// Where the frame of a key stands, by the start of the key.
     spots: BTreeMap<[u8; 8], u64>,
 }
 
 impl Opened {
     /// Reads where the frames stand. What cannot be read is as if it were not there.
-    pub(super) fn open(data: &Path, writable: bool) -> Self {
+    ///
+    /// # Errors
+    /// Where there is a file in which nothing could be overwritten.
+    pub(super) fn open(data: &Path, writable: bool) -> Result<Self, DiskError> {
         let path = data.join("opened");
-        if !writable && !path.exists() {
-            return Self::default();
-        }
-        let Ok(file) = disk::open(&path, writable) else { return Self::default() };
-        let mut opened = Self { file: None, end: 0, spots: BTreeMap::new() };
+        let failed = |error| DiskError::io(&path, error);
+        let file = match disk::open(&path, writable) {
+            Err(_) if !writable || path.try_exists().is_ok_and(|exists| !exists) => {
+                return Ok(Self::default());
+            }
+            file => file.map_err(failed)?,
+        };
+        let mut opened = Self::default();
         let twice = opened.scan(&file);
-        if writable {
+        let length = file.metadata().map_err(failed)?.len();
+        if writable && twice {
             // A key that stands there twice could be overwritten once alone: then all goes.
-            if twice && disk::write_zeros(&file, 0, opened.end).is_err() {
-                return Self::default();
-            }
-            if twice {
-                (opened.end, opened.spots) = (0, BTreeMap::new());
-            }
-            if disk::set_len(&file, opened.end).is_err() {
-                return Self::default();
-            }
+            disk::write_zeros(&file, 0, opened.end).map_err(failed)?;
+            (opened.end, opened.spots) = (0, BTreeMap::new());
         }
         opened.file = Some(file);
-        opened
+        if writable && length > opened.end {
+            opened.ragged = true;
+            // Where it fails, it is done before anything else is written.
+            let _ = opened.cut();
+        }
+        Ok(opened)
     }
 
     /// Says whether a key stands there twice.
@@ -91,17 +104,19 @@ impl Opened {
 
     /// What was given for that key.
     pub(super) fn get(&self, key: &BodyKey) -> Option<Vec<u8>> {
-        let (file, at, size) = self.find(key)?;
-        let bytes = disk::read_at(file, size, at + HEADER as u64).ok()?;
+        let (at, size) = self.find(key).ok()??;
+        let bytes = disk::read_at(self.file.as_ref()?, size, at + HEADER as u64).ok()?;
         (bytes.len() == size).then_some(bytes)
     }
 
     /// The frame of that key: where it begins, and how much it holds.
-    fn find(&self, key: &BodyKey) -> Option<(&File, u64, usize)> {
-        let (file, at) = (self.file.as_ref()?, *self.spots.get(&start(key.as_bytes()))?);
-        let bytes: [u8; HEADER] = disk::read_at(file, HEADER, at).ok()?.try_into().ok()?;
-        let (held, size) = parse(&bytes)?;
-        (held == key.as_bytes()).then_some((file, at, size))
+    fn find(&self, key: &BodyKey) -> io::Result<Option<(u64, usize)>> {
+        let spot = self.spots.get(&start(key.as_bytes()));
+        let (Some(file), Some(at)) = (&self.file, spot) else { return Ok(None) };
+        let bytes = disk::read_at(file, HEADER, *at)?;
+        let frame = <[u8; HEADER]>::try_from(bytes).ok();
+        let held = frame.as_ref().and_then(parse).filter(|(held, _)| *held == key.as_bytes());
+        Ok(held.map(|(_, size)| (*at, size)))
     }
 
     /// Keeps `bytes` for that key, where it can.
@@ -116,9 +131,9 @@ impl Opened {
         };
         let frame = [header(key.as_bytes(), bytes.len()).as_slice(), bytes].concat();
         if disk::write_at(file, &frame, self.end).is_err() {
-            // No room, or worse: from now on nothing is kept.
-            let _ = disk::set_len(file, self.end);
-            *self = Self::default();
+            // No room, or worse: it is not kept, and no part of it either.
+            self.ragged = true;
+            let _ = self.cut();
             return;
         }
         self.spots.insert(start(key.as_bytes()), self.end);
@@ -127,12 +142,34 @@ impl Opened {
 
     /// Overwrites what is kept for that key, and syncs.
     pub(super) fn wipe(&mut self, key: &BodyKey) -> io::Result<()> {
-        let Some((file, at, size)) = self.find(key) else { return Ok(()) };
-        let from = at + HEADER as u64;
-        disk::write_zeros(file, from, from + size as u64)?;
-        disk::write_at(file, &header(&[0; 32], size), at)?;
+        if self.unsure {
+            return Err(io::Error::other("an earlier sync of the file `opened` has failed"));
+        }
+        self.cut()?;
+        let found = self.find(key)?;
+        let Some(file) = self.file.as_ref().filter(|_| found.is_some() || self.unsynced) else {
+            return Ok(());
+        };
+        if let Some((at, size)) = found {
+            let from = at + HEADER as u64;
+            disk::write_zeros(file, from, from + size as u64)?;
+            disk::write_at(file, &header(&[0; 32], size), at)?;
+        }
+        self.unsure = true;
         disk::sync(file)?;
-        self.spots.remove(&start(key.as_bytes()));
+        (self.unsure, self.unsynced) = (false, false);
+        if found.is_some() {
+            self.spots.remove(&start(key.as_bytes()));
+        }
+        Ok(())
+    }
+
+    /// Nothing stands behind the end any more.
+    fn cut(&mut self) -> io::Result<()> {
+        if let Some(file) = self.file.as_ref().filter(|_| self.ragged) {
+            disk::set_len(file, self.end)?;
+            (self.ragged, self.unsynced) = (false, true);
+        }
         Ok(())
     }
 }
@@ -161,6 +198,7 @@ fn start(key: &[u8; 32]) -> [u8; 8] {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::disk::faults::{Fault, heal, strike};
 
     fn key(n: u8) -> BodyKey {
         let mut bytes = [7; 32];
@@ -169,12 +207,12 @@ mod tests {
     }
 
     fn kept(dir: &Path) -> Vec<Option<Vec<u8>>> {
-        let opened = Opened::open(dir, true);
+        let opened = Opened::open(dir, true).unwrap();
         (1..=3).map(|n| opened.get(&key(n))).collect()
     }
 
     fn write(dir: &Path) {
-        let mut opened = Opened::open(dir, true);
+        let mut opened = Opened::open(dir, true).unwrap();
         (1..=3).for_each(|n| opened.put(&key(n), &[0x40 + n; 100]));
     }
 
@@ -183,7 +221,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path());
         assert_eq!(kept(dir.path())[1], Some(vec![0x42; 100]));
-        let mut opened = Opened::open(dir.path(), true);
+        let mut opened = Opened::open(dir.path(), true).unwrap();
         opened.wipe(&key(2)).unwrap();
         assert_eq!(opened.get(&key(2)), None);
         opened.put(&key(1), b"anew");
@@ -213,5 +251,36 @@ mod tests {
         std::fs::write(&path, [bytes.as_slice(), &bytes].concat()).unwrap();
         assert_eq!(kept(dir.path()), [None, None, None], "twice the same: all of it goes");
         assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+
+    /// A body counts as erased only where nothing of what was made of it is left, whatever has failed
+    /// since the start, and before it: the file ends in the middle of a frame.
+    #[test]
+    fn what_was_wiped_is_gone_whatever_failed_before() {
+        for fault in [Fault::Full, Fault::Sync, Fault::Crash] {
+            for at in 0.. {
+                let dir = tempfile::tempdir().unwrap();
+                write(dir.path());
+                let path = dir.path().join("opened");
+                let torn = [header(key(4).as_bytes(), 100).as_slice(), &[0x44; 50]].concat();
+                std::fs::write(&path, [std::fs::read(&path).unwrap(), torn].concat()).unwrap();
+                strike(fault, at);
+                let wiped = Opened::open(dir.path(), true).map(|mut opened| {
+                    opened.put(&key(5), &[0x45; 100]);
+                    (1..=5).filter(|n| opened.wipe(&key(*n)).is_ok()).collect()
+                });
+                let (struck, wiped): (_, Vec<u8>) = (heal(), wiped.unwrap_or_default());
+                let bytes = std::fs::read(&path).unwrap();
+                for n in &wiped {
+                    let left = bytes.windows(8).any(|bytes| bytes == [0x40 + n; 8]);
+                    assert!(!left, "{fault:?} at {at}: {n} was wiped and is there");
+                }
+                if !struck {
+                    assert_eq!(wiped, [1, 2, 3, 4, 5]);
+                    assert!(at > 2, "only {at} operations were struck");
+                    break;
+                }
+            }
+        }
     }
 }

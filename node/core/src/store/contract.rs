@@ -50,6 +50,8 @@ pub fn check(make: &mut dyn FnMut(&World) -> Box<dyn Subject>) {
 pub struct World {
     logs: BTreeMap<Origin, NoteSecret>,
     witnesses: BTreeMap<Society, NoteSecret>,
+    /// What the record of an entry is; of all others there is none.
+    records: BTreeMap<Place, Commitment>,
 }
 
 /// A fixed sequence, for test keys alone.
@@ -106,7 +108,13 @@ impl World {
             witnesses.insert(origin.society(), witness.unwrap());
             logs.insert(origin, log.unwrap());
         }
-        Self { logs, witnesses }
+        Self { logs, witnesses, records: BTreeMap::new() }
+    }
+
+    /// The same, whose entries commit to these records, each at its place.
+    pub fn committing<'a>(bodies: impl IntoIterator<Item = &'a Body>) -> Self {
+        let commit = |body: &Body| (body.place().clone(), body.place().commit(body.bytes()));
+        Self { records: bodies.into_iter().map(commit).collect(), ..Self::new() }
     }
 
     /// The log of a society.
@@ -127,6 +135,7 @@ impl World {
     /// The entry that stands at `index`; the same for the same arguments.
     pub fn entry(&self, origin: &Origin, index: u64) -> EntryBytes {
         let digest = Sha256::digest(format!("{origin} {index}")).into();
+        let record = self.records.get(&Place::new(origin, index, Part::Record)).copied();
         // Of differing lengths: an entry's bytes are nowhere a fixed size.
         let tags = vec![[7; 16]; [0, 2, 4, 8][(index % 4) as usize]];
         Header {
@@ -134,7 +143,7 @@ impl World {
             index,
             recorded_at_ms: 1_764_000_000_000 + index,
             visibility: Visibility::Addressed,
-            record: Commitment { digest, size: 1024 },
+            record: record.unwrap_or(Commitment { digest, size: 1024 }),
             content: Some(Commitment { digest: [9; 32], size: 1024 }),
             tags,
         }
