@@ -358,11 +358,16 @@ impl Simulation {
         self.recording = Some(Vec::new());
     }
 
-    /// Delivers recorded frames again, in any order, each to whom it went and from whom it came,
-    /// and lets time pass meanwhile.
-    pub fn replay(&mut self, times: usize) {
+    /// Delivers so many recorded frames again, in any order, each to whom it went and from whom it came,
+    /// and lets time pass meanwhile. Says how many were drawn: some could not be delivered just then.
+    ///
+    /// # Panics
+    /// Where hardly any can be.
+    pub fn replay(&mut self, times: usize) -> usize {
         let recorded = self.recording.take().unwrap_or_default();
-        for time in 0..times {
+        let (mut drawn, mut delivered) = (0, 0);
+        while delivered < times {
+            assert!(drawn < 1_000 + 10 * times, "of {drawn} frames {delivered} were delivered");
             let (from, node, frame) = recorded[self.choose(recorded.len())].clone();
             // A second hello ends the link, and then there is nothing to replay on for a while.
             let hello = kind(&frame) == "hello";
@@ -372,15 +377,18 @@ impl Simulation {
                 _ => None,
             });
             if let Some(link) = wires.next()
-                && (!hello || time % 500 == 0)
+                && (!hello || drawn % 500 == 0)
             {
                 self.nodes[node].frame(link, frame, self.now_ms);
                 self.after(node);
+                delivered += 1;
             }
-            if time % 20 == 0 {
+            if drawn % 20 == 0 {
                 self.run(1);
             }
+            drawn += 1;
         }
+        drawn
     }
 
     /// Runs until all have converged; the time that it took, milliseconds.

@@ -183,8 +183,8 @@ fn request(path: &str) -> Vec<u8> {
 }
 
 /// CVE-2023-44487: streams are opened and reset at once, so that the limit of open ones never holds and
-/// the server works for nothing. `peer` and a path of which there is no service, too, for what comes to
-/// the end of a connection is not the session that was reset.
+/// the server works for nothing. Once they ask for the session, and once for something that there is not:
+/// then nothing but the resets can have ended the connection.
 #[tokio::test]
 async fn a_flood_of_streams_that_are_reset_ends_the_connection_while_honest_links_work() {
     const STREAMS: u32 = 20_000;
