@@ -152,8 +152,8 @@ fn carriers_that_forge_and_alter_are_believed_nothing() {
     through_carriers(Tampering { drops: 0, delays: 0, repeats: 0, splices: 40 }, 2);
 }
 
-/// Attack 5: frames that were once good come again and again, in any order. A sample; more
-/// with `TUTTI_REPLAYS=200000`.
+/// Attack 5: frames that were once good come again and again, in any order. A sample; a million
+/// with `TUTTI_REPLAYS=1000000`.
 #[test]
 fn replays_leave_the_state_unchanged() {
     let mut simulation = Simulation::new(&Plan::new(5, 5));
