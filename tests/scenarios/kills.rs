@@ -2,9 +2,9 @@
 //! starts. Half of the load are notices, half sealed cases: they are sent, taken a step on, taken back, and
 //! erased because the person no longer agrees; now and then their addressee is away, and a relay keeps what
 //! is for it. After each restart what was acknowledged is there, at the place that was told, once;
-//! what was ever seen in the log is there, unchanged; each case is shown as it was answered, each erasure
-//! that was answered is done; and the node writes on. At intervals the whole log is audited, at its
-//! author's and at the peer's, and both agree on every case.
+//! the whole log is exported and audited, and is, entry by entry, what was ever seen in it; each case is
+//! shown as it was answered, each erasure that was answered is done; and the node writes on. At intervals
+//! the writing stops, the log is audited at its author's and at the peer's, and both agree on every case.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use tutti_core::{entry::EntryBytes, tree::Tree};
 use crate::{
     casework::{Caseworkers, Said, agree, cases, holds},
     harness::{Dice, Federation, PATIENCE, Seat, eventually},
-    writer::{Writers, entries_from, mode},
+    writer::{Writers, entries, mode},
 };
 
 /// Who writes at the same time.
@@ -45,6 +45,9 @@ struct Siege {
     /// Every entry that was ever seen, and what it is.
     seen: Vec<(EntryBytes, String)>,
     summaries: BTreeSet<String>,
+    /// How often the log was audited under load, and how long that took.
+    audited: u32,
+    auditing: Duration,
     dice: Dice,
     load: Load,
 }
@@ -67,6 +70,8 @@ impl Siege {
             acknowledged: BTreeMap::new(),
             seen: Vec::new(),
             summaries: BTreeSet::new(),
+            audited: 0,
+            auditing: Duration::ZERO,
             dice,
             load,
         }
@@ -108,11 +113,11 @@ impl Siege {
         self.checked += receipts.len();
         let said = self.caseworkers.said_from(self.heard);
         self.heard += said.len();
+        let begun = Instant::now();
+        let report = self.federation.audit_under_way("sg");
         let dir = &self.federation.at("sg").dir;
-        // A part that was seen is read again.
-        let from = self.seen.len().saturating_sub(200);
-        let mut read = from;
-        for entry in entries_from(dir, from as u64) {
+        let mut read = 0;
+        for entry in entries(dir) {
             assert_eq!(entry.index, read as u64, "the log has a hole");
             let now = (EntryBytes::new(&entry.entry), entry.summary);
             match self.seen.get(read) {
@@ -131,6 +136,11 @@ impl Siege {
             read += 1;
         }
         assert_eq!(read, self.seen.len(), "entries are gone that were there before the kill");
+        // What the audit has found under the signed head is what the node shows.
+        let size = report["size"].as_u64().expect("a size") as usize;
+        assert!(size <= read, "an export has {size} entries, and the node shows {read}");
+        assert_eq!(report["root"], self.root_of(size), "of {size} entries");
+        (self.audited, self.auditing) = (self.audited + 1, self.auditing + begun.elapsed());
         let notices = receipts
             .iter()
             .map(|receipt| (receipt, format!("information {} published", receipt.id)));
@@ -148,6 +158,13 @@ impl Siege {
         let last: BTreeMap<&str, &Said> =
             self.said.iter().map(|said| (said.receipt.id.as_str(), said)).collect();
         last.values().for_each(|said| holds(&shown, said));
+    }
+
+    /// The root of the first `size` entries that were seen.
+    fn root_of(&self, size: usize) -> String {
+        let mut tree = Tree::default();
+        self.seen.iter().take(size).for_each(|(entry, _)| tree.push(entry.leaf_hash(), |_| ()));
+        hex::encode(tree.root().0)
     }
 
     /// Stops writing, lets the two agree, and audits the whole log at both.
@@ -174,15 +191,12 @@ impl Siege {
         self.check();
         self.federation.converge();
         self.check();
-        let mut tree = Tree::default();
-        for (entry, _) in &self.seen {
-            tree.push(entry.leaf_hash(), |_| ());
-        }
+        let root = self.root_of(self.seen.len());
         for node in ["ph", "sg"] {
             let report = self.federation.audit(node, "sg");
             assert_eq!(report["size"], self.seen.len() as u64, "{report}");
             let held = self.federation.at(node).holds("sg");
-            assert_eq!(held.root, hex::encode(tree.root().0), "at {node}");
+            assert_eq!(held.root, root, "at {node}");
             let status = self.federation.at(node).json(&["status"]);
             let forked = |log: &serde_json::Value| log["forked"] != false;
             assert!(!status["logs"].as_array().unwrap().iter().any(forked), "{status}");
@@ -207,9 +221,12 @@ fn cycles(count: u64, audit_every: u64, dice: Dice, load: Load) -> usize {
         if cycle % audit_every == 0 || cycle == count {
             siege.audit();
             eprintln!(
-                "{cycle} kills, {} entries acknowledged, {} in the log, {} s",
+                "{cycle} kills, {} entries acknowledged, {} in the log, audited {} times under \
+                 load, each in {} ms, {} s",
                 siege.acknowledged.len(),
                 siege.seen.len(),
+                siege.audited,
+                (siege.auditing / siege.audited.max(1)).as_millis(),
                 start.elapsed().as_secs()
             );
             siege.go_on();

@@ -96,18 +96,12 @@ pub(crate) fn try_publish(dir: &Path) -> Result<Receipt, String> {
 
 /// Every entry of the node's own log, by the API.
 pub(crate) fn entries(dir: &Path) -> Vec<LogEntry> {
-    entries_from(dir, 0)
-}
-
-/// The entries of the node's own log from `start` on.
-pub(crate) fn entries_from(dir: &Path, start: u64) -> Vec<LogEntry> {
     runtime().block_on(async {
         let channel = socket(dir).await.expect("the node's socket");
         let mut client = LogClient::new(channel);
-        let request = EntriesRequest { start, ..EntriesRequest::default() };
-        let mut stream = client.entries(request).await.expect("entries").into_inner();
+        let mut stream = client.entries(EntriesRequest::default()).await.expect("entries");
         let mut entries = Vec::new();
-        while let Some(entry) = stream.message().await.expect("entry") {
+        while let Some(entry) = stream.get_mut().message().await.expect("entry") {
             entries.push(entry);
         }
         entries

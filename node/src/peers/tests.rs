@@ -12,6 +12,8 @@ use tokio_rustls::TlsConnector;
 use super::*;
 use crate::testing::{Federation, society};
 
+mod floods;
+
 const SOON: Duration = Duration::from_secs(10);
 
 struct Node {
@@ -194,71 +196,6 @@ async fn a_suspended_member_is_refused_and_not_dialled() {
     assert!(state.link.is_none() && !state.last_error.is_empty(), "{state:?}");
     assert!(sg.events.try_recv().is_err());
     assert!(sg.peers.view().states().is_empty(), "qa, with its endpoint, is not dialled");
-}
-
-#[tokio::test]
-async fn four_kinds_of_stall_are_closed_in_time_while_honest_links_work() {
-    let federation = Federation::found(&["ph", "qa", "sg"], &["ph", "qa"]);
-    let mut sg = start(&federation, "sg");
-    let address = federation.address("sg");
-    let tls = tls::MemberTls::new(
-        &federation.keyring("ph").tls,
-        society("ph"),
-        members::Members::new(federation.roster.clone()),
-    )
-    .unwrap();
-    let key = federation.roster.member(society("sg")).unwrap().tls_key;
-    let begun = Instant::now();
-    let mut stalls = JoinSet::new();
-    for _ in 0..100 {
-        // Nothing at all; half a handshake.
-        for first in [&[][..], &[22, 3, 1, 2, 0][..]] {
-            // The system's own queue of connections is short.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            stalls.spawn(async move {
-                let mut stream = TcpStream::connect(address).await.unwrap();
-                stream.write_all(first).await.unwrap();
-                let _ = stream.read_to_end(&mut Vec::new()).await;
-            });
-        }
-    }
-    // A member that says nothing after TLS, and one that stops after the preface. More than a few
-    // are refused at once.
-    for n in 0..200 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        let connector = TlsConnector::from(Arc::new(tls.client(&key).unwrap()));
-        stalls.spawn(async move {
-            let stream = TcpStream::connect(address).await.unwrap();
-            let Ok(mut stream) = connector.connect(tls::nameless(), stream).await else {
-                return;
-            };
-            if n % 2 == 0 {
-                let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-                let _ = stream.write_all(preface).await;
-            }
-            let _ = stream.read_to_end(&mut Vec::new()).await;
-        });
-    }
-    // An honest member is let in meanwhile, and its frames arrive as ever.
-    let honest = Instant::now();
-    let mut qa = start(&federation, "qa");
-    let (_, _, to_sg) = qa.connected().await;
-    let _held = sg.connected().await;
-    assert!(honest.elapsed() < Duration::from_secs(3), "{:?}", honest.elapsed());
-    let mut delays = Vec::new();
-    while !stalls.is_empty() {
-        let sent = Instant::now();
-        to_sg.try_send(chunk(10_000)).unwrap();
-        assert!(matches!(sg.event().await, PeerEvent::Frame { .. }));
-        delays.push(sent.elapsed());
-        while stalls.try_join_next().is_some() {}
-        assert!(begun.elapsed() < Duration::from_secs(15), "{} are not closed", stalls.len());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    delays.sort();
-    let p99 = delays[delays.len() * 99 / 100];
-    assert!(delays.len() > 100 && p99 < Duration::from_secs(1), "{p99:?} of {}", delays.len());
-    assert!(sg.peers.view().states()[&society("qa")].link.is_some());
 }
 
 #[tokio::test]

@@ -7,6 +7,12 @@ pub(super) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
+/// The median, the 99th percentile and the maximum.
+pub(super) fn spread(mut delays_ms: Vec<u64>) -> [u64; 3] {
+    delays_ms.sort_unstable();
+    [500, 990, 1000].map(|share| delays_ms[(delays_ms.len() - 1) * share / 1000])
+}
+
 /// Everything at once: cut links, second links, a partition of three that heals, machines that
 /// are switched off, disks that fail and fill up, clocks ten years off and jumping.
 fn storm(members: usize, seed: u64) -> Simulation {

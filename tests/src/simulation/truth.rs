@@ -62,6 +62,8 @@ pub struct Truth {
     /// When each entry became durable at its author.
     written: BTreeMap<(Origin, u64), u64>,
     delays_ms: Vec<u64>,
+    /// For each entry how long it took to each other node that has it.
+    arrived: BTreeMap<(Origin, u64), BTreeMap<Society, u64>>,
     /// The bodies of each entry, and who was meant to read them.
     bodies: BTreeMap<(Origin, u64), Vec<BodyKey>>,
     parties: BTreeMap<(Origin, u64), Parties>,
@@ -135,8 +137,12 @@ impl Truth {
         );
         if conduct == Conduct::Honest {
             for index in batch.start()..size {
-                if let Some(written_ms) = self.written.get(&(log.clone(), index)) {
-                    self.delays_ms.push(self.now_ms - written_ms);
+                let entry = (log.clone(), index);
+                if let Some(written_ms) = self.written.get(&entry) {
+                    let delay_ms = self.now_ms - written_ms;
+                    self.delays_ms.push(delay_ms);
+                    // A disk that has lost what it had not acknowledged takes it again.
+                    self.arrived.entry(entry).or_default().entry(who).or_insert(delay_ms);
                 }
             }
         }
@@ -328,9 +334,16 @@ impl Truth {
         &self.delays_ms
     }
 
+    /// For every entry that `others` other nodes have, how long it took to the last of them.
+    pub fn to_all_ms(&self, others: usize) -> Vec<u64> {
+        let whole = self.arrived.values().filter(|at| at.len() == others);
+        whole.filter_map(|at| at.values().max().copied()).collect()
+    }
+
     /// Forgets the delays so far.
     pub fn forget_delays(&mut self) {
         self.delays_ms.clear();
+        self.arrived.clear();
     }
 
     /// Entries of honest authors.

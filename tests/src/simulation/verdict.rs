@@ -359,29 +359,41 @@ impl Simulation {
         self.recording = Some(Vec::new());
     }
 
-    /// Delivers recorded frames again, in any order, each to whom it went and from whom it came,
-    /// and lets time pass meanwhile.
-    pub fn replay(&mut self, times: usize) {
+    /// Delivers so many recorded frames again, in any order, each to whom it went and from whom it came,
+    /// and lets time pass meanwhile. Says how many were drawn: some could not be delivered just then.
+    ///
+    /// # Panics
+    /// Where hardly any can be.
+    pub fn replay(&mut self, times: usize) -> usize {
+        /// By then both ends of a new link have said hello; whoever says anything before is cut off.
+        const GREETED_MS: u64 = 1_000;
         let recorded = self.recording.take().unwrap_or_default();
-        for time in 0..times {
+        let mut since_ms: BTreeMap<u64, u64> = self.wires.keys().map(|id| (*id, 0)).collect();
+        let (mut drawn, mut delivered) = (0, 0);
+        while delivered < times {
+            assert!(drawn < 1_000 + 10 * times, "of {drawn} frames {delivered} were delivered");
             let (from, node, frame) = recorded[self.choose(recorded.len())].clone();
             // A second hello ends the link, and then there is nothing to replay on for a while.
             let hello = kind(&frame) == "hello";
-            let mut wires = self.wires.iter().filter_map(|(id, wire)| match wire.ends {
-                [one, other] if (one, other) == (node, from) => Some(2 * id),
-                [one, other] if (one, other) == (from, node) => Some(2 * id + 1),
+            let wire = self.wires.iter().find_map(|(id, wire)| match wire.ends {
+                [one, other] if (one, other) == (node, from) => Some((*id, 2 * id)),
+                [one, other] if (one, other) == (from, node) => Some((*id, 2 * id + 1)),
                 _ => None,
             });
-            if let Some(link) = wires.next()
-                && (!hello || time % 500 == 0)
-            {
-                self.nodes[node].frame(link, frame, self.now_ms);
-                self.after(node);
+            if let Some((wire, link)) = wire {
+                let up_ms = *since_ms.entry(wire).or_insert(self.now_ms);
+                if self.now_ms >= up_ms + GREETED_MS && (!hello || drawn % 500 == 0) {
+                    self.nodes[node].frame(link, frame, self.now_ms);
+                    self.after(node);
+                    delivered += 1;
+                }
             }
-            if time % 20 == 0 {
+            if drawn % 20 == 0 {
                 self.run(1);
             }
+            drawn += 1;
         }
+        drawn
     }
 
     /// Runs until all have converged; the time that it took, milliseconds.
