@@ -57,6 +57,14 @@ pub(super) fn withdraw_consent() -> Command {
     Command::WithdrawConsent(v1::ConsentWithdrawn { by: 1, form: 2, ..Default::default() })
 }
 
+/// Taken up again, with the consent and the content that this one is sent with.
+fn taken_up_again(write: Write) -> Command {
+    let Write::Send { sent, content, .. } = write else { panic!() };
+    let reopened =
+        v1::Reopened { code: 4, consent: sent.consent, information_disclosed: Vec::new() };
+    Command::Reopen(reopened, Some(content))
+}
+
 /// What each side says of those further on: society, stopped, confirmed.
 pub(super) fn further_on(referral: &api::Referral) -> Vec<(&str, bool, bool)> {
     let sides = referral.erasure.iter().flat_map(|erasure| &erasure.confirmations);
@@ -239,10 +247,7 @@ fn a_withdrawal_reaches_the_third_society_and_the_first_sees_that_it_did() {
     let again = restarted(&federation, &nodes[1], "ph");
     assert_eq!(shown(&again, first), shown(&nodes[1], first));
     // With fresh consent the two go on; what was passed on stays stopped until it is reopened, too.
-    let Write::Send { sent, content, .. } = send_for_all(5) else { panic!() };
-    let reopened =
-        v1::Reopened { code: 4, consent: sent.consent, information_disclosed: Vec::new() };
-    let reopen = Command::Reopen(reopened, Some(content));
+    let reopen = taken_up_again(send_for_all(5));
     one(&mut nodes[0], advance(6, first, reopen.clone(), "")).unwrap();
     all_pass(&mut nodes, 5);
     assert_eq!(shown(&nodes[2], onward).state(), api::ReferralState::ConsentWithdrawn);
@@ -267,10 +272,7 @@ fn whoever_was_away_carries_it_when_it_comes_back_also_where_all_was_reopened_me
     let requested = v1::ErasureRequested { ground: 1, ..Default::default() };
     one(&mut nodes[0], advance(4, first, Command::RequestErasure(requested), "")).unwrap();
     nodes[0].tick(NOW_MS);
-    let Write::Send { sent, content, .. } = send(5) else { panic!() };
-    let reopened =
-        v1::Reopened { code: 4, consent: sent.consent, information_disclosed: Vec::new() };
-    one(&mut nodes[0], advance(6, first, Command::Reopen(reopened, Some(content)), "")).unwrap();
+    one(&mut nodes[0], advance(6, first, taken_up_again(send(5)), "")).unwrap();
     all_pass(&mut nodes, 8);
     let there = shown(&nodes[2], onward);
     assert_eq!(there.state(), api::ReferralState::ErasureRequested);
@@ -401,10 +403,7 @@ fn a_word_for_the_whole_case_at_the_third_society_reaches_the_first_and_all_see_
     all_pass(&mut nodes, 5);
     assert_eq!(sizes(&nodes), before);
     // The two take it up again with fresh consent: the same word is not carried a second time.
-    let Write::Send { sent, content, .. } = send_for_all(5) else { panic!() };
-    let reopened =
-        v1::Reopened { code: 4, consent: sent.consent, information_disclosed: Vec::new() };
-    one(&mut nodes[0], advance(6, first, Command::Reopen(reopened, Some(content)), "")).unwrap();
+    one(&mut nodes[0], advance(6, first, taken_up_again(send_for_all(5)), "")).unwrap();
     all_pass(&mut nodes, 6);
     assert_eq!(shown(&nodes[1], first).state(), api::ReferralState::Acknowledged);
     assert!(shown(&nodes[1], first).content.is_some());
@@ -423,10 +422,7 @@ fn what_came_back_from_a_referral_that_is_then_taken_up_again_stays_confirmed_th
     one(&mut nodes[2], advance(4, onward, withdraw_consent(), "")).unwrap();
     all_pass(&mut nodes, 3);
     assert_eq!(further_on(&shown(&nodes[0], first)), [("qa", true, true)]);
-    let Write::Send { sent, content, .. } = send_for_all(5) else { panic!() };
-    let reopened =
-        v1::Reopened { code: 4, consent: sent.consent, information_disclosed: Vec::new() };
-    one(&mut nodes[1], advance(6, onward, Command::Reopen(reopened, Some(content)), "")).unwrap();
+    one(&mut nodes[1], advance(6, onward, taken_up_again(send_for_all(5)), "")).unwrap();
     all_pass(&mut nodes, 4);
     assert_eq!(shown(&nodes[2], onward).state(), api::ReferralState::Acknowledged);
     // What was there before is gone there, on both sides' word.
