@@ -60,6 +60,7 @@ impl From<referral::Refusal> for Refused {
             | R::Duplicate { .. }
             | R::Handover(_)
             | R::NotDue
+            | R::TimeIsOver { .. }
             | R::Consent(_)
             | R::TooMany => Self::State(text),
             R::NotAParty | R::WrongSide { .. } => Self::NotAllowed(text),

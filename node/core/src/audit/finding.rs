@@ -150,6 +150,10 @@ codes! {
     OverrideUnfounded, "override-unfounded", Error;
     /// Something was disclosed by who had seen that the referral was stopped.
     DisclosedAfterStop, "disclosed-after-stop", Error;
+    /// Something was disclosed when the time to keep the case was over.
+    DisclosedAfterRetention, "disclosed-after-retention", Error;
+    /// A step was taken when the time to keep the case was over.
+    StepAfterRetention, "step-after-retention", Warning;
     /// A referral and the one that it passes on, or is passed on by, do not say so of each other.
     OnwardUnlinked, "onward-unlinked", Error;
     /// A case was passed on further than the person had agreed to for the first referral.

@@ -12,7 +12,7 @@ use prost::Message as _;
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Case, Event, EventRef, Kind, Outcome, ReferralId, Side, State, Why,
+    Case, Event, EventRef, Keeping, Kind, Outcome, ReferralId, Side, State, Why,
     evolve::{Events, Stop, TakenBack, evolve},
 };
 use crate::{
@@ -49,6 +49,8 @@ pub struct Referral {
     pub(super) stop: Option<Stop>,
     /// Files that were taken back.
     pub(super) taken_back: Vec<TakenBack>,
+    /// Until when it may be kept.
+    pub(super) keeping: Keeping,
 }
 
 impl Referral {
@@ -299,6 +301,7 @@ impl Kept {
             consent: verdict.consent,
             stop: verdict.stop,
             taken_back: verdict.taken_back,
+            keeping: verdict.keeping,
             outcomes: verdict.outcomes,
         });
     }

@@ -15,9 +15,8 @@ use std::{
 use tutti_proto::v1;
 
 use super::{
-    Event, EventRef, Kind, Referral, ReferralId, Side, State, Told,
+    Event, EventRef, Keeping, Kind, Referral, ReferralId, Side, State, Told,
     book::{Class, answer_due},
-    erasure::retained_until,
 };
 use crate::{
     places::{Logs, Places},
@@ -48,8 +47,7 @@ pub struct Brief {
     /// none that this version knows.
     services: u64,
     priority: i32,
-    retain_until_s: u64,
-    last_ms: u64,
+    keeping: Keeping,
     stopped: Option<Due>,
     over: Due,
 }
@@ -91,8 +89,7 @@ impl Brief {
             is_passed_on: referral.outcomes.iter().map(|outcome| &outcome.event).any(passes_on),
             services: sent.services_requested.iter().filter_map(bit).fold(0, |all, bit| all | bit),
             priority: sent.priority,
-            retain_until_s: sent.retain_until,
-            last_ms: referral.last_step_ms(),
+            keeping: referral.keeping.clone(),
             stopped: due(false),
             // Once the time is over there is always something to say.
             over: due(true).unwrap_or(Due { confirmed: true, own_open: false, has_others: false }),
@@ -139,7 +136,7 @@ impl Brief {
 
     /// What is to be erased at `now_ms`, as [`Referral::erasure`] says; `None` where nothing is.
     pub fn erasure(&self, now_ms: u64, rules: &DataProtection) -> Option<Due> {
-        match retained_until(self.retain_until_s, self.last_ms, rules) <= now_ms {
+        match self.keeping.end_ms(rules) <= now_ms {
             true => Some(self.over),
             false => self.stopped,
         }

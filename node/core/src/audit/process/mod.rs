@@ -14,6 +14,7 @@ mod erasures;
 mod figures;
 mod onward;
 mod onward_files;
+mod retention;
 mod shares;
 mod steps;
 
@@ -119,6 +120,7 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
             whole += 1;
             steps::unseen_consent(&case, &mut findings);
             deadlines::check(&case, &mut findings);
+            retention::check(&case, &mut findings);
             figures.take(&case);
         }
     }

@@ -21,6 +21,7 @@ use crate::{
 mod erasing;
 mod files;
 mod overriding;
+mod retention;
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;

@@ -6,6 +6,7 @@ mod chains;
 mod deciding;
 mod erasing;
 mod forms;
+mod keeping;
 mod races;
 mod standing;
 mod table;
