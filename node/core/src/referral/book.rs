@@ -103,12 +103,13 @@ impl Referral {
     }
 
     /// Who has to answer now, and since when (milliseconds since the Unix epoch, by the clock of
-    /// the side that waits). `None` where nobody has to.
+    /// the side that waits). `None` where nobody has to. Whatever the side that waits puts right, renews
+    /// or takes back meanwhile, it has waited since it asked.
     pub fn waits_for(&self) -> Option<(Side, u64)> {
         let side = owes(self.state)?;
         let waiting = self.society(side.other());
-        let mut steps = self.effective().filter(|event| event.kind().is_some_and(Kind::puts_off));
-        let since = steps.rfind(|event| event.society == waiting)?;
+        let mut asks = self.effective().filter(|event| event.kind().is_some_and(Kind::asks));
+        let since = asks.rfind(|event| event.society == waiting)?;
         Some((side, since.recorded_at_ms))
     }
 

@@ -22,6 +22,7 @@ mod erasing;
 mod files;
 mod overriding;
 mod retention;
+mod waiting;
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;

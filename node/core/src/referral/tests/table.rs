@@ -76,6 +76,46 @@ fn the_straight_way_through() {
     assert_eq!(book.counts().get(&State::Closed), Some(&1));
 }
 
+/// What somebody who waits puts right or renews meanwhile hides from nobody that the other is late.
+#[test]
+fn only_asking_starts_the_time_to_answer() {
+    let sent = event("sg", 0, Kind::Sent, None);
+    let since = |more: &[Event]| {
+        let told = book([sent.clone()].into_iter().chain(more.iter().cloned()));
+        assert!(told.outcomes(&id()).iter().any(|outcome| outcome.effective));
+        told.get(&id()).unwrap().waits_for().map(|(side, at_ms)| (side, at_ms - NOW_MS))
+    };
+    let mut told = Vec::new();
+    for (by, index, kind) in [
+        ("sg", 3, Kind::ConsentRenewed),
+        ("sg", 4, Kind::Corrected),
+        ("ph", 5, Kind::Acknowledged),
+        ("ph", 6, Kind::ConsentRenewed),
+        ("sg", 7, Kind::Withdrawn),
+        ("sg", 8, Kind::StepEnteredInError),
+        ("sg", 9, Kind::ErasureRequested),
+    ] {
+        let other = if by == "sg" { "ph" } else { "sg" };
+        let seen = told.iter().rev().find(|event: &&Event| event.society == society(other));
+        let seen = seen.map(|event| event.at.index).or((by == "ph").then_some(0));
+        told.push(event(by, index, kind, seen));
+        let expected = match kind {
+            Kind::Withdrawn | Kind::ErasureRequested => None,
+            _ => Some((Side::Receiver, 0)),
+        };
+        assert_eq!(since(&told), expected, "{kind}");
+    }
+    // The receiver that waits hides nothing either; a case that is taken up again asks anew.
+    let asked = event("ph", 5, Kind::InformationRequested, Some(0));
+    let renewed = event("ph", 6, Kind::ConsentRenewed, Some(0));
+    assert_eq!(since(&[asked, renewed]), Some((Side::Sender, 5)));
+    let declined = event("ph", 5, Kind::Declined, Some(0));
+    let closed = event("sg", 6, Kind::Closed, Some(5));
+    let again = event("sg", 7, Kind::Reopened, Some(5));
+    let renewed = event("sg", 8, Kind::ConsentRenewed, Some(5));
+    assert_eq!(since(&[declined, closed, again, renewed]), Some((Side::Receiver, 7)));
+}
+
 #[test]
 fn an_answer_is_due_from_whoever_is_waited_for() {
     let deadlines = RULES;
