@@ -172,6 +172,10 @@ codes! {
     CarriedUnfounded, "carried-unfounded", Warning;
     /// A society has signed that those further on confirmed, and they did not.
     OnwardClaimUntrue, "onward-claim-untrue", Error;
+    /// That it had arrived was said after its time, though the answer was not late.
+    AcknowledgedLate, "acknowledged-late", Warning;
+    /// That it has arrived was to be said and has not been, and the answer is not due yet.
+    AcknowledgementOverdue, "acknowledgement-overdue", Warning;
     /// An answer came after its time.
     AnswerLate, "answer-late", Warning;
     /// The other side gave up waiting for an answer after its time.

@@ -5,7 +5,8 @@ use std::fmt;
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Kind, Referral, ReferralId, State, book::Class, handover, onward, steps, transition, validate,
+    Kind, Owed, Referral, ReferralId, State, book::Class, handover, onward, steps, transition,
+    validate,
 };
 use crate::{
     fields::FieldError,
@@ -317,7 +318,9 @@ pub fn decide(
     if handover(referral.case, kind).is_none() {
         return Err(Refusal::Handover(kind));
     }
-    if kind == Kind::Expired && !referral.overdue(context.now_ms, context.rules) {
+    // Not while it is an acknowledgement alone that is late.
+    let answer = referral.due_at(context.rules);
+    if kind == Kind::Expired && !answer.is_overdue(Owed::Answer, context.now_ms) {
         return Err(Refusal::NotDue);
     }
     let own = referral.outcomes.iter().map(|outcome| &outcome.event);

@@ -30,9 +30,9 @@ mod state;
 mod steps;
 mod table;
 mod validate;
+mod waiting;
 
 pub use book::{Book, Referral, Told, tell};
-pub(crate) use book::{answer_hours, owes};
 pub use carrying::extent_of_request;
 pub(crate) use check::{
     event as check_form, has_ended as consent_has_ended, holds as consent_is_given,
@@ -50,6 +50,8 @@ pub use state::{By, Case, Kind, State, handover};
 pub use table::transition;
 pub(crate) use validate::uncovered;
 pub use validate::{CONTENT_FIELDS, disclosed};
+pub use waiting::{DueAt, Owed};
+pub(crate) use waiting::{hours, owes};
 
 #[cfg(test)]
 mod tests;

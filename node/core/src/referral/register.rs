@@ -14,10 +14,7 @@ use std::{
 
 use tutti_proto::v1;
 
-use super::{
-    Event, EventRef, Keeping, Kind, Referral, ReferralId, Side, State, Told,
-    book::{Class, answer_due},
-};
+use super::{Event, EventRef, Keeping, Kind, Referral, ReferralId, Side, State, Told, book::Class};
 use crate::{
     places::{Logs, Places},
     roster::DataProtection,
@@ -46,7 +43,7 @@ pub struct Brief {
     /// The services asked for, a bit each by its number; those that no number of 0 to 63 names are
     /// none that this version knows.
     services: u64,
-    priority: i32,
+    pub(super) priority: i32,
     keeping: Keeping,
     stopped: Option<Due>,
     over: Due,
@@ -121,17 +118,6 @@ impl Brief {
     /// Whether one of these services is asked for.
     pub fn asks_for(&self, services: &[v1::ServiceCategory]) -> bool {
         services.iter().any(|service| self.services & (1 << *service as i32) != 0)
-    }
-
-    /// When an answer is due, as [`Referral::due_at_ms`] says.
-    pub fn due_at_ms(&self, deadlines: &DataProtection) -> Option<u64> {
-        let (_, since_ms) = self.waits_for?;
-        Some(answer_due(since_ms, self.priority, deadlines))
-    }
-
-    /// Whether an answer was due before `now_ms`. Derived, never written.
-    pub fn overdue(&self, now_ms: u64, deadlines: &DataProtection) -> bool {
-        self.due_at_ms(deadlines).is_some_and(|due| due < now_ms)
     }
 
     /// What is to be erased at `now_ms`, as [`Referral::erasure`] says; `None` where nothing is.

@@ -1,11 +1,11 @@
-//! Whether answers came in time.
+//! Whether acknowledgements and answers came in time.
 //!
 //! The rule is that of `Referral::waits_for` (`referral::owes`), followed from step to step: who owes an answer, and
 //! since when. Times are those that the two sides wrote down, each by its own clock. Nobody is late for the
 //! time during which the side that waits had withdrawn its question, though it took that back.
 
 use super::{Case, Code, Findings};
-use crate::referral::{EventRef, Kind, Side, State, Why, answer_hours, owes, transition};
+use crate::referral::{EventRef, Kind, Owed, Side, State, Why, hours, owes, transition};
 
 /// Hours, in milliseconds.
 const HOUR_MS: u64 = 3_600_000;
@@ -21,7 +21,8 @@ struct Owing {
 /// Judges each wait of a referral of which all is known.
 pub(super) fn check(case: &Case, findings: &mut Findings) {
     let referral = case.referral;
-    let limit_ms = u64::from(answer_hours(referral.sent.priority, &case.rules)) * HOUR_MS;
+    let limit = |owed| u64::from(hours(owed, referral.sent.priority, &case.rules)) * HOUR_MS;
+    let (limit_ms, acknowledge_ms) = (limit(Owed::Answer), limit(Owed::Acknowledgement));
     let mut state: Option<State> = None;
     let mut asked_ms = [0, 0];
     let mut owing: Option<Owing> = None;
@@ -30,7 +31,7 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
             continue;
         };
         let now_ms = event.recorded_at_ms;
-        let before = owing;
+        let (before, was_sent) = (owing, state == Some(State::Sent));
         state = transition(state, kind);
         if kind.asks() {
             asked_ms[slot(side)] = now_ms;
@@ -43,9 +44,25 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
             let text = "it expired before the time to answer had passed";
             findings.add(Code::ExpiredEarly, case.place(&event.at), text);
         }
-        let late_ms = now_ms.saturating_sub(due_ms.saturating_add(away_ms(case, before, now_ms)));
+        let away_ms = away_ms(case, before, now_ms);
+        let late_ms = now_ms.saturating_sub(due_ms.saturating_add(away_ms));
         // The same wait goes on, whatever the side that waits has put right or renewed.
-        if owing == Some(before) || late_ms == 0 {
+        let answered = owing != Some(before);
+        // Whoever is late with the answer is not told besides that it did not say so before.
+        if was_sent
+            && state != Some(State::Sent)
+            && side == before.side
+            && !(answered && late_ms > 0)
+        {
+            let due_ms = before.since_ms.saturating_add(acknowledge_ms).saturating_add(away_ms);
+            let late_ms = now_ms.saturating_sub(due_ms);
+            if late_ms > 0 {
+                let (who, late) = (referral.society(side), spell(late_ms));
+                let text = format!("{kind}: {who} acknowledged {late} after it was due");
+                findings.add(Code::AcknowledgedLate, case.place(&event.at), text);
+            }
+        }
+        if !answered || late_ms == 0 {
             continue;
         }
         let who = referral.society(before.side);
@@ -64,12 +81,20 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
         }
     }
     if let Some(owing) = owing {
-        let due_ms = owing.since_ms.saturating_add(limit_ms);
-        let due_ms = due_ms.saturating_add(away_ms(case, owing, case.now_ms));
-        if case.now_ms > due_ms {
-            let (who, late) = (referral.society(owing.side), spell(case.now_ms - due_ms));
-            let text = format!("{who} owes an answer that was due {late} ago");
-            findings.add(Code::AnswerOverdue, case.id(), text);
+        let since_ms = owing.since_ms.saturating_add(away_ms(case, owing, case.now_ms));
+        let late = |limit_ms| case.now_ms.saturating_sub(since_ms.saturating_add(limit_ms));
+        let who = referral.society(owing.side);
+        match (late(limit_ms), late(acknowledge_ms)) {
+            (0, late_ms) if late_ms > 0 && state == Some(State::Sent) => {
+                let late = spell(late_ms);
+                let text = format!("{who} owes an acknowledgement that was due {late} ago");
+                findings.add(Code::AcknowledgementOverdue, case.id(), text);
+            }
+            (0, _) => {}
+            (late_ms, _) => {
+                let text = format!("{who} owes an answer that was due {} ago", spell(late_ms));
+                findings.add(Code::AnswerOverdue, case.id(), text);
+            }
         }
     }
 }

@@ -103,6 +103,7 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
         urgent_hours: 72,
         normal_hours: 14 * 24,
         retention_days: 5 * 365,
+        acknowledge_hours: None,
     });
     let mut figures = figures::Counting::default();
     let mut erasures = Vec::new();

@@ -27,6 +27,7 @@ const RULES: DataProtection = DataProtection {
     urgent_hours: 72,
     normal_hours: 336,
     retention_days: 365,
+    acknowledge_hours: None,
 };
 
 fn origin(code: &str) -> Origin {

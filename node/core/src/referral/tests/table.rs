@@ -141,3 +141,46 @@ fn an_answer_is_due_from_whoever_is_waited_for() {
         assert_eq!(referral.overdue(at + 1, &deadlines), side.is_some());
     }
 }
+
+/// Whoever answers has acknowledged; where the roster leaves less time for that, it is late before the answer is.
+#[test]
+fn an_acknowledgement_is_due_until_somebody_there_has_written_a_step() {
+    let hours = crate::roster::AcknowledgeHours { emergency: 1, urgent: 24, normal: 72 };
+    let apart = DataProtection { acknowledge_hours: Some(hours), ..RULES };
+    let at = |hours: u64| NOW_MS + hours * 3_600_000;
+    let sent = event("sg", 0, Kind::Sent, None);
+    let of = |more: &[Event], rules: &DataProtection| {
+        let told = book([sent.clone()].into_iter().chain(more.iter().cloned()));
+        let referral = told.get(&id()).unwrap();
+        let due = referral.due_at(rules);
+        assert_eq!(Brief::of(referral, society("ph")).due_at(rules), due);
+        due
+    };
+    let both = DueAt { acknowledgement_ms: Some(at(72)), answer_ms: Some(at(72)) };
+    assert_eq!(of(&[], &RULES), both, "alike where nothing else is set");
+    let due = of(&[], &apart);
+    assert_eq!(due, DueAt { acknowledgement_ms: Some(at(24)), ..both });
+    assert!(!due.any_overdue(at(24)) && due.any_overdue(at(24) + 1));
+    assert!(due.is_overdue(Owed::Acknowledgement, at(30)) && !due.is_overdue(Owed::Answer, at(30)));
+    let acknowledged = of(&[event("ph", 1, Kind::Acknowledged, Some(0))], &apart);
+    assert_eq!(acknowledged, DueAt { acknowledgement_ms: None, ..both });
+    let accepted = of(&[event("ph", 1, Kind::Accepted, Some(0))], &apart);
+    assert_eq!(accepted, DueAt::default());
+    let asked = of(&[event("ph", 1, Kind::InformationRequested, Some(0))], &apart);
+    assert_eq!(asked.acknowledgement_ms, None, "what the sender owes is an answer");
+    // A silence that is too long for an acknowledgement alone lets nothing expire.
+    let told = book([sent.clone()]);
+    let from = origin("sg");
+    for (hours, may) in [(30, false), (73, true)] {
+        let context = Context {
+            origin: &from,
+            event_id: [8; 16],
+            now_ms: at(hours),
+            note: "",
+            duplicate: None,
+            onward_of: None,
+            rules: &apart,
+        };
+        assert_eq!(decide(told.get(&id()), Command::Expire, &context).is_ok(), may);
+    }
+}

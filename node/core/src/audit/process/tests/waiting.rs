@@ -1,6 +1,7 @@
 //! Who was late: also where the side that waited wrote something meanwhile.
 
 use super::*;
+use crate::roster::{AcknowledgeHours, tests::found_with};
 
 /// Urgent: an answer is due after 72 hours.
 fn asked_at_0() -> World {
@@ -62,4 +63,50 @@ fn nobody_is_late_for_the_time_during_which_the_question_was_withdrawn() {
     };
     assert!(!world_at(262).contains("answer-late"));
     assert!(world_at(263).contains("answer-late"));
+}
+
+/// Where the roster leaves less time to acknowledge, that is judged by itself; where it does not, nobody is
+/// told twice of one silence.
+#[test]
+fn an_acknowledgement_that_is_late_is_another_finding_than_an_answer() {
+    let acknowledged = || Transition::Acknowledged(v1::Acknowledged {});
+    let world = |apart: bool, steps: &[(u64, Transition)], now: u64| {
+        let mut world = asked_at_0();
+        for (hours, step) in steps {
+            world.write(PH, *hours, false, step.clone());
+        }
+        let exports: Vec<Export> = [SG, PH]
+            .map(|who| {
+                let roster = found_with(&world.founders, |times| {
+                    let hours = AcknowledgeHours { emergency: 4, urgent: 24, normal: 72 };
+                    times.acknowledge_hours = Some(hours).filter(|_| apart);
+                });
+                world.export_by(who, &roster)
+            })
+            .into();
+        let keys = [&world.by(SG).audit];
+        let options = Options { audit_keys: &keys, ..Options::default() };
+        codes(&audit_all(&exports, options, START + now * HOUR, &mut |_, _| ()).unwrap())
+    };
+    let only = |code| BTreeSet::from([code]);
+    for (apart, steps, now, found) in [
+        (true, vec![], 24, BTreeSet::new()),
+        (true, vec![], 25, only("acknowledgement-overdue")),
+        (true, vec![], 73, only("answer-overdue")),
+        (false, vec![], 73, only("answer-overdue")),
+        (true, vec![(24, acknowledged()), (72, accepted())], 80, BTreeSet::new()),
+        (true, vec![(25, acknowledged()), (72, accepted())], 80, only("acknowledged-late")),
+        (true, vec![(25, accepted())], 80, only("acknowledged-late")),
+        (true, vec![(24, acknowledged()), (73, accepted())], 80, only("answer-late")),
+        (true, vec![(73, accepted())], 80, only("answer-late")),
+        (false, vec![(73, accepted())], 80, only("answer-late")),
+        (
+            false,
+            vec![(73, acknowledged()), (74, accepted())],
+            80,
+            BTreeSet::from(["acknowledged-late", "answer-late"]),
+        ),
+    ] {
+        assert_eq!(world(apart, &steps, now), found, "{apart} {steps:?} {now}");
+    }
 }
