@@ -40,8 +40,11 @@ pub(crate) fn silence(referral: &Referral) -> Option<String> {
         ReferralState::Expired if referral.direction() == Direction::Sent => {
             format!("{name} did not answer in time.")
         }
-        _ if referral.waits_for == society && referral.overdue => {
+        _ if referral.waits_for == society && referral.answer_overdue => {
             format!("{name} has not answered.")
+        }
+        _ if referral.waits_for == society && referral.acknowledgement_overdue => {
+            format!("{name} has not acknowledged it.")
         }
         _ if referral.waits_for == society => format!("{name} has not answered yet."),
         _ => return None,
@@ -49,18 +52,27 @@ pub(crate) fn silence(referral: &Referral) -> Option<String> {
     Some(format!("{what} {}", reach(society, desk)))
 }
 
-/// Of all that is overdue at others: how many answers each owes, and whom to call there.
+/// Of all that is overdue at others: how many answers and acknowledgements each owes, and whom to call there.
+/// Whoever owes an answer by now is not asked for an acknowledgement besides.
 pub(crate) fn overdue(referrals: &[Referral]) -> Vec<String> {
-    let mut owed: BTreeMap<&str, (u64, Option<&Desk>)> = BTreeMap::new();
+    let mut owed: BTreeMap<&str, ([u64; 2], Option<&Desk>)> = BTreeMap::new();
     for referral in referrals.iter().filter(|referral| referral.overdue) {
         let Some((society, desk)) = other(referral) else { continue };
         if referral.waits_for == society {
-            owed.entry(society).or_insert((0, desk)).0 += 1;
+            let ([answers, acknowledgements], _) = owed.entry(society).or_insert(([0, 0], desk));
+            match referral.answer_overdue {
+                true => *answers += 1,
+                false => *acknowledgements += 1,
+            }
         }
     }
-    let told = owed.into_iter().map(|(society, (count, desk))| {
+    let told = owed.into_iter().map(|(society, ([answers, acknowledgements], desk))| {
         let society = text::line(society);
-        format!("{society} owes {count} answer{}. {}", text::s(count), reach(&society, desk))
+        let counts = [(answers, "answer"), (acknowledgements, "acknowledgement")];
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> =
+            counts.map(|(count, what)| format!("{count} {what}{}", text::s(*count))).collect();
+        format!("{society} owes {}. {}", counts.join(" and "), reach(&society, desk))
     });
     told.collect()
 }
@@ -110,8 +122,11 @@ mod tests {
             let told = "ph has not answered yet. Their desk: Migration desk; +63 2 8790 2300; 8:00 to \
                         17:00\\x1b[2J";
             assert_eq!(silence(&waits).unwrap_or_default(), told);
-            let late = Referral { overdue: true, ..waits.clone() };
+            let late = Referral { overdue: true, answer_overdue: true, ..waits.clone() };
             assert!(silence(&late).unwrap_or_default().starts_with("ph has not answered. Their"));
+            let unseen = Referral { overdue: true, acknowledgement_overdue: true, ..waits.clone() };
+            let told = silence(&unseen).unwrap_or_default();
+            assert!(told.starts_with("ph has not acknowledged it. Their desk"), "{told}");
             let unknown = Referral { receiver_desk: None, ..waits };
             let told = silence(&unknown).unwrap_or_default();
             assert!(
@@ -141,8 +156,11 @@ mod tests {
 
     #[test]
     fn each_society_that_owes_answers_is_told_once() {
-        let late =
-            Referral { overdue: true, ..referral(ReferralState::Sent, "ph", Direction::Sent) };
+        let late = Referral {
+            overdue: true,
+            answer_overdue: true,
+            ..referral(ReferralState::Sent, "ph", Direction::Sent)
+        };
         let other = Referral {
             receiver: "qa".into(),
             waits_for: "qa".into(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use tutti_core::{
     limits::NOTE_BYTES_MAX,
-    roster::{self, DataProtection, Draft, Group, Member, RosterError},
+    roster::{self, AcknowledgeHours, DataProtection, Draft, Group, Member, RosterError},
 };
 use tutti_node::{keyring, rosters};
 
@@ -57,6 +57,10 @@ pub(crate) struct Found {
     /// Hours to answer a normal referral.
     #[arg(long, value_name = "HOURS", default_value_t = 14 * 24)]
     normal_hours: u32,
+    /// Hours to acknowledge an emergency, an urgent and a normal referral, as 4,24,72; those to answer if
+    /// not given.
+    #[arg(long, value_name = "HOURS,HOURS,HOURS", value_parser = hours)]
+    acknowledge_hours: Option<AcknowledgeHours>,
     /// Days that a case is kept where its sender set no other time.
     #[arg(long, value_name = "DAYS", default_value_t = 5 * 365)]
     retention_days: u32,
@@ -66,6 +70,17 @@ pub(crate) struct Found {
     /// Where the draft is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+/// `4,24,72`
+fn hours(text: &str) -> Result<AcknowledgeHours, String> {
+    let parsed: Option<Vec<u32>> = text.split(',').map(|one| one.trim().parse().ok()).collect();
+    match parsed.as_deref() {
+        Some(&[emergency, urgent, normal]) => Ok(AcknowledgeHours { emergency, urgent, normal }),
+        _ => {
+            Err("write three numbers, for an emergency, an urgent and a normal one: 4,24,72".into())
+        }
+    }
 }
 
 /// `labour-migration-steering-group=ph,qa,sg`
@@ -162,6 +177,7 @@ impl Found {
             urgent_hours: self.urgent_hours,
             normal_hours: self.normal_hours,
             retention_days: self.retention_days,
+            acknowledge_hours: self.acknowledge_hours,
         };
         let draft = Draft::found(&cards, self.threshold, &expires.to_string(), times)
             .and_then(|draft| draft.with_groups(self.groups))
@@ -287,6 +303,10 @@ fn list(societies: &[tutti_core::society::Society]) -> String {
     societies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+fn by_priority([emergency, urgent, normal]: [u32; 3]) -> String {
+    format!("emergency {emergency} h, urgent {urgent} h, normal {normal} h")
+}
+
 fn describe_draft(draft: &Draft) -> String {
     let document = draft.document();
     let times = &document.data_protection;
@@ -296,13 +316,8 @@ fn describe_draft(draft: &Draft) -> String {
         ("fingerprint", draft.fingerprint()),
         ("threshold", format!("{} of {}", document.threshold, document.members.len())),
         ("expires on", document.expires_on.clone()),
-        (
-            "to answer",
-            format!(
-                "emergency {} h, urgent {} h, normal {} h",
-                times.emergency_hours, times.urgent_hours, times.normal_hours
-            ),
-        ),
+        ("to acknowledge", by_priority(times.hours_to_acknowledge())),
+        ("to answer", by_priority(times.hours_to_answer())),
         ("cases kept", format!("{} days", times.retention_days)),
         (
             "relays keep",
@@ -379,5 +394,28 @@ fn standing(draft: &Draft) -> String {
              node with that one says.",
             counted.join(", ")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_to_acknowledge_are_three_numbers() {
+        let three = AcknowledgeHours { emergency: 4, urgent: 24, normal: 72 };
+        assert_eq!(hours("4,24, 72"), Ok(three));
+        for wrong in ["", "4", "4,24", "4,24,72,9", "4,x,72", "4,-1,72"] {
+            assert!(hours(wrong).is_err_and(|error| error.contains("4,24,72")), "{wrong}");
+        }
+        let times = DataProtection {
+            emergency_hours: 24,
+            urgent_hours: 72,
+            normal_hours: 336,
+            retention_days: 9,
+            acknowledge_hours: Some(three),
+        };
+        let told = by_priority(times.hours_to_acknowledge());
+        assert_eq!(told, "emergency 4 h, urgent 24 h, normal 72 h");
     }
 }

@@ -52,7 +52,9 @@ fn describe(change: &WatchEvent) -> String {
     let at = if change.at_ms == 0 { time::now_ms() } else { change.at_ms };
     // It waits for this society, or for the other, whose desk stands there.
     let more = match (change.kind.as_str(), change.what.as_str()) {
-        ("referral", "overdue") => "  whom it waits for, and whom to call: tutti referral show",
+        ("referral", "acknowledgement_overdue" | "answer_overdue") => {
+            "  whom it waits for, and whom to call: tutti referral show"
+        }
         _ => "",
     };
     format!(

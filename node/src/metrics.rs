@@ -73,6 +73,8 @@ pub(crate) struct Metrics {
     forked: Gauges<Log>,
     referrals: Gauges<State>,
     overdue: Gauge,
+    acknowledgements_overdue: Gauge,
+    answers_overdue: Gauge,
     waiting: Gauges<Waiting>,
     waiting_overdue: Gauges<Waiting>,
     erasures_open: Gauge,
@@ -108,6 +110,8 @@ impl Metrics {
             forked: Family::default(),
             referrals: Family::default(),
             overdue: Gauge::default(),
+            acknowledgements_overdue: Gauge::default(),
+            answers_overdue: Gauge::default(),
             waiting: Family::default(),
             waiting_overdue: Family::default(),
             erasures_open: Gauge::default(),
@@ -140,7 +144,17 @@ impl Metrics {
         add("log_witnesses", "Societies that cosigned the newest head", &self.witnesses);
         add("log_forked", "1 where two signed heads contradict each other", &self.forked);
         add("referrals", "Referrals that this society is a party to", &self.referrals);
-        add("referrals_overdue", "Referrals whose answer is overdue", &self.overdue);
+        add(
+            "referrals_overdue",
+            "Referrals whose acknowledgement or answer is overdue",
+            &self.overdue,
+        );
+        add(
+            "referrals_acknowledgement_overdue",
+            "Referrals whose acknowledgement is overdue",
+            &self.acknowledgements_overdue,
+        );
+        add("referrals_answer_overdue", "Referrals whose answer is overdue", &self.answers_overdue);
         add(
             "referrals_waiting",
             "Referrals that wait for an answer, by who owes it and for how long",
@@ -148,7 +162,7 @@ impl Metrics {
         );
         add(
             "referrals_waiting_overdue",
-            "Those of referrals_waiting whose answer is overdue",
+            "Those of referrals_waiting whose acknowledgement or answer is overdue",
             &self.waiting_overdue,
         );
         add(
@@ -229,6 +243,8 @@ impl Metrics {
             self.referrals.get_or_create(&State { state: state.clone() }).set(whole(*count));
         }
         self.overdue.set(whole(status.overdue));
+        self.acknowledgements_overdue.set(whole(status.acknowledgements_overdue));
+        self.answers_overdue.set(whole(status.answers_overdue));
         for waiting in &status.waiting {
             let label = Waiting { on: waiting.on.clone(), age: waiting.age.clone() };
             self.waiting.get_or_create(&label).set(whole(waiting.count));

@@ -61,6 +61,7 @@ impl Federation {
             urgent_hours: 72,
             normal_hours: 336,
             retention_days: 365,
+            acknowledge_hours: None,
         };
         let mut draft = Draft::found(&cards, 1, "2030-01-01", protection).unwrap();
         for code in codes {

@@ -78,6 +78,7 @@ pub(crate) fn draft(founders: &[&Seeded]) -> Draft {
         urgent_hours: 72,
         normal_hours: 336,
         retention_days: 730,
+        acknowledge_hours: None,
     };
     let mut draft = Draft::found(&cards, 2, "2028-12-31", times).unwrap();
     for founder in founders {

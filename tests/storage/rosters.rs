@@ -112,6 +112,7 @@ impl Script for Rosters {
             urgent_hours: 72,
             normal_hours: 336,
             retention_days: 365,
+            acknowledge_hours: None,
         };
         let mut first = Draft::found(&[card, other], 1, "2036-01-01", protection).map_err(said)?;
         for name in RENEWED {

@@ -25,6 +25,8 @@ pub(crate) struct Status {
     peers: Vec<Peer>,
     referrals: BTreeMap<String, u64>,
     overdue: u64,
+    acknowledgements_overdue: u64,
+    answers_overdue: u64,
     relay: Option<Relay>,
     put_off: Vec<PutOff>,
     warnings: Vec<String>,
@@ -126,6 +128,8 @@ impl From<&api::StatusResponse> for Status {
             peers: status.peers.iter().map(Peer::from).collect(),
             referrals: status.referrals.clone().into_iter().collect(),
             overdue: status.overdue,
+            acknowledgements_overdue: status.acknowledgements_overdue,
+            answers_overdue: status.answers_overdue,
             relay: status.relay.as_ref().map(Relay::from),
             put_off: status
                 .put_off

@@ -34,8 +34,11 @@ pub(crate) struct Referral {
     state: &'static str,
     sent_at: Option<String>,
     changed_at: Option<String>,
+    acknowledgement_due_at: Option<String>,
     due_at: Option<String>,
     overdue: bool,
+    acknowledgement_overdue: bool,
+    answer_overdue: bool,
     content_state: &'static str,
     /// As `tutti referral template` has it; with `content` only where that was opened.
     form: Option<ReferralForm>,
@@ -143,8 +146,11 @@ impl From<&api::Referral> for Referral {
             state: names::referral_state(referral.state()),
             sent_at: rfc3339(referral.sent_at_ms),
             changed_at: rfc3339(referral.changed_at_ms),
+            acknowledgement_due_at: rfc3339(referral.acknowledgement_due_at_ms),
             due_at: rfc3339(referral.due_at_ms),
             overdue: referral.overdue,
+            acknowledgement_overdue: referral.acknowledgement_overdue,
+            answer_overdue: referral.answer_overdue,
             content_state: names::body_state(referral.content_state()),
             form: referral.sent.as_ref().map(form),
             consent: referral.consent_standing.as_ref().map(|standing| Consent {

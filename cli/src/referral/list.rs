@@ -6,7 +6,7 @@ use tutti_proto::{
     v1::{Priority, ServiceCategory},
 };
 
-use super::{names as codes, short, story};
+use super::{due, names as codes, short, story};
 use crate::{
     desk,
     failure::{Exit, Outcome},
@@ -29,7 +29,7 @@ pub(crate) struct List {
     /// Only those that this society received.
     #[arg(long)]
     received: bool,
-    /// Only those whose answer is overdue.
+    /// Only those whose acknowledgement or answer is overdue.
     #[arg(long)]
     overdue: bool,
     /// Only those with all of these words: a society's code, a state, a service, the beginning of the number,
@@ -107,11 +107,7 @@ fn state(referral: &Referral) -> String {
 
 fn row(referral: &Referral) -> Vec<String> {
     let sent = referral.sent.clone().unwrap_or_default();
-    let due = match (referral.due_at_ms, referral.overdue) {
-        (0, _) => String::new(),
-        (at, true) => format!("OVERDUE since {}", time::short(at)),
-        (at, false) => time::short(at),
-    };
+    let due = due::told(referral, time::short).map(|due| due.text).unwrap_or_default();
     vec![
         short(&referral.id).to_owned(),
         referral.sender.clone(),

@@ -5,6 +5,7 @@ mod assign;
 mod attach;
 pub(crate) mod attachments;
 pub(crate) mod draft;
+mod due;
 mod list;
 mod onward;
 mod print;

@@ -7,7 +7,7 @@ use tutti_proto::{
     v1,
 };
 
-use super::{IdArg, joined, names as listed, story, word};
+use super::{IdArg, due, joined, names as listed, story, word};
 use crate::{
     desk,
     failure::{Exit, Outcome},
@@ -75,10 +75,10 @@ fn describe(referral: &Referral, with_content: bool) -> String {
 
 fn heading(referral: &Referral) -> String {
     let state = names::referral_state(referral.state()).replace('_', " ");
-    let due = match (referral.due_at_ms, referral.overdue) {
-        (0, _) => String::new(),
-        (at, true) => paint(Style::Bad, format!(", OVERDUE since {}", time::local(at))),
-        (at, false) => format!(", answer due by {}", time::local(at)),
+    let due = match due::told(referral, time::local) {
+        None => String::new(),
+        Some(due) if due.overdue => paint(Style::Bad, format!(", {}", due.text)),
+        Some(due) => format!(", {}", due.text),
     };
     let whose = match text::line(&referral.assigned_to) {
         name if name.is_empty() => String::new(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Display, path::PathBuf, str::FromStr};
 
 use clap::Args;
 use tutti_core::{
-    roster::{self, Card, Document, Draft, Group, Member, Role, Status},
+    roster::{self, AcknowledgeHours, Card, Document, Draft, Group, Member, Role, Status},
     society::Society,
 };
 
@@ -58,6 +58,13 @@ pub(crate) struct Change {
     /// Hours to answer a normal referral.
     #[arg(long, value_name = "HOURS")]
     normal_hours: Option<u32>,
+    /// Hours to acknowledge an emergency, an urgent and a normal referral, as 4,24,72. Societies whose
+    /// program is older than this setting refuse a roster that has it.
+    #[arg(long, value_name = "HOURS,HOURS,HOURS", value_parser = super::hours)]
+    acknowledge_hours: Option<AcknowledgeHours>,
+    /// Have as many hours to acknowledge as to answer again.
+    #[arg(long, conflicts_with = "acknowledge_hours")]
+    acknowledge_as_answer: bool,
     /// Days that a case is kept where its sender set no other time.
     #[arg(long, value_name = "DAYS")]
     retention_days: Option<u32>,
@@ -229,6 +236,12 @@ impl Change {
         ] {
             *value = given.unwrap_or(*value);
         }
+        if self.acknowledge_as_answer {
+            next.data_protection.acknowledge_hours = None;
+        }
+        if let Some(hours) = self.acknowledge_hours {
+            next.data_protection.acknowledge_hours = Some(hours);
+        }
     }
 }
 
@@ -308,6 +321,11 @@ pub(super) fn changes(previous: &roster::Roster, next: &Document) -> Vec<String>
     differs("hours to answer an emergency", from.emergency_hours, to.emergency_hours);
     differs("hours to answer an urgent referral", from.urgent_hours, to.urgent_hours);
     differs("hours to answer a normal referral", from.normal_hours, to.normal_hours);
+    let whose = ["an emergency", "an urgent referral", "a normal referral"];
+    let (before, after) = (from.hours_to_acknowledge(), to.hours_to_acknowledge());
+    for ((what, from), to) in whose.iter().zip(before).zip(after) {
+        differs(&format!("hours to acknowledge {what}"), from, to);
+    }
     differs("days that a case is kept", from.retention_days, to.retention_days);
     let (from, to) = (&old.relaying, &next.relaying);
     differs("MiB that a relay keeps of a member", from.member_mib, to.member_mib);

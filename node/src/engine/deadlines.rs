@@ -1,5 +1,5 @@
-//! Deadlines: when each answer is due, so that people are told the moment it becomes overdue, and
-//! how many referrals wait for how long.
+//! Deadlines: when each acknowledgement and each answer is due, so that people are told the moment it
+//! becomes overdue, and how many referrals wait for how long.
 //!
 //! *Overdue* is derived and never written. Invariants: what is kept here follows from the events and
 //! the roster alone, and is brought up to date with each event; each deadline that passes is told
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
 use tutti_core::{
-    referral::{Brief, ReferralId},
+    referral::{Brief, DueAt, Owed, ReferralId},
     store::Store,
 };
 use tutti_proto::node::v1 as api;
@@ -28,47 +28,54 @@ const AGES: [(&str, u64); 5] = [
     ("over_14_days", u64::MAX),
 ];
 
-/// When answers are due.
+/// When acknowledgements and answers are due.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    due: BTreeMap<ReferralId, u64>,
+    due: BTreeMap<ReferralId, DueAt>,
     /// Those that were not told yet, the next one first.
-    ahead: BTreeSet<(u64, ReferralId)>,
+    ahead: BTreeSet<(u64, ReferralId, Owed)>,
 }
 
 impl Deadlines {
-    /// When the next answer becomes overdue, milliseconds since the Unix epoch.
+    /// When the next one becomes overdue, milliseconds since the Unix epoch.
     pub(super) fn next(&self) -> Option<u64> {
-        self.ahead.first().map(|(due_ms, _)| due_ms.saturating_add(1))
+        self.ahead.first().map(|(due_ms, ..)| due_ms.saturating_add(1))
     }
 }
 
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
-    /// Takes over what an event has made of the time to answer.
+    /// Takes over what an event has made of the time to acknowledge and to answer.
     pub(super) fn note_deadline(&mut self, id: &ReferralId) {
         let rules = self.roster.data_protection();
-        let due_ms = self.referrals.get(id).and_then(|brief| brief.due_at_ms(rules));
+        let due = self.referrals.get(id).map(|brief| brief.due_at(rules)).unwrap_or_default();
         let deadlines = &mut self.deadlines;
-        if deadlines.due.get(id).copied() == due_ms {
-            return;
+        let before = deadlines.due.remove(id).unwrap_or_default();
+        for owed in Owed::ALL {
+            if before.of(owed) == due.of(owed) {
+                continue;
+            }
+            if let Some(before_ms) = before.of(owed) {
+                deadlines.ahead.remove(&(before_ms, *id, owed));
+            }
+            deadlines.ahead.extend(due.of(owed).map(|due_ms| (due_ms, *id, owed)));
         }
-        if let Some(before) = deadlines.due.remove(id) {
-            deadlines.ahead.remove(&(before, *id));
-        }
-        if let Some(due_ms) = due_ms {
-            deadlines.due.insert(*id, due_ms);
-            deadlines.ahead.insert((due_ms, *id));
+        if due != DueAt::default() {
+            deadlines.due.insert(*id, due);
         }
     }
 
     /// Tells what has become overdue.
     pub(super) fn tell_overdue(&mut self, now_ms: u64) {
-        while let Some((due_ms, id)) = self.deadlines.ahead.first().copied() {
+        while let Some((due_ms, id, owed)) = self.deadlines.ahead.first().copied() {
             if due_ms >= now_ms {
                 return;
             }
             self.deadlines.ahead.pop_first();
-            self.changed(now_ms, "referral", id.to_string(), "overdue");
+            let what = match owed {
+                Owed::Acknowledgement => "acknowledgement_overdue",
+                Owed::Answer => "answer_overdue",
+            };
+            self.changed(now_ms, "referral", id.to_string(), what);
         }
     }
 

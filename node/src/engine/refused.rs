@@ -72,6 +72,7 @@ impl From<referral::Refusal> for Refused {
             | R::Duplicate { .. }
             | R::Handover(_)
             | R::NotDue
+            | R::TimeIsOver { .. }
             | R::Consent(_)
             | R::Unasked
             | R::Unseen { .. }

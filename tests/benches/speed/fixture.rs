@@ -110,6 +110,7 @@ impl Federation {
             urgent_hours: 72,
             normal_hours: 336,
             retention_days: 365,
+            acknowledge_hours: None,
         };
         let mut draft = Draft::found(&cards, 1, "2040-01-01", protection).expect("a roster");
         for root in &roots {

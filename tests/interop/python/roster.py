@@ -28,6 +28,7 @@ ROSTER_MAX, LINES_MAX = 1_000_000, 100
 FIELDS = ["federation", "version", "previous", "threshold", "expires_on", "data_protection", "relaying"]
 FIELDS += ["members"]
 HOURS = ["emergency_hours", "urgent_hours", "normal_hours"]
+ACKNOWLEDGE = ["emergency", "urgent", "normal"]
 MEMBER = ["society", "name", "endpoints", "role", "status", "root_key", "log_key", "witness_key"]
 MEMBER += ["tls_key", "case_key", "audit_key", "routing_key"]
 DESK = ["name", "telephone", "email", "other", "hours", "languages"]
@@ -102,6 +103,14 @@ def check_desk(desk):
     require(desk["name"], "a desk that is no office")
     require(desk["telephone"] or desk["email"] or desk["other"], "a desk that nobody can reach")
     require(sum(len(line.encode()) for line in desk.values()) <= 320, "a desk with too much to say")
+
+
+def check_acknowledge(apart, answer):
+    """Left out where they are those to answer."""
+    require(isinstance(apart, dict) and list(apart) == ACKNOWLEDGE, "acknowledge_hours")
+    hours = [whole(apart[name], 1, 8760, name) for name in ACKNOWLEDGE]
+    require(hours == sorted(hours), "less time to acknowledge what is less urgent")
+    require(all(mine <= theirs for mine, theirs in zip(hours, answer)), "more time to acknowledge than to answer")
 
 
 def check_endpoints(endpoints):
@@ -182,10 +191,13 @@ class Roster:
         whole(relaying["total_mib"], relaying["member_mib"], 16_777_216, "total_mib")
         whole(relaying["keep_days"], 1, 365, "keep_days")
         protection = fields["data_protection"]
-        require(list(protection) == [*HOURS, "retention_days"], "data_protection")
+        times = [*HOURS, "retention_days"]
+        require(list(protection) in (times, [*times, "acknowledge_hours"]), "data_protection")
         hours = [whole(protection[name], 1, 8760, name) for name in HOURS]
         require(hours == sorted(hours), "a deadline shorter than that of a higher priority")
         whole(protection["retention_days"], 1, 36525, "retention_days")
+        if "acknowledge_hours" in protection:
+            check_acknowledge(protection["acknowledge_hours"], hours)
         self.keys = distinct_keys(members)
 
     def signed_by(self, other):

@@ -84,6 +84,7 @@ fn first_roster(member: &Seeded) -> Draft {
         urgent_hours: 72,
         normal_hours: 336,
         retention_days: 365,
+        acknowledge_hours: None,
     };
     let card = Card::open(&member.card()).unwrap();
     let mut draft = Draft::found(&[card], 1, "2036-01-01", protection).unwrap();

@@ -184,6 +184,22 @@ fn cases(base: &Base) -> Vec<Case> {
     first("no time for an emergency", "data_protection", "hours\": 24", "hours\": 0");
     first("more time for the urgent", "data_protection", "hours\": 72", "hours\": 337");
     first("no retention", "retention_days", "\"retention_days\": 730", "\"retention_days\": 0");
+    let kept = "\"retention_days\": 730";
+    let apart = |hours: &str| format!("{kept},\n    \"acknowledge_hours\": {hours}");
+    let hours = |emergency: u32, urgent: u32, normal: u32| {
+        apart(&format!(
+            "{{\n      \"emergency\": {emergency},\n      \"urgent\": {urgent},\n      \"normal\": {normal}\n    }}"
+        ))
+    };
+    first("hours to acknowledge", "", kept, &hours(4, 24, 72));
+    first("as many to acknowledge as to answer", "", kept, &hours(24, 72, 336));
+    let wrong = "acknowledge_hours";
+    first("no time to acknowledge an emergency", wrong, kept, &hours(0, 24, 72));
+    first("more time to acknowledge the urgent", wrong, kept, &hours(4, 73, 72));
+    first("more time to acknowledge than to answer", wrong, kept, &hours(4, 24, 337));
+    first("hours to acknowledge that are null", "canonical", kept, &apart("null"));
+    let two = "{\n      \"emergency\": 4,\n      \"urgent\": 24\n    }";
+    first("hours to acknowledge without the normal", "missing field", kept, &apart(two));
     first("a relay that keeps nothing", "relaying", "\"member_mib\": 64", "\"member_mib\": 0");
     first("less of all than of one", "relaying", "\"total_mib\": 1024", "\"total_mib\": 63");
     first("kept for ever", "relaying", "\"keep_days\": 30", "\"keep_days\": 366");

@@ -136,8 +136,13 @@ fn tls_pem(rng: &mut ChaCha20Rng) -> Zeroizing<String> {
 
 /// Version 1 by as many as may found a federation; who is left joins by later versions.
 fn found(cards: &[Card], roots: &[NoteSecret], retention_days: u32) -> Roster {
-    let protection =
-        DataProtection { emergency_hours: 24, urgent_hours: 72, normal_hours: 336, retention_days };
+    let protection = DataProtection {
+        emergency_hours: 24,
+        urgent_hours: 72,
+        normal_hours: 336,
+        retention_days,
+        acknowledge_hours: None,
+    };
     let founders = cards.len().min(FOUNDERS_MAX);
     let mut draft =
         Draft::found(&cards[..founders], 1, "2036-01-01", protection).expect("a sound roster");

@@ -153,6 +153,10 @@ codes! {
     OverrideUnfounded, "override-unfounded", Error;
     /// Something was disclosed by who had seen that the referral was stopped.
     DisclosedAfterStop, "disclosed-after-stop", Error;
+    /// Something was disclosed when the time to keep the case was over.
+    DisclosedAfterRetention, "disclosed-after-retention", Error;
+    /// A step was taken when the time to keep the case was over.
+    StepAfterRetention, "step-after-retention", Warning;
     /// A referral and the one that it passes on, or is passed on by, do not say so of each other.
     OnwardUnlinked, "onward-unlinked", Error;
     /// A case was passed on further than the person had agreed to for the first referral.
@@ -173,6 +177,10 @@ codes! {
     CarriedUnfounded, "carried-unfounded", Warning;
     /// A society has signed that those further on confirmed, and they did not.
     OnwardClaimUntrue, "onward-claim-untrue", Error;
+    /// That it had arrived was said after its time, though the answer was not late.
+    AcknowledgedLate, "acknowledged-late", Warning;
+    /// That it has arrived was to be said and has not been, and the answer is not due yet.
+    AcknowledgementOverdue, "acknowledgement-overdue", Warning;
     /// An answer came after its time.
     AnswerLate, "answer-late", Warning;
     /// The other side gave up waiting for an answer after its time.

@@ -47,9 +47,10 @@ pub(super) struct Gathered {
     accused: BTreeSet<EventRef>,
     /// Every log that a society ever had, by all rosters.
     epochs: BTreeMap<Society, BTreeSet<Origin>>,
-    /// The newest roster's, and the shortest time to keep of any.
+    /// The newest roster's, and the shortest and the longest time to keep of any.
     rules: Option<(u64, DataProtection)>,
     retention_days_min: Option<u32>,
+    retention_days_max: u32,
     pub(super) founded: BTreeSet<[u8; 32]>,
 }
 
@@ -61,6 +62,7 @@ impl Gathered {
             let rules = *roster.data_protection();
             let days = self.retention_days_min.unwrap_or(rules.retention_days);
             self.retention_days_min = Some(days.min(rules.retention_days));
+            self.retention_days_max = self.retention_days_max.max(rules.retention_days);
             if self.rules.is_none_or(|(version, _)| version < roster.version()) {
                 self.rules = Some((roster.version(), rules));
             }
@@ -110,6 +112,11 @@ impl Gathered {
     /// The shortest time to keep contents that any roster had, days.
     pub(super) fn retention_days_min(&self) -> u32 {
         self.retention_days_min.unwrap_or_default()
+    }
+
+    /// The longest one.
+    pub(super) fn retention_days_max(&self) -> u32 {
+        self.retention_days_max
     }
 
     pub(super) fn accused(&self, at: &EventRef) -> bool {

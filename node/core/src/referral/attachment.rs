@@ -19,6 +19,7 @@ use super::{Command, Event, EventRef, Referral, ReferralId, Refusal, codes, onwa
 use crate::{
     fields::Fields,
     limits::{ATTACHMENT_BYTES_MAX, ATTACHMENT_PARTS_MAX, LINE_CHARS_MAX},
+    roster::DataProtection,
     society::Society,
 };
 
@@ -92,12 +93,13 @@ impl Source {
 ///
 /// # Errors
 /// [`Refusal::NotFound`] where the one does not pass on the other, [`Refusal::State`] where the first was
-/// stopped, [`Refusal::Fields`] where it has no such file any more, [`Refusal::Consent`].
+/// stopped, [`Refusal::TimeIsOver`], [`Refusal::Fields`] where it has no such file any more,
+/// [`Refusal::Consent`].
 pub fn passes_on(
     first: Option<&Referral>,
     onward: &Referral,
     attached: &v1::Attached,
-    now_ms: u64,
+    (now_ms, rules): (u64, &DataProtection),
 ) -> Result<(), Refusal> {
     let Some(source) = &attached.source else { return Ok(()) };
     let first = first.filter(|first| onward.sent.onward_of == first.id.as_bytes());
@@ -106,6 +108,7 @@ pub fn passes_on(
         let (kind, state) = (super::Kind::Attached, first.state);
         return Err(Refusal::State { kind, state, allowed: Vec::new() });
     }
+    first.may_go_on(onward.sender, (now_ms, rules))?;
     let mut fields = Fields::default();
     let files = first.attachments();
     let source = Source::from_record(source);

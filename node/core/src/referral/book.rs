@@ -12,12 +12,11 @@ use prost::Message as _;
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Case, Event, EventRef, Kind, Outcome, ReferralId, Side, State, Why,
+    Case, Event, EventRef, Keeping, Kind, Outcome, ReferralId, Side, State, Why,
     evolve::{Events, Stop, TakenBack, evolve},
 };
 use crate::{
     limits::{REFERRAL_EVENTS_MAX, REFERRAL_PARTS_MAX, REFERRAL_RECEIPTS_MAX},
-    roster::DataProtection,
     society::Society,
 };
 
@@ -49,6 +48,8 @@ pub struct Referral {
     pub(super) stop: Option<Stop>,
     /// Files that were taken back.
     pub(super) taken_back: Vec<TakenBack>,
+    /// Until when it may be kept.
+    pub(super) keeping: Keeping,
 }
 
 impl Referral {
@@ -98,62 +99,6 @@ impl Referral {
             && self.sent.case_digest == sent.case_digest
             && self.sent.receiver == sent.receiver
             && self.sent.services_requested.iter().any(asked)
-    }
-
-    /// Who has to answer now, and since when (milliseconds since the Unix epoch, by the clock of
-    /// the side that waits). `None` where nobody has to.
-    pub fn waits_for(&self) -> Option<(Side, u64)> {
-        let side = owes(self.state)?;
-        let waiting = self.society(side.other());
-        let mut steps = self.effective().filter(|event| event.kind().is_some_and(Kind::puts_off));
-        let since = steps.rfind(|event| event.society == waiting)?;
-        Some((side, since.recorded_at_ms))
-    }
-
-    /// When an answer is due, milliseconds since the Unix epoch; `None` where none is.
-    pub fn due_at_ms(&self, deadlines: &DataProtection) -> Option<u64> {
-        let (_, since_ms) = self.waits_for()?;
-        Some(answer_due(since_ms, self.sent.priority, deadlines))
-    }
-
-    /// Whether an answer was due before `now_ms`. Derived, never written.
-    pub fn overdue(&self, now_ms: u64, deadlines: &DataProtection) -> bool {
-        self.due_at_ms(deadlines).is_some_and(|due| due < now_ms)
-    }
-}
-
-/// Who owes an answer in that state.
-pub(crate) fn owes(state: State) -> Option<Side> {
-    match state {
-        State::Sent | State::Acknowledged => Some(Side::Receiver),
-        State::InformationRequested => Some(Side::Sender),
-        State::Accepted
-        | State::InProgress
-        | State::OnHold
-        | State::Completed
-        | State::Declined
-        | State::Expired
-        | State::Withdrawn
-        | State::Cancelled
-        | State::Closed
-        | State::ConsentWithdrawn
-        | State::ErasureRequested
-        | State::EnteredInError => None,
-    }
-}
-
-/// When an answer is due to what has waited since then.
-pub(super) fn answer_due(since_ms: u64, priority: i32, deadlines: &DataProtection) -> u64 {
-    let hours = answer_hours(priority, deadlines);
-    since_ms.saturating_add(u64::from(hours).saturating_mul(3_600_000))
-}
-
-/// The hours to answer a referral of that priority.
-pub(crate) fn answer_hours(priority: i32, deadlines: &DataProtection) -> u32 {
-    match v1::Priority::try_from(priority) {
-        Ok(v1::Priority::Emergency) => deadlines.emergency_hours,
-        Ok(v1::Priority::Urgent) => deadlines.urgent_hours,
-        Ok(v1::Priority::Normal | v1::Priority::Unspecified) | Err(_) => deadlines.normal_hours,
     }
 }
 
@@ -299,6 +244,7 @@ impl Kept {
             consent: verdict.consent,
             stop: verdict.stop,
             taken_back: verdict.taken_back,
+            keeping: verdict.keeping,
             outcomes: verdict.outcomes,
         });
     }

@@ -5,7 +5,8 @@ use std::fmt;
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Kind, Referral, ReferralId, State, book::Class, handover, onward, steps, transition, validate,
+    Kind, Owed, Referral, ReferralId, State, book::Class, handover, onward, steps, transition,
+    validate,
 };
 use crate::{
     fields::FieldError,
@@ -128,7 +129,7 @@ pub struct Context<'a> {
     pub origin: &'a Origin,
     /// The event's id: the idempotency key of the write.
     pub event_id: [u8; 16],
-    /// Milliseconds since the Unix epoch: for what expires, and for nothing else.
+    /// Milliseconds since the Unix epoch: for what expires or may be kept no longer, and for nothing else.
     pub now_ms: u64,
     /// The free text that goes with the event, in its content.
     pub note: &'a str,
@@ -137,7 +138,7 @@ pub struct Context<'a> {
     pub duplicate: Option<&'a Referral>,
     /// For sending onward, and for a file that goes along from there: the referral that is passed on.
     pub onward_of: Option<&'a Referral>,
-    /// The federation's deadlines.
+    /// The federation's deadlines, and its time to keep.
     pub rules: &'a DataProtection,
 }
 
@@ -179,6 +180,15 @@ pub enum Refusal {
     Handover(Kind),
     /// Nobody is late yet.
     NotDue,
+    /// The time to keep the case is over.
+    TimeIsOver {
+        /// What was wanted.
+        kind: Kind,
+        /// It would be possible without a note.
+        with_note: bool,
+        /// What the same side may still do.
+        allowed: Vec<Kind>,
+    },
     /// The consent does not allow it.
     Consent(&'static str),
     /// Nobody has asked the person whether a third society may have the case.
@@ -220,18 +230,7 @@ impl fmt::Display for Refusal {
                     "the referral is {state}, so {kind} is not possible; nothing was written",
                     kind = kind.command()
                 )?;
-                match allowed.as_slice() {
-                    [] => {
-                        f.write_str(". It is for the other side to act, or nothing is left to do")
-                    }
-                    allowed => {
-                        let mut names: Vec<&str> =
-                            allowed.iter().map(|kind| kind.command()).collect();
-                        // One verb, three things to take back.
-                        names.dedup();
-                        write!(f, ". What you can do now: {}", names.join(", "))
-                    }
-                }
+                possible(f, allowed)
             }
             Self::Handover(Kind::HandoverProposed) => f.write_str(
                 "a handover of this case was proposed or made already; nothing was written",
@@ -261,6 +260,23 @@ impl fmt::Display for Refusal {
                  written. Call them: `confirm-consent` there, or any other step, is enough. What cannot \
                  wait is a referral of its own, with the consent that the person has given you"
             ),
+            Self::TimeIsOver { kind, with_note: true, .. } => write!(
+                f,
+                "the time to keep this case is over, so no note can go with {kind}: it would be \
+                 erased at once, unread; nothing was written. Try again without one, and with a \
+                 code that needs none",
+                kind = kind.command()
+            ),
+            Self::TimeIsOver { kind, with_note: false, allowed } => {
+                write!(
+                    f,
+                    "the time to keep this case is over and what it holds is erased, so {kind} is \
+                     not possible; nothing was written. Where the person still needs help, send a \
+                     new referral, with their consent",
+                    kind = kind.command()
+                )?;
+                possible(f, allowed)
+            }
             Self::TooMany => f.write_str(
                 "this society has written as much about this referral as is kept of it; nothing \
                  was written. Withdrawing consent and erasing are always possible",
@@ -272,6 +288,17 @@ impl fmt::Display for Refusal {
                  or go on with it"
             ),
         }
+    }
+}
+
+/// What else can be done.
+fn possible(f: &mut fmt::Formatter<'_>, allowed: &[Kind]) -> fmt::Result {
+    let mut names: Vec<&str> = allowed.iter().map(|kind| kind.command()).collect();
+    // One verb, three things to take back.
+    names.dedup();
+    match names.as_slice() {
+        [] => f.write_str(". It is for the other side to act, or nothing is left to do"),
+        names => write!(f, ". What you can do now: {}", names.join(", ")),
     }
 }
 
@@ -300,24 +327,20 @@ pub fn decide(
     if !kind.by().may(side) {
         return Err(Refusal::WrongSide { kind, society: referral.society(side.other()) });
     }
+    // Before its fields: what they lack could not help.
+    let time = (context.now_ms, context.rules);
+    referral.in_time(side, kind, context.note, time)?;
     steps::check(referral, by, &command, context).map_err(Refusal::Fields)?;
     if transition(Some(referral.state), kind).is_none() {
-        let may =
-            |kind: &Kind| kind.by().may(side) && transition(Some(referral.state), *kind).is_some();
-        // A receipt writes itself.
-        let may = |kind: &Kind| {
-            may(kind) && *kind != Kind::Erased && handover(referral.case, *kind).is_some()
-        };
-        return Err(Refusal::State {
-            kind,
-            state: referral.state,
-            allowed: Kind::ALL.iter().copied().filter(may).collect(),
-        });
+        let allowed = referral.allowed(side, referral.is_over(context.now_ms, context.rules));
+        return Err(Refusal::State { kind, state: referral.state, allowed });
     }
     if handover(referral.case, kind).is_none() {
         return Err(Refusal::Handover(kind));
     }
-    if kind == Kind::Expired && !referral.overdue(context.now_ms, context.rules) {
+    // Not while it is an acknowledgement alone that is late.
+    let answer = referral.due_at(context.rules);
+    if kind == Kind::Expired && !answer.is_overdue(Owed::Answer, context.now_ms) {
         return Err(Refusal::NotDue);
     }
     let own = referral.outcomes.iter().map(|outcome| &outcome.event);
@@ -353,6 +376,7 @@ fn send(
     let information_disclosed = validate::disclosed_with(&sent, content);
     match context.onward_of {
         Some(first) if sent.onward_of == first.id.as_bytes() => {
+            first.may_go_on(by, (context.now_ms, context.rules))?;
             onward::may_send(first, &sent, &information_disclosed, context.now_ms)?;
         }
         Some(_) => return Err(Refusal::NotFound),

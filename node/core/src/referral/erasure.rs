@@ -157,15 +157,6 @@ impl Erasure {
     }
 }
 
-/// Until when the content may be kept: the day in seconds that was named, or 0; else the roster's
-/// time after the last step.
-pub(super) fn retained_until(retain_until_s: u64, last_ms: u64, rules: &DataProtection) -> u64 {
-    match retain_until_s {
-        0 => last_ms.saturating_add(u64::from(rules.retention_days).saturating_mul(86_400_000)),
-        named => named.saturating_mul(1000),
-    }
-}
-
 /// Until when a content may be kept that belongs to no case known here, milliseconds since the Unix
 /// epoch: what sent the referral has not come, or its own record cannot be read. It is
 /// [`STRAY_CONTENT_DAYS`] after the later of two times: `since_ms`, when it was first found so here, and
@@ -177,23 +168,6 @@ pub fn stray_until_ms(recorded_at_ms: u64, since_ms: u64, now_ms: u64) -> u64 {
 }
 
 impl Referral {
-    /// Until when the content may be kept, milliseconds since the Unix epoch: the day that it was
-    /// sent with, or the roster's time after the last event that counts and neither is a receipt nor
-    /// takes a file back.
-    pub fn retained_until_ms(&self, rules: &DataProtection) -> u64 {
-        retained_until(self.sent.retain_until, self.last_step_ms(), rules)
-    }
-
-    /// When the last event that counts was recorded, but for receipts and for files that were taken back:
-    /// what is erased earlier keeps nothing else longer.
-    pub(super) fn last_step_ms(&self) -> u64 {
-        let counts = self.outcomes.iter().filter(|outcome| outcome.effective);
-        let apart = [Some(Kind::Erased), Some(Kind::FileEnteredInError)];
-        let others = counts.filter(|outcome| !apart.contains(&outcome.event.kind()));
-        let last = others.map(|outcome| outcome.event.recorded_at_ms).max();
-        last.unwrap_or(self.sent_at_ms)
-    }
-
     /// Files that this society has taken back.
     pub fn taken_back_by(&self, society: Society) -> impl Iterator<Item = &[u8; 16]> {
         let own = self.taken_back.iter().filter(move |file| file.event.society == society);

@@ -26,12 +26,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{
-    Case, Event, EventRef, Kind, Outcome, ReferralId, Side, State, Why, check, handover, transition,
+    Case, Event, EventRef, Keeping, Kind, Outcome, ReferralId, Side, State, Why, check, handover,
+    transition,
 };
 use crate::society::Society;
 pub use due::Passed;
 pub(super) use due::{Stop, TakenBack};
-use due::{file_of, stop, taken_back, taken_file};
+use due::{file_of, keeping, stop, taken_back, taken_file};
 
 /// Events of one referral: by author, then in the order of the author's log.
 pub(super) type Events = BTreeMap<Society, BTreeMap<EventRef, Event>>;
@@ -52,6 +53,8 @@ pub(super) struct Verdict {
     pub(super) stop: Option<Stop>,
     /// Files that their authors have taken back, in order.
     pub(super) taken_back: Vec<TakenBack>,
+    /// Until when the case may be kept.
+    pub(super) keeping: Keeping,
 }
 
 /// One event on one side.
@@ -100,6 +103,7 @@ pub(super) fn evolve(id: ReferralId, events: &Events) -> Verdict {
             consent: None,
             stop: None,
             taken_back: Vec::new(),
+            keeping: Keeping::default(),
         };
     };
     let sender = sent.society;
@@ -151,6 +155,7 @@ pub(super) fn evolve(id: ReferralId, events: &Events) -> Verdict {
         consent: consent(&order, &whole),
         stop: stop(&order, &whole),
         taken_back: taken_back(&order, &whole),
+        keeping: keeping(sent, &order, &whole),
     }
 }
 

@@ -20,6 +20,7 @@ mod event;
 mod evolve;
 pub mod form;
 mod ids;
+mod keeping;
 mod media;
 pub mod onward;
 pub mod overriding;
@@ -30,10 +31,10 @@ mod state;
 mod steps;
 mod table;
 mod validate;
+mod waiting;
 mod words;
 
 pub use book::{Book, Referral, Told, tell};
-pub(crate) use book::{answer_hours, owes};
 pub use carrying::extent_of_request;
 pub(crate) use check::{
     event as check_form, has_ended as consent_has_ended, holds as consent_is_given,
@@ -44,6 +45,7 @@ pub use event::{Event, Outcome, Why};
 pub use evolve::Passed;
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
+pub(crate) use keeping::{Keeping, may_follow_the_end, moves_the_end};
 pub(crate) use onward::{Further, Words};
 pub use register::{Brief, Due, Register, Taken};
 pub use search::Search;
@@ -52,6 +54,8 @@ pub use state::{By, Case, Kind, State, handover};
 pub use table::transition;
 pub(crate) use validate::uncovered;
 pub use validate::{CATEGORIES, FIELDS, beyond_scope, categories, disclosed, disclosed_by};
+pub use waiting::{DueAt, Owed};
+pub(crate) use waiting::{hours, owes};
 pub use words::compared_code;
 
 #[cfg(test)]

@@ -14,11 +14,7 @@ use std::{
 
 use tutti_proto::v1;
 
-use super::{
-    Event, EventRef, Kind, Referral, ReferralId, Side, State, Told,
-    book::{Class, answer_due},
-    erasure::retained_until,
-};
+use super::{Event, EventRef, Keeping, Kind, Referral, ReferralId, Side, State, Told, book::Class};
 use crate::{
     places::{Logs, Places},
     roster::DataProtection,
@@ -47,9 +43,8 @@ pub struct Brief {
     /// The services asked for, a bit each by its number; those that no number of 0 to 63 names are
     /// none that this version knows.
     services: u64,
-    priority: i32,
-    retain_until_s: u64,
-    last_ms: u64,
+    pub(super) priority: i32,
+    keeping: Keeping,
     stopped: Option<Due>,
     over: Due,
 }
@@ -91,8 +86,7 @@ impl Brief {
             is_passed_on: referral.outcomes.iter().map(|outcome| &outcome.event).any(passes_on),
             services: sent.services_requested.iter().filter_map(bit).fold(0, |all, bit| all | bit),
             priority: sent.priority,
-            retain_until_s: sent.retain_until,
-            last_ms: referral.last_step_ms(),
+            keeping: referral.keeping.clone(),
             stopped: due(false),
             // Once the time is over there is always something to say.
             over: due(true).unwrap_or(Due { confirmed: true, own_open: false, has_others: false }),
@@ -126,20 +120,9 @@ impl Brief {
         services.iter().any(|service| self.services & (1 << *service as i32) != 0)
     }
 
-    /// When an answer is due, as [`Referral::due_at_ms`] says.
-    pub fn due_at_ms(&self, deadlines: &DataProtection) -> Option<u64> {
-        let (_, since_ms) = self.waits_for?;
-        Some(answer_due(since_ms, self.priority, deadlines))
-    }
-
-    /// Whether an answer was due before `now_ms`. Derived, never written.
-    pub fn overdue(&self, now_ms: u64, deadlines: &DataProtection) -> bool {
-        self.due_at_ms(deadlines).is_some_and(|due| due < now_ms)
-    }
-
     /// What is to be erased at `now_ms`, as [`Referral::erasure`] says; `None` where nothing is.
     pub fn erasure(&self, now_ms: u64, rules: &DataProtection) -> Option<Due> {
-        match retained_until(self.retain_until_s, self.last_ms, rules) <= now_ms {
+        match self.keeping.end_ms(rules) <= now_ms {
             true => Some(self.over),
             false => self.stopped,
         }

@@ -296,10 +296,13 @@ impl Kind {
         self.stops() || matches!(self, Self::FileEnteredInError | Self::Erased)
     }
 
-    /// Whether it puts off an answer that is due to its author. A file that comes or goes does not, nor
-    /// does a receipt, which writes itself.
-    pub fn puts_off(self) -> bool {
-        !matches!(self, Self::Attached | Self::FileEnteredInError | Self::Erased)
+    /// Whether it asks the other side for an answer, so that the time to answer runs from it. Nothing else
+    /// that the side which waits writes gives the other one more time: it would hide that it is late.
+    pub fn asks(self) -> bool {
+        matches!(
+            self,
+            Self::Sent | Self::InformationRequested | Self::InformationProvided | Self::Reopened
+        )
     }
 
     /// Whether its author may take it back as entered in error. What has left the house, what a

@@ -253,7 +253,7 @@ pub(super) fn consent(
         Command::Correct(_, Some(case)) => disclosed(case),
         Command::Attach(attached) => {
             let first = context.onward_of.filter(|_| by == referral.sender);
-            attachment::passes_on(first, referral, attached, now_ms)?;
+            attachment::passes_on(first, referral, attached, (now_ms, context.rules))?;
             attachment::fields(attached.kind)
         }
         Command::Reopen(reopened, Some(case)) => {

@@ -176,11 +176,22 @@ pub(super) fn check_uses(members: &[Member]) -> Result<BTreeMap<Vec<u8>, String>
 
 impl DataProtection {
     fn check(&self) -> Result<(), RosterError> {
-        let hours = [self.emergency_hours, self.urgent_hours, self.normal_hours];
-        if hours.iter().any(|hours| !(1..=HOURS_MAX).contains(hours)) || !hours.is_sorted() {
+        let sound = |hours: [u32; 3]| {
+            hours.iter().all(|hours| (1..=HOURS_MAX).contains(hours)) && hours.is_sorted()
+        };
+        let (answer, acknowledge) = (self.hours_to_answer(), self.hours_to_acknowledge());
+        if !sound(answer) {
             return Err(RosterError::field(
                 "data_protection",
                 format!("hours are not 1 to {HOURS_MAX}, the more urgent the fewer"),
+            ));
+        }
+        let longer =
+            acknowledge.iter().zip(answer).any(|(acknowledge, answer)| *acknowledge > answer);
+        if !sound(acknowledge) || longer {
+            return Err(RosterError::field(
+                "data_protection.acknowledge_hours",
+                "hours are not from 1 to those to answer, the more urgent the fewer",
             ));
         }
         if !(1..=RETENTION_DAYS_MAX).contains(&self.retention_days) {

@@ -96,7 +96,7 @@ pub struct Member {
     pub desk: Option<Desk>,
 }
 
-/// Times to answer by priority, and how long cases are kept.
+/// Times to answer and to acknowledge by priority, and how long cases are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataProtection {
@@ -108,6 +108,37 @@ pub struct DataProtection {
     pub normal_hours: u32,
     /// Days that contents are kept where the sender set no other time.
     pub retention_days: u32,
+    /// Hours to acknowledge; left out where they are those to answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge_hours: Option<AcknowledgeHours>,
+}
+
+/// Hours to acknowledge by priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeHours {
+    /// An emergency.
+    pub emergency: u32,
+    /// An urgent referral.
+    pub urgent: u32,
+    /// A normal one.
+    pub normal: u32,
+}
+
+impl DataProtection {
+    /// Hours to answer: an emergency, an urgent referral, a normal one.
+    pub fn hours_to_answer(&self) -> [u32; 3] {
+        [self.emergency_hours, self.urgent_hours, self.normal_hours]
+    }
+
+    /// Hours to acknowledge, in the same order: those to answer, where nothing else was agreed on.
+    pub fn hours_to_acknowledge(&self) -> [u32; 3] {
+        let apart = self.acknowledge_hours.map(|hours| {
+            let AcknowledgeHours { emergency, urgent, normal } = hours;
+            [emergency, urgent, normal]
+        });
+        apart.unwrap_or(self.hours_to_answer())
+    }
 }
 
 /// What members that are relays keep for the others, and for how long.

@@ -80,6 +80,7 @@ const TIMES: DataProtection = DataProtection {
     urgent_hours: 72,
     normal_hours: 336,
     retention_days: 365,
+    acknowledge_hours: None,
 };
 
 fn draft(founders: &[Founder]) -> Draft {
@@ -88,7 +89,15 @@ fn draft(founders: &[Founder]) -> Draft {
 }
 
 pub(crate) fn found(founders: &[Founder]) -> Roster {
-    let mut draft = draft(founders);
+    found_with(founders, |_| ())
+}
+
+/// With other times.
+pub(crate) fn found_with(founders: &[Founder], change: impl Fn(&mut DataProtection)) -> Roster {
+    let cards: Vec<Card> = founders.iter().map(Founder::card).collect();
+    let mut times = TIMES;
+    change(&mut times);
+    let mut draft = Draft::found(&cards, 2, "2028-12-31", times).unwrap();
     for founder in founders {
         draft.sign(&founder.root).unwrap();
     }
@@ -179,6 +188,16 @@ fn broken(document: &Document, other: &Founder) -> Vec<(&'static str, Document)>
         ("data_protection", Box::new(|d| d.data_protection.urgent_hours = 337)),
         ("data_protection", Box::new(|d| d.data_protection.normal_hours = 9_000)),
         ("retention_days", Box::new(|d| d.data_protection.retention_days = 0)),
+        ("acknowledge_hours", Box::new(|d| d.data_protection.acknowledge_hours = hours([0, 1, 1]))),
+        ("acknowledge_hours", Box::new(|d| d.data_protection.acknowledge_hours = hours([9, 8, 9]))),
+        (
+            "acknowledge_hours",
+            Box::new(|d| d.data_protection.acknowledge_hours = hours([25, 72, 336])),
+        ),
+        (
+            "acknowledge_hours",
+            Box::new(|d| d.data_protection.acknowledge_hours = hours([1, 2, 337])),
+        ),
         ("relaying", Box::new(|d| d.relaying.member_mib = 0)),
         ("relaying", Box::new(|d| d.relaying.member_mib = d.relaying.total_mib + 1)),
         ("relaying", Box::new(|d| d.relaying.total_mib = u32::MAX)),
@@ -326,6 +345,7 @@ fn another_text_for_the_same_document_is_refused() {
         ("      \"role\": \"member\",\n", ""),
         ("      \"role\": \"member\",\n", "      \"role\": \"member\",\n      \"x\": 1,\n"),
         ("\"\n    },\n", "\",\n      \"desk\": null\n    },\n"),
+        ("_days\": 365\n", "_days\": 365,\n    \"acknowledge_hours\": null\n"),
         ("\"member\"", "\"chair\""),
         ("  \"previous\": null,\n", ""),
         ("}\n", "}\n\n"),
@@ -336,6 +356,33 @@ fn another_text_for_the_same_document_is_refused() {
         assert_ne!(other, text, "{from}");
         assert!(Roster::open_first(&forge(&other, &signers)).is_err(), "{from} -> {to}");
     }
+}
+
+fn hours([emergency, urgent, normal]: [u32; 3]) -> Option<AcknowledgeHours> {
+    Some(AcknowledgeHours { emergency, urgent, normal })
+}
+
+/// Left out where they are those to answer, so that what was signed before reads as before, to the byte.
+#[test]
+fn hours_to_acknowledge_may_be_set_apart() {
+    let founders = founders(&["ph", "sg"]);
+    let alike = found(&founders);
+    assert!(!text_of(alike.document()).contains("acknowledge"));
+    assert_eq!(alike.data_protection().hours_to_acknowledge(), [24, 72, 336]);
+    let apart = found_with(&founders, |times| times.acknowledge_hours = hours([4, 24, 72]));
+    let lines = "    \"retention_days\": 365,\n    \"acknowledge_hours\": {\n      \"emergency\": 4,\n      \
+                 \"urgent\": 24,\n      \"normal\": 72\n    }\n  },\n";
+    let text = text_of(apart.document());
+    assert!(text.contains(lines), "{text}");
+    assert_eq!(apart.data_protection().hours_to_acknowledge(), [4, 24, 72]);
+    assert_eq!(apart.data_protection().hours_to_answer(), [24, 72, 336]);
+    // The next roster may leave them out again.
+    let mut next = Draft::succeed(&apart, |d| d.data_protection.acknowledge_hours = None).unwrap();
+    for founder in &founders {
+        next.sign(&founder.root).unwrap();
+    }
+    let next = Roster::open_next(&apart, &next.to_bytes()).unwrap();
+    assert_eq!(next.data_protection().hours_to_acknowledge(), [24, 72, 336]);
 }
 
 #[test]

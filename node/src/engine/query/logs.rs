@@ -9,7 +9,7 @@ use tutti_core::{
     limits::BODY_BYTES_MAX,
     people::Action,
     proof::Proof,
-    referral::EventRef,
+    referral::{EventRef, Owed},
     session::Cost,
     society::Origin,
     store::{BodyState, Store},
@@ -50,6 +50,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             peers: Vec::new(),
             referrals: counts.into_iter().map(|(name, count)| (name.into(), count)).collect(),
             overdue: self.overdue(actor, now_ms),
+            acknowledgements_overdue: self.overdue_by(actor, Owed::Acknowledgement, now_ms),
+            answers_overdue: self.overdue_by(actor, Owed::Answer, now_ms),
             warnings: {
                 let mut warnings = self.warnings(now_ms);
                 warnings.extend(self.people_warnings(actor, now_ms));

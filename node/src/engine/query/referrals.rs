@@ -8,7 +8,7 @@ use tutti_core::{
     body::Part,
     people::Action,
     record,
-    referral::{self, Brief, EventRef, Referral, ReferralId, Search, codes},
+    referral::{self, Brief, EventRef, Owed, Referral, ReferralId, Search, codes},
     store::Store,
 };
 use tutti_proto::{
@@ -137,6 +137,13 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.counted_by(actor).filter(|(_, brief)| brief.overdue(now_ms, deadlines)).count() as u64
     }
 
+    /// The same by what it is that is overdue; of one referral both may be.
+    pub(in crate::engine) fn overdue_by(&self, actor: &Actor, owed: Owed, now_ms: u64) -> u64 {
+        let deadlines = self.roster.data_protection();
+        let late = |brief: &Brief| brief.due_at(deadlines).is_overdue(owed, now_ms);
+        self.counted_by(actor).filter(|(_, brief)| late(brief)).count() as u64
+    }
+
     pub(in crate::engine) fn referral_message(
         &self,
         referral: &Referral,
@@ -145,7 +152,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> Result<api::Referral, Refused> {
         let with_content = depth.with_content();
         let deadlines = self.roster.data_protection();
-        let erasure = referral.erasure(now_ms, deadlines);
+        let (due, erasure) = (referral.due_at(deadlines), referral.erasure(now_ms, deadlines));
         let case = self.case_event(referral);
         let content_state = match case.map(|event| self.content_state(event, now_ms)).transpose()? {
             Some(Some(state)) => state,
@@ -171,8 +178,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             content,
             sent_at_ms: referral.sent_at_ms,
             changed_at_ms: referral.changed_at_ms,
-            due_at_ms: referral.due_at_ms(deadlines).unwrap_or(0),
-            overdue: referral.overdue(now_ms, deadlines),
+            due_at_ms: due.answer_ms.unwrap_or(0),
+            acknowledgement_due_at_ms: due.acknowledgement_ms.unwrap_or(0),
+            overdue: due.any_overdue(now_ms),
+            acknowledgement_overdue: due.is_overdue(Owed::Acknowledgement, now_ms),
+            answer_overdue: due.is_overdue(Owed::Answer, now_ms),
             content_state: content_state as i32,
             erasure: erasure.as_ref().map(erasure_message),
             consent: referral.consent.clone(),

@@ -1,5 +1,7 @@
 //! What becomes overdue is told when it does, once, and counted by age.
 
+use tutti_core::roster::AcknowledgeHours;
+
 use super::*;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -30,7 +32,9 @@ async fn an_answer_that_becomes_overdue_is_told_at_that_moment_and_once() {
         assert_eq!(told(&mut watcher).await, []);
         node.tick(due + 1);
         node.tick(due + 2);
-        assert_eq!(told(&mut watcher).await, [(id.to_string(), "overdue".to_string())]);
+        let both = ["acknowledgement_overdue", "answer_overdue"];
+        let both = both.map(|what| (id.to_string(), what.to_string()));
+        assert_eq!(told(&mut watcher).await, both);
     }
     // Asked back, it is the sender who owes an answer, from then on.
     let mut watcher = sg.watch(&Actor::node(), vec!["referral".into()]).unwrap();
@@ -40,9 +44,9 @@ async fn an_answer_that_becomes_overdue_is_told_at_that_moment_and_once() {
     pass(&ph, &mut sg);
     sg.tick(later + 72 * HOUR_MS);
     let heard = told(&mut watcher).await;
-    assert!(heard.iter().all(|(_, what)| what != "overdue"), "{heard:?}");
+    assert!(heard.iter().all(|(_, what)| !what.ends_with("overdue")), "{heard:?}");
     sg.tick(later + 72 * HOUR_MS + 1);
-    assert_eq!(told(&mut watcher).await, [(id.to_string(), "overdue".to_string())]);
+    assert_eq!(told(&mut watcher).await, [(id.to_string(), "answer_overdue".to_string())]);
     let request = |overdue| api::ListReferralsRequest { overdue, ..Default::default() };
     let listed = |node: &Node, now_ms| {
         node.referrals(&Actor::node(), &request(true), now_ms).unwrap().referrals.len()
@@ -77,4 +81,41 @@ fn what_waits_is_counted_by_who_owes_the_answer_and_by_age_alone() {
     assert_eq!(counts(&sg, NOW_MS + 2 * day), line("other_society", "1_to_3_days", 0));
     assert_eq!(counts(&sg, NOW_MS + 5 * day), line("other_society", "3_to_7_days", 1));
     assert_eq!(counts(&sg, NOW_MS + 50 * day), line("other_society", "over_14_days", 1));
+}
+
+/// Where the roster leaves less time to acknowledge, that is told by itself, at its own moment.
+#[tokio::test]
+async fn an_acknowledgement_that_becomes_overdue_is_told_by_name() {
+    let hours = AcknowledgeHours { emergency: 1, urgent: 24, normal: 72 };
+    let mut federation = federation();
+    federation.roster =
+        federation.next(|next| next.data_protection.acknowledge_hours = Some(hours));
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    pass(&sg, &mut ph);
+    let at = |hours| NOW_MS + hours * HOUR_MS;
+    let seen = |node: &Node, now_ms| {
+        let request = api::GetReferralRequest { id: id.to_string(), ..Default::default() };
+        let it = node.referral(&Actor::node(), &request, now_ms).unwrap();
+        assert_eq!((it.acknowledgement_due_at_ms, it.due_at_ms), (at(24), at(72)));
+        let status = node.status(&Actor::node(), now_ms).unwrap();
+        let counts = [status.overdue, status.acknowledgements_overdue, status.answers_overdue];
+        ([it.overdue, it.acknowledgement_overdue, it.answer_overdue], counts)
+    };
+    let mut watcher = sg.watch(&Actor::node(), vec!["referral".into()]).unwrap();
+    sg.tick(at(24));
+    assert_eq!(told(&mut watcher).await, []);
+    assert_eq!(seen(&sg, at(24)), ([false; 3], [0; 3]));
+    sg.tick(at(24) + 1);
+    let what = "acknowledgement_overdue".to_string();
+    assert_eq!(told(&mut watcher).await, [(id.to_string(), what)]);
+    assert_eq!(seen(&sg, at(25)), ([true, true, false], [1, 1, 0]));
+    sg.tick(at(72) + 1);
+    assert_eq!(told(&mut watcher).await, [(id.to_string(), "answer_overdue".to_string())]);
+    assert_eq!(seen(&sg, at(73)), ([true; 3], [1; 3]));
+    // Acknowledged late, and in time to answer.
+    ph.write(vec![advance(2, id, Command::Acknowledge, "")], at(30)).remove(0).unwrap();
+    let request = api::GetReferralRequest { id: id.to_string(), ..Default::default() };
+    let it = ph.referral(&Actor::node(), &request, at(31)).unwrap();
+    assert_eq!((it.overdue, it.acknowledgement_due_at_ms, it.due_at_ms), (false, 0, at(72)));
 }

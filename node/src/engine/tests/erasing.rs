@@ -264,6 +264,55 @@ fn contents_go_when_their_time_has_passed() {
     assert!(referral.content.is_none());
 }
 
+/// By the roster's time. What would be due at once is refused before it is signed; what is still written
+/// gives the case no more time, and hides no receipt that is open.
+#[test]
+fn when_their_time_has_passed_nothing_goes_on_and_nothing_comes_back() {
+    let federation = federation();
+    let [mut sg, mut ph] = ["sg", "ph"].map(|code| node(&federation, code));
+    let id = told(&mut sg, &mut ph);
+    let end = shown(&ph, id).retained_until_ms;
+    ph.tick(end + 60_000);
+    ph.tick(end + 62_000);
+    let (later, size) = (end + 90_000, ph.store.tree(&origin("ph")).size());
+    let decline = || Command::Decline(v1::Declined { code: v1::DeclineCode::NoCapacity as i32 });
+    for (key, command, note) in [(7, Command::Accept, ""), (8, decline(), "CANARY No bed is free.")]
+    {
+        let refused = ph.write(vec![advance(key, id, command, note)], later).remove(0).unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains("the time to keep this case is over"), "{text}");
+    }
+    assert_eq!(ph.store.tree(&origin("ph")).size(), size, "nothing was signed");
+    ph.write(vec![advance(9, id, decline(), "")], later).remove(0).unwrap();
+    pass(&ph, &mut sg);
+    let close = Command::Close(v1::Closed {
+        outcome: v1::Outcome::NeedNotMet as i32,
+        feedback: v1::Feedback::NotGiven as i32,
+    });
+    // sg has not looked whether the time of what it keeps has passed; it may say how the case ended.
+    sg.write(vec![advance(10, id, close, "")], later + 60_000).remove(0).unwrap();
+    pass(&sg, &mut ph);
+    let request = api::GetReferralRequest { id: id.to_string(), ..Default::default() };
+    for node in [&ph, &sg] {
+        let referral = node.referral(&Actor::node(), &request, later + 120_000).unwrap();
+        assert_eq!(referral.state(), api::ReferralState::Closed);
+        assert_eq!(referral.retained_until_ms, end);
+        assert_eq!(referral.erasure.as_ref().unwrap().reason, "retention");
+        assert!(confirmed(&referral).contains(&("sg", false)), "{referral:#?}");
+    }
+    for at_ms in [later + 200_000, later + 300_000] {
+        for node in [&mut sg, &mut ph] {
+            node.tick(at_ms);
+        }
+    }
+    pass(&ph, &mut sg);
+    pass(&sg, &mut ph);
+    for node in [&ph, &sg] {
+        let referral = node.referral(&Actor::node(), &request, later + 400_000).unwrap();
+        assert_eq!(confirmed(&referral), [("sg", true), ("ph", true)], "{referral:#?}");
+    }
+}
+
 /// Its receipt says that the content is not here, and so it stays.
 #[test]
 fn a_clock_that_was_ahead_has_nothing_fetched_when_it_is_right_again() {

@@ -15,6 +15,7 @@ mod files_shown;
 mod forging;
 mod machines;
 mod model;
+mod over;
 mod people;
 mod telling;
 mod trials;
@@ -100,8 +101,10 @@ struct Told {
     crashes: u64,
     restores: u64,
     relayed: u64,
-    /// Whose time was over, information for some alone, events by strangers.
+    /// Whose time was over, steps that were written of such ones then, information for some alone, events by
+    /// strangers.
     over: u64,
+    ended: u64,
     addressed: u64,
     forged: u64,
     /// Files of cases, and entries that hold a part; files that were taken back, that went along where
@@ -111,9 +114,9 @@ struct Told {
     taken_back: u64,
     along: u64,
     recalled: u64,
-    /// In how many histories a case was passed on, and in how many each of these was: what was over,
-    /// addressed, forged, and what is told of files but for their parts.
-    about: [u64; 8],
+    /// In how many histories a case was passed on, and in how many each of these was: what was over, what
+    /// was written of it then, what was addressed, forged, and what is told of files but for their parts.
+    about: [u64; 9],
     /// How often contents were looked into, and each kind of key was tried.
     looked_closely: u64,
     tried: BTreeMap<Trial, u64>,
@@ -185,7 +188,7 @@ impl History {
         self.check_now();
         self.check_end();
         self.check_files_read();
-        let mut over = 0;
+        let (mut over, mut ended) = (0, 0);
         if self.theme == Theme::Retention {
             // Whatever the clocks say, it is over everywhere.
             self.simulation.run_until(1000 * self.until_s() + 2 * DAY_MS);
@@ -196,13 +199,19 @@ impl History {
             self.check_end();
             self.check_files_read();
             over = (0..self.matters.len()).filter(|matter| self.is_over(*matter)).count() as u64;
+            ended = self.act_when_over();
+            self.become_whole();
+            self.check_now();
+            self.check_end();
+            self.check_files_read();
         }
         let closed = self.simulation.closed();
         assert!(closed.is_empty(), "an honest peer was called misbehaving: {closed:?}");
-        let told = Told { over, ..self.told() };
+        let told = Told { over, ended, ..self.told() };
         let rare = [
             told.passed_on,
             told.over,
+            told.ended,
             told.addressed,
             told.forged,
             told.files,
@@ -292,6 +301,7 @@ impl Told {
         self.restores += other.restores;
         self.relayed += other.relayed;
         self.over += other.over;
+        self.ended += other.ended;
         self.addressed += other.addressed;
         self.forged += other.forged;
         self.files += other.files;

@@ -127,6 +127,25 @@ pub(super) fn words_back(lines: &[Line]) -> impl Iterator<Item = &Line> {
     })
 }
 
+/// Steps that may be written, with nothing beside them, when the time to keep a case is over.
+pub(super) fn may_follow_the_end(says: &T) -> bool {
+    [
+        "consent_withdrawn",
+        "erasure_requested",
+        "entered_in_error",
+        "step_entered_in_error",
+        "file_entered_in_error",
+        "erased",
+        "declined",
+        "expired",
+        "withdrawn",
+        "service_delivered",
+        "cancelled",
+        "closed",
+    ]
+    .contains(&name(says))
+}
+
 const STOPS: [&str; 3] = ["consent_withdrawn", "erasure_requested", "entered_in_error"];
 
 /// The table: where an event leads; `None` where there is no row.

@@ -166,7 +166,7 @@ impl History {
         }
     }
 
-    fn pass_on(&mut self) {
+    pub(super) fn pass_on(&mut self) {
         // Where the person has agreed to somebody else; now and then anywhere, to be refused.
         let mut chosen = self.any_matter();
         for _ in 0..6 {
@@ -234,7 +234,7 @@ impl History {
     }
 
     /// One side of a referral, what it is shown there, and whether it is the sender.
-    fn any_side(&mut self) -> Option<(usize, usize, api::Referral)> {
+    pub(super) fn any_side(&mut self) -> Option<(usize, usize, api::Referral)> {
         let matter = self.any_matter()?;
         // More is to be done at the receiving side.
         let side = usize::from(self.choose(3) > 0);
@@ -262,13 +262,30 @@ impl History {
 
     pub(super) fn advance(&mut self, matter: usize, side: usize, command: Command) {
         let key = self.key();
-        let Matter { id, parties, word, .. } = self.matters[matter].clone();
-        let node = parties[side];
+        let word = &self.matters[matter].word;
         let told = match &command {
             Command::Reopen(_, case) | Command::Correct(_, case) => case.is_some(),
             other => other.kind().ends(),
         };
         let note = if told { String::new() } else { format!("{word} note {}", self.written) };
+        self.advance_with(key, matter, side, command, note);
+    }
+
+    pub(super) fn advance_without_note(&mut self, matter: usize, side: usize, command: Command) {
+        let key = self.key();
+        self.advance_with(key, matter, side, command, String::new());
+    }
+
+    fn advance_with(
+        &mut self,
+        key: [u8; 16],
+        matter: usize,
+        side: usize,
+        command: Command,
+        note: String,
+    ) {
+        let Matter { id, parties, .. } = self.matters[matter].clone();
+        let node = parties[side];
         let parties = [node, parties[1 - side]].map(|node| self.society(node));
         let named = Parties::Named(parties.into());
         self.write(node, named, Write::Advance { key, id, command, note });
@@ -287,7 +304,7 @@ impl History {
     }
 
     /// Both sides act and neither knows of it.
-    fn race(&mut self) {
+    pub(super) fn race(&mut self) {
         let Some(matter) = self.any_matter() else { return };
         for side in [0, 1] {
             let node = self.matters[matter].parties[side];
@@ -302,7 +319,7 @@ impl History {
         }
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let Some((matter, side, _)) = self.any_side() else { return };
         let command = self.stopping();
         self.advance(matter, side, command);
@@ -327,7 +344,7 @@ impl History {
         }
     }
 
-    fn reopen(&mut self) {
+    pub(super) fn reopen(&mut self) {
         let Some(matter) = self.any_matter() else { return };
         let [sender, receiver] = self.matters[matter].parties;
         let Some(shown) = self.shown(sender, matter) else { return };
@@ -356,7 +373,12 @@ impl History {
     }
 
     /// A step that seems right to that side.
-    fn likely(&mut self, matter: usize, side: usize, shown: &api::Referral) -> Option<Command> {
+    pub(super) fn likely(
+        &mut self,
+        matter: usize,
+        side: usize,
+        shown: &api::Referral,
+    ) -> Option<Command> {
         use api::ReferralState as S;
         let receiver = side == 1;
         let any = |history: &mut Self| history.any_command(matter, side, shown);
@@ -393,7 +415,7 @@ impl History {
     }
 
     /// Any step at all; what may not be written is refused.
-    fn any_command(
+    pub(super) fn any_command(
         &mut self,
         matter: usize,
         side: usize,

@@ -1,48 +1,68 @@
-//! Whether answers came in time.
+//! Whether acknowledgements and answers came in time.
 //!
 //! The rule is that of `Referral::waits_for` (`referral::owes`), followed from step to step: who owes an answer, and
-//! since when. Times are those that the two sides wrote down, each by its own clock.
+//! since when. Times are those that the two sides wrote down, each by its own clock. Nobody is late for the
+//! time during which the side that waits had withdrawn its question, though it took that back.
 
 use super::{Case, Code, Findings};
-use crate::referral::{Kind, Side, State, answer_hours, owes, transition};
+use crate::referral::{EventRef, Kind, Owed, Side, State, Why, hours, owes, transition};
 
 /// Hours, in milliseconds.
 const HOUR_MS: u64 = 3_600_000;
 
 /// Who owes an answer.
+#[derive(Clone, Copy, PartialEq)]
 struct Owing {
     side: Side,
-    /// The time of the other side's last word.
+    /// When the other side last asked.
     since_ms: u64,
 }
 
 /// Judges each wait of a referral of which all is known.
 pub(super) fn check(case: &Case, findings: &mut Findings) {
     let referral = case.referral;
-    let limit_ms = u64::from(answer_hours(referral.sent.priority, &case.rules)) * HOUR_MS;
+    let limit = |owed| u64::from(hours(owed, referral.sent.priority, &case.rules)) * HOUR_MS;
+    let (limit_ms, acknowledge_ms) = (limit(Owed::Answer), limit(Owed::Acknowledgement));
     let mut state: Option<State> = None;
-    let mut last_ms = [0, 0];
+    let mut asked_ms = [0, 0];
     let mut owing: Option<Owing> = None;
     for event in referral.effective() {
         let (Some(kind), Some(side)) = (event.kind(), referral.side_of(event.society)) else {
             continue;
         };
-        if !kind.puts_off() {
-            continue;
-        }
         let now_ms = event.recorded_at_ms;
-        let before = owing.take();
+        let (before, was_sent) = (owing, state == Some(State::Sent));
         state = transition(state, kind);
-        last_ms[slot(side)] = now_ms;
+        if kind.asks() {
+            asked_ms[slot(side)] = now_ms;
+        }
         owing =
-            state.and_then(owes).map(|side| Owing { side, since_ms: last_ms[slot(side.other())] });
+            state.and_then(owes).map(|side| Owing { side, since_ms: asked_ms[slot(side.other())] });
         let Some(before) = before else { continue };
-        let late_ms = now_ms.saturating_sub(before.since_ms).saturating_sub(limit_ms);
-        if kind == Kind::Expired && late_ms == 0 {
+        let due_ms = before.since_ms.saturating_add(limit_ms);
+        if kind == Kind::Expired && now_ms <= due_ms {
             let text = "it expired before the time to answer had passed";
             findings.add(Code::ExpiredEarly, case.place(&event.at), text);
         }
-        if owing.as_ref().is_some_and(|owing| owing.side == before.side) || late_ms == 0 {
+        let away_ms = away_ms(case, before, now_ms);
+        let late_ms = now_ms.saturating_sub(due_ms.saturating_add(away_ms));
+        // The same wait goes on, whatever the side that waits has put right or renewed.
+        let answered = owing != Some(before);
+        // Whoever is late with the answer is not told besides that it did not say so before.
+        if was_sent
+            && state != Some(State::Sent)
+            && side == before.side
+            && !(answered && late_ms > 0)
+        {
+            let due_ms = before.since_ms.saturating_add(acknowledge_ms).saturating_add(away_ms);
+            let late_ms = now_ms.saturating_sub(due_ms);
+            if late_ms > 0 {
+                let (who, late) = (referral.society(side), spell(late_ms));
+                let text = format!("{kind}: {who} acknowledged {late} after it was due");
+                findings.add(Code::AcknowledgedLate, case.place(&event.at), text);
+            }
+        }
+        if !answered || late_ms == 0 {
             continue;
         }
         let who = referral.society(before.side);
@@ -61,13 +81,44 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
         }
     }
     if let Some(owing) = owing {
-        let due_ms = owing.since_ms.saturating_add(limit_ms);
-        if case.now_ms > due_ms {
-            let (who, late) = (referral.society(owing.side), spell(case.now_ms - due_ms));
-            let text = format!("{who} owes an answer that was due {late} ago");
-            findings.add(Code::AnswerOverdue, case.id(), text);
+        let since_ms = owing.since_ms.saturating_add(away_ms(case, owing, case.now_ms));
+        let late = |limit_ms| case.now_ms.saturating_sub(since_ms.saturating_add(limit_ms));
+        let who = referral.society(owing.side);
+        match (late(limit_ms), late(acknowledge_ms)) {
+            (0, late_ms) if late_ms > 0 && state == Some(State::Sent) => {
+                let late = spell(late_ms);
+                let text = format!("{who} owes an acknowledgement that was due {late} ago");
+                findings.add(Code::AcknowledgementOverdue, case.id(), text);
+            }
+            (0, _) => {}
+            (late_ms, _) => {
+                let text = format!("{who} owes an answer that was due {} ago", spell(late_ms));
+                findings.add(Code::AnswerOverdue, case.id(), text);
+            }
         }
     }
+}
+
+/// For how long, since it asked and until `until_ms`, the side that waits had ended the wait by a step that
+/// it took back later.
+fn away_ms(case: &Case, owing: Owing, until_ms: u64) -> u64 {
+    let outcomes = &case.referral.outcomes;
+    let waiting = case.referral.society(owing.side.other());
+    let written_ms = |at: &EventRef| {
+        let found = outcomes.iter().find(|outcome| outcome.event.at == *at);
+        found.map(|outcome| outcome.event.recorded_at_ms)
+    };
+    let away = outcomes.iter().filter(|outcome| outcome.event.society == waiting);
+    let away = away.filter_map(|outcome| {
+        let ends = [Kind::Withdrawn, Kind::Declined, Kind::Expired];
+        let ended = outcome.event.kind().is_some_and(|kind| ends.contains(&kind));
+        let Some(Why::EnteredInError { by }) = outcome.why.as_ref().filter(|_| ended) else {
+            return None;
+        };
+        let from_ms = outcome.event.recorded_at_ms.max(owing.since_ms);
+        Some(written_ms(by)?.min(until_ms).saturating_sub(from_ms))
+    });
+    away.sum()
 }
 
 fn slot(side: Side) -> usize {

@@ -259,6 +259,21 @@ fn after_stop(case: &Case, event: &Event, findings: &mut Findings) {
     }
 }
 
+/// What the author of `event` had written or seen when writing it.
+pub(super) fn known_to<'a>(case: &Case<'a>, event: &Event) -> impl Iterator<Item = &'a Outcome> {
+    let outcomes = &case.referral.outcomes;
+    let (society, at) = (event.society, event.at.clone());
+    let own = outcomes.iter().filter(|outcome| outcome.event.society == society);
+    let seen = own
+        .filter(|outcome| outcome.event.at <= at)
+        .filter_map(|outcome| outcome.event.body.seen.as_ref().and_then(EventRef::from_seen))
+        .max();
+    outcomes.iter().filter(move |outcome| match outcome.event.society == society {
+        true => outcome.event.at < at,
+        false => seen.as_ref().is_some_and(|seen| outcome.event.at <= *seen),
+    })
+}
+
 /// What the author of a step could know of consent.
 #[derive(Default)]
 pub(super) struct View {
@@ -268,24 +283,12 @@ pub(super) struct View {
 
 /// As the author of `event` saw it when writing: its own steps before, and what it had seen.
 pub(super) fn in_view(case: &Case, event: &Event) -> View {
-    let own = |outcome: &&Outcome| outcome.event.society == event.society;
-    let outcomes = &case.referral.outcomes;
-    let seen = outcomes
-        .iter()
-        .filter(own)
-        .filter(|outcome| outcome.event.at <= event.at)
-        .filter_map(|outcome| outcome.event.body.seen.as_ref().and_then(EventRef::from_seen))
-        .max();
-    let known = |outcome: &&Outcome| match outcome.event.society == event.society {
-        true => outcome.event.at < event.at,
-        false => seen.as_ref().is_some_and(|seen| outcome.event.at <= *seen),
-    };
     // What was overtaken later had fitted then.
     let then = |outcome: &Outcome| Outcome {
         effective: outcome.effective || matches!(outcome.why, Some(Why::Overtaken { .. })),
         ..outcome.clone()
     };
-    let known: Vec<Outcome> = outcomes.iter().filter(known).map(then).collect();
+    let known: Vec<Outcome> = known_to(case, event).map(then).collect();
     let mut stopped = false;
     for outcome in known.iter().filter(|outcome| outcome.effective) {
         let kind = outcome.event.kind();

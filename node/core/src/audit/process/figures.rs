@@ -11,7 +11,7 @@ use serde::Serialize;
 use tutti_proto::v1::{self, referral_event::Transition};
 
 use super::{Case, erasures::attachment};
-use crate::referral::{Kind, State, answer_hours, codes};
+use crate::referral::{Kind, Owed, State, codes, hours};
 
 /// The least count that a table that splits the referrals tells.
 pub const SMALL: u64 = 5;
@@ -43,7 +43,7 @@ pub struct Figures {
     pub overridden: u64,
     /// Rest on another basis than consent, with no word of what the person was asked.
     pub unasked: u64,
-    /// Wait for an answer that is overdue.
+    /// Wait for an acknowledgement or an answer that is overdue.
     pub overdue: u64,
     /// The receiver wrote nothing, of those that it had the time to answer.
     pub no_feedback: Share,
@@ -140,7 +140,7 @@ impl Counting {
         ));
         figures.overdue += u64::from(referral.overdue(case.now_ms, &case.rules));
         let limit_ms =
-            u64::from(answer_hours(referral.sent.priority, &case.rules)).saturating_mul(3_600_000);
+            u64::from(hours(Owed::Answer, referral.sent.priority, &case.rules)) * 3_600_000;
         let had_time = referral.sent_at_ms.saturating_add(limit_ms) < case.now_ms;
         if had_time || spoke.is_some() {
             figures.no_feedback.of += 1;

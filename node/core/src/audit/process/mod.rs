@@ -14,6 +14,7 @@ mod erasures;
 mod figures;
 mod onward;
 mod onward_files;
+mod retention;
 mod shares;
 mod steps;
 
@@ -102,6 +103,7 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
         urgent_hours: 72,
         normal_hours: 14 * 24,
         retention_days: 5 * 365,
+        acknowledge_hours: None,
     });
     let mut figures = figures::Counting::default();
     let mut erasures = Vec::new();
@@ -120,6 +122,7 @@ pub(super) fn judge(gathered: &Gathered, now_ms: u64) -> Process {
             steps::unseen_consent(&case, &mut findings);
             steps::unexplained(&case, &mut findings);
             deadlines::check(&case, &mut findings);
+            retention::check(&case, &mut findings);
             figures.take(&case);
         }
     }

@@ -21,6 +21,8 @@ use crate::{
 mod erasing;
 mod files;
 mod overriding;
+mod retention;
+mod waiting;
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
@@ -83,7 +85,10 @@ impl World {
     }
 
     fn export(&self, who: usize) -> Export {
-        let roster = found(&self.founders);
+        self.export_by(who, &found(&self.founders))
+    }
+
+    fn export_by(&self, who: usize, roster: &crate::roster::Roster) -> Export {
         let (mut entries, mut bodies) = (Vec::new(), Vec::new());
         let keys = [self.by(SG).audit.recipient(), self.by(PH).audit.recipient()];
         for (index, step) in (0u64..).zip(&self.logs[who]) {
@@ -102,7 +107,7 @@ impl World {
             entries.push(header.encode());
             bodies.push((body_path(&record.digest), body));
         }
-        let mut files = log_of(self.by(who), &roster, entries);
+        let mut files = log_of(self.by(who), roster, entries);
         files.extend(bodies);
         files
     }

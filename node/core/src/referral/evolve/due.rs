@@ -1,10 +1,12 @@
-//! What of a referral is to be erased by somebody's word: what stopped it, and files that were taken back.
+//! What of a referral is to be erased: by what stopped it, with files that were taken back, and when.
 
-use tutti_proto::v1::{self, referral_event::Transition};
+use tutti_proto::v1::{self, ErasureReason, referral_event::Transition};
 
 use super::{Item, Run, effective};
 use crate::{
-    referral::{Event, EventRef, Kind, ReferralId, attachment::Source},
+    referral::{
+        Event, EventRef, Keeping, Kind, ReferralId, Side, attachment::Source, moves_the_end,
+    },
     society::Society,
 };
 
@@ -120,6 +122,37 @@ pub(super) fn taken_back(order: &[Item], whole: &Run) -> Vec<TakenBack> {
         })
     };
     taken.filter_map(file).collect()
+}
+
+/// Until when the case may be kept. Once a receipt says that the time is over, what its author had not seen
+/// then moves it no more, nor does anything that is written later.
+pub(super) fn keeping(sent: &Event, order: &[Item], whole: &Run) -> Keeping {
+    let until_s = match &sent.body.transition {
+        Some(Transition::Sent(sent)) => sent.retain_until,
+        _ => 0,
+    };
+    let told = |seen: &dyn Fn(&Item) -> bool| {
+        let steps = effective(order, whole).map(|(_, item)| item).filter(|item| seen(item));
+        let steps = steps.filter(|item| item.kind.as_ref().is_ok_and(|kind| moves_the_end(*kind)));
+        Keeping::new(until_s, sent.recorded_at_ms, steps.map(|item| item.event.recorded_at_ms))
+    };
+    let says_so = |item: &&Item| match &item.event.body.transition {
+        Some(Transition::Erased(erased)) => erased.reason == ErasureReason::Retention as i32,
+        _ => false,
+    };
+    let receipts = || effective(order, whole).map(|(_, item)| item).filter(says_so);
+    let Some(signed_ms) = receipts().map(|item| item.event.recorded_at_ms).min() else {
+        return told(&|_| true);
+    };
+    // Later ones of the same side had seen all that its first had.
+    let first = |side| receipts().find(|item| item.side == side);
+    let seen = [Side::Sender, Side::Receiver].into_iter().filter_map(first).map(|receipt| {
+        told(&|item| match item.side == receipt.side {
+            true => item.place < receipt.place,
+            false => item.place < receipt.seen,
+        })
+    });
+    Keeping::signed(seen.collect(), Some(signed_ms))
 }
 
 fn passed(event: &Event, doubtful: bool) -> Option<Passed> {

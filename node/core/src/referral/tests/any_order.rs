@@ -104,8 +104,8 @@ fn honest(dice: &mut Dice) -> (Vec<Event>, [Book; 2]) {
             note,
             duplicate: None,
             onward_of: None,
-            // Whoever is waited for is late at once.
-            rules: &DataProtection { urgent_hours: 0, ..RULES },
+            // Whoever is waited for is late at once; steps were recorded at any time.
+            rules: &DataProtection { urgent_hours: 0, retention_days: u32::MAX, ..RULES },
         };
         let command = command(kind, about.as_ref());
         let Ok(body) = decide(books[side].get(&id()), command, &context) else { continue };

@@ -346,7 +346,7 @@ fn a_file_goes_along_where_the_person_agreed_that_the_third_society_has_it() {
         book.apply(part("sg", 1, None, attached(1, 1, 1)));
         let mut there = book.get(&id()).unwrap().clone();
         there.sent = sent.clone();
-        super::super::attachment::passes_on(book.get(&id()), &there, copy, NOW_MS)
+        super::super::attachment::passes_on(book.get(&id()), &there, copy, (NOW_MS, &RULES))
     };
     let may = |book: &Book, sent: &v1::Sent| may_as(book, sent, &copy);
     assert_eq!(may(&with(&["ph", "qa"], &[]), &onward), Ok(()));

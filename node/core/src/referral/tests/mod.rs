@@ -6,6 +6,7 @@ mod chains;
 mod deciding;
 mod erasing;
 mod forms;
+mod keeping;
 mod races;
 mod scope;
 mod search;
@@ -29,6 +30,7 @@ const RULES: DataProtection = DataProtection {
     urgent_hours: 72,
     normal_hours: 336,
     retention_days: 365,
+    acknowledge_hours: None,
 };
 
 fn origin(code: &str) -> Origin {

@@ -76,6 +76,46 @@ fn the_straight_way_through() {
     assert_eq!(book.counts().get(&State::Closed), Some(&1));
 }
 
+/// What somebody who waits puts right or renews meanwhile hides from nobody that the other is late.
+#[test]
+fn only_asking_starts_the_time_to_answer() {
+    let sent = event("sg", 0, Kind::Sent, None);
+    let since = |more: &[Event]| {
+        let told = book([sent.clone()].into_iter().chain(more.iter().cloned()));
+        assert!(told.outcomes(&id()).iter().any(|outcome| outcome.effective));
+        told.get(&id()).unwrap().waits_for().map(|(side, at_ms)| (side, at_ms - NOW_MS))
+    };
+    let mut told = Vec::new();
+    for (by, index, kind) in [
+        ("sg", 3, Kind::ConsentRenewed),
+        ("sg", 4, Kind::Corrected),
+        ("ph", 5, Kind::Acknowledged),
+        ("ph", 6, Kind::ConsentRenewed),
+        ("sg", 7, Kind::Withdrawn),
+        ("sg", 8, Kind::StepEnteredInError),
+        ("sg", 9, Kind::ErasureRequested),
+    ] {
+        let other = if by == "sg" { "ph" } else { "sg" };
+        let seen = told.iter().rev().find(|event: &&Event| event.society == society(other));
+        let seen = seen.map(|event| event.at.index).or((by == "ph").then_some(0));
+        told.push(event(by, index, kind, seen));
+        let expected = match kind {
+            Kind::Withdrawn | Kind::ErasureRequested => None,
+            _ => Some((Side::Receiver, 0)),
+        };
+        assert_eq!(since(&told), expected, "{kind}");
+    }
+    // The receiver that waits hides nothing either; a case that is taken up again asks anew.
+    let asked = event("ph", 5, Kind::InformationRequested, Some(0));
+    let renewed = event("ph", 6, Kind::ConsentRenewed, Some(0));
+    assert_eq!(since(&[asked, renewed]), Some((Side::Sender, 5)));
+    let declined = event("ph", 5, Kind::Declined, Some(0));
+    let closed = event("sg", 6, Kind::Closed, Some(5));
+    let again = event("sg", 7, Kind::Reopened, Some(5));
+    let renewed = event("sg", 8, Kind::ConsentRenewed, Some(5));
+    assert_eq!(since(&[declined, closed, again, renewed]), Some((Side::Receiver, 7)));
+}
+
 #[test]
 fn an_answer_is_due_from_whoever_is_waited_for() {
     let deadlines = RULES;
@@ -99,5 +139,48 @@ fn an_answer_is_due_from_whoever_is_waited_for() {
         let at = at.unwrap_or(u64::MAX - 1);
         assert!(!referral.overdue(at, &deadlines));
         assert_eq!(referral.overdue(at + 1, &deadlines), side.is_some());
+    }
+}
+
+/// Whoever answers has acknowledged; where the roster leaves less time for that, it is late before the answer is.
+#[test]
+fn an_acknowledgement_is_due_until_somebody_there_has_written_a_step() {
+    let hours = crate::roster::AcknowledgeHours { emergency: 1, urgent: 24, normal: 72 };
+    let apart = DataProtection { acknowledge_hours: Some(hours), ..RULES };
+    let at = |hours: u64| NOW_MS + hours * 3_600_000;
+    let sent = event("sg", 0, Kind::Sent, None);
+    let of = |more: &[Event], rules: &DataProtection| {
+        let told = book([sent.clone()].into_iter().chain(more.iter().cloned()));
+        let referral = told.get(&id()).unwrap();
+        let due = referral.due_at(rules);
+        assert_eq!(Brief::of(referral, society("ph")).due_at(rules), due);
+        due
+    };
+    let both = DueAt { acknowledgement_ms: Some(at(72)), answer_ms: Some(at(72)) };
+    assert_eq!(of(&[], &RULES), both, "alike where nothing else is set");
+    let due = of(&[], &apart);
+    assert_eq!(due, DueAt { acknowledgement_ms: Some(at(24)), ..both });
+    assert!(!due.any_overdue(at(24)) && due.any_overdue(at(24) + 1));
+    assert!(due.is_overdue(Owed::Acknowledgement, at(30)) && !due.is_overdue(Owed::Answer, at(30)));
+    let acknowledged = of(&[event("ph", 1, Kind::Acknowledged, Some(0))], &apart);
+    assert_eq!(acknowledged, DueAt { acknowledgement_ms: None, ..both });
+    let accepted = of(&[event("ph", 1, Kind::Accepted, Some(0))], &apart);
+    assert_eq!(accepted, DueAt::default());
+    let asked = of(&[event("ph", 1, Kind::InformationRequested, Some(0))], &apart);
+    assert_eq!(asked.acknowledgement_ms, None, "what the sender owes is an answer");
+    // A silence that is too long for an acknowledgement alone lets nothing expire.
+    let told = book([sent.clone()]);
+    let from = origin("sg");
+    for (hours, may) in [(30, false), (73, true)] {
+        let context = Context {
+            origin: &from,
+            event_id: [8; 16],
+            now_ms: at(hours),
+            note: "",
+            duplicate: None,
+            onward_of: None,
+            rules: &apart,
+        };
+        assert_eq!(decide(told.get(&id()), Command::Expire, &context).is_ok(), may);
     }
 }
