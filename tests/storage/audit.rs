@@ -56,6 +56,7 @@ impl Audited {
             urgent_hours: 72,
             normal_hours: 336,
             retention_days: 30,
+            acknowledge_hours: None,
         };
         let mut draft = Draft::found(&cards, 1, "2036-01-01", protection).map_err(said)?;
         for root in &roots {
