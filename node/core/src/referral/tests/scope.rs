@@ -44,7 +44,7 @@ fn send(
 fn what_the_record_tells_of_a_person_is_listed_and_lies_inside_what_they_agreed_to() {
     let sent = send(&[], |_, _| ()).unwrap();
     let listed = |name: &&str| sent.information_disclosed.iter().any(|one| one == name);
-    assert!(CATEGORIES.iter().all(|name| listed(&name)), "{:?}", sent.information_disclosed);
+    assert!(CATEGORIES.iter().all(listed), "{:?}", sent.information_disclosed);
     // Nothing of the record is agreed to with the fields of the content.
     let all: Vec<&str> = sent.information_disclosed.iter().map(String::as_str).collect();
     assert!(send(&all, |_, _| ()).is_ok());
