@@ -167,7 +167,13 @@ fn decide_on(
 #[test]
 fn when_the_time_is_over_only_what_ends_is_written_and_no_word_beside_it() {
     let way = |kinds: &[(&str, Kind)]| {
-        let mut events = vec![event("sg", 0, Kind::Sent, None)];
+        let mut sent = event("sg", 0, Kind::Sent, None);
+        if let Some(Transition::Sent(body)) = &mut sent.body.transition {
+            // Also to a third society, and as long as the case is kept.
+            let recipients = vec!["ph".into(), "qa".into()];
+            body.consent = Some(v1::Consent { expires_at: 0, recipients, ..consent() });
+        }
+        let mut events = vec![sent];
         for (by, kind) in kinds {
             let index = events.len() as u64;
             let other = events.iter().rev().find(|event| event.society != society(by));
