@@ -81,8 +81,8 @@ fn every_verb_has_a_help_that_fits_and_says_what_it_is_for() {
                information list, information publish, information retract, information revise, \
                information show, information take-back, information template, information \
                translate, init, log export, log prove, log show, login, logout, peers, proof verify, referral accept, \
-               referral acknowledge, referral assign, referral attach, referral attachments, referral cancel, referral close, referral \
-               correct, referral decline, referral deliver, referral draft ask-approval, referral draft attach, referral draft \
+               referral acknowledge, referral assign, referral attach, referral attachments, referral cancel, referral close, \
+               referral confirm-consent, referral correct, referral decline, referral deliver, referral draft ask-approval, referral draft attach, referral draft \
                attachments, referral draft delete, referral draft detach, referral draft discard, referral \
                draft edit, referral draft left, referral draft list, referral draft new, referral draft send, \
                referral draft show, referral draft take, referral entered-in-error, referral expire, referral \
