@@ -178,8 +178,18 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             }
         }
         self.discard_copies(&referral);
-        if self.erase_entries(id, &entries, now_ms) && owed {
+        let kept = self.keeps_uploads(&referral, &erasure);
+        if self.erase_entries(id, &entries, now_ms) && (owed || kept) {
             self.erasing.owed.insert(*id);
+        }
+    }
+
+    /// Whether something is here still that was under way into it and is to go: a disk did not let it be erased.
+    fn keeps_uploads(&self, referral: &Referral, erasure: &Erasure) -> bool {
+        let mut taken_back = referral.taken_back_by(self.identity.society);
+        match erasure.of_case {
+            true => self.local.has_uploads_of(&referral.id),
+            false => taken_back.any(|id| self.local.upload(id).is_some()),
         }
     }
 
@@ -308,6 +318,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.erase_due(id, now_ms, now_ms);
             let Some(referral) = self.case(id) else { continue };
             let Some((erasure, due)) = self.due(&referral, now_ms) else { continue };
+            if self.keeps_uploads(&referral, &erasure) {
+                // No receipt before that is gone, too.
+                self.erasing.owed.insert(*id);
+                continue;
+            }
             let own = self.identity.society;
             let open = erasure.open(own).iter();
             let gone = open.filter(|at| due.contains(at) && self.is_gone(at));

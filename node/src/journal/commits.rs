@@ -16,6 +16,7 @@
 
 use std::{
     fs::File,
+    io::ErrorKind::{InvalidData, IsADirectory},
     path::{Path, PathBuf},
 };
 
@@ -100,10 +101,17 @@ impl Commits {
     }
 
     /// The payloads of all records that are whole, oldest first, whatever is between them; and how far
-    /// bodies were acknowledged, where that can be read.
-    pub(crate) fn salvage(dir: &Path) -> (Vec<Vec<u8>>, BodiesMark) {
-        let read = |path: PathBuf| disk::read(&path, 16 * CAPACITY).ok().flatten();
-        let halves: Vec<Vec<u8>> = paths(dir).into_iter().filter_map(read).collect();
+    /// bodies were acknowledged, where that stands there. What cannot be read at this moment is not given up:
+    /// it is an error.
+    pub(crate) fn salvage(dir: &Path) -> Result<(Vec<Vec<u8>>, BodiesMark), DiskError> {
+        let read = |path: PathBuf| match disk::read(&path, 16 * CAPACITY) {
+            // It is no such file.
+            Err(error) if matches!(error.kind(), InvalidData | IsADirectory) => Ok(None),
+            bytes => bytes.map_err(|error| DiskError::io(&path, error)),
+        };
+        let [a, b] = paths(dir);
+        let halves = [read(a)?, read(b)?];
+        let halves: Vec<&Vec<u8>> = halves.iter().flatten().collect();
         let salts: Vec<Salt> = halves.iter().filter_map(|bytes| salt_in(bytes)).collect();
         let mut records: Vec<Record> = Vec::new();
         for bytes in &halves {
@@ -112,10 +120,10 @@ impl Commits {
             }
         }
         records.sort_by_key(|record| record.place);
-        let acknowledged = read(dir.join("acknowledged"));
+        let acknowledged = read(dir.join("acknowledged"))?;
         let mark = acknowledged.as_deref().and_then(read_acknowledged).map(|(_, mark)| mark);
         let payloads = records.iter().map(|record| record.payload.to_vec()).collect();
-        (payloads, mark.unwrap_or_default())
+        Ok((payloads, mark.unwrap_or_default()))
     }
 
     /// Whether [`Commits::create`] came to its end here.

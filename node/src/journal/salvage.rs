@@ -3,7 +3,8 @@
 //! A log's folder says by itself whether it is whole: its head is signed, and the root is derived from
 //! its entries. So each log is taken or left by itself, and so is each commit, which is under its own
 //! SHA-256. The evidence of a fork proves itself too, so it stays where its log does not: nobody may become
-//! unsuspected by a damage. What is left comes again from others. The old journal is only read.
+//! unsuspected by a damage. What is left comes again from others. The old journal is only read; where the
+//! disk does not let it be read, nothing is given up: that is an error, and the repair is done again.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -30,8 +31,8 @@ pub(crate) struct Salvaged {
 }
 
 /// How far bodies were acknowledged, as far as that can still be read.
-pub(crate) fn bodies_mark(old: &Path) -> BodiesMark {
-    Commits::salvage(old).1
+pub(crate) fn bodies_mark(old: &Path) -> Result<BodiesMark, DiskError> {
+    Commits::salvage(old).map(|(_, mark)| mark)
 }
 
 /// Makes the journal `new`, in which bodies are durable up to `mark`, and puts into it each log of `old`
@@ -46,21 +47,25 @@ pub(crate) fn salvage(
     Journal::create(new)?;
     Commits::begin_with(new, mark).map_err(io)?;
     let (mut left, mut settled, mut accused) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    for origin in Settled::open(old).iter().flat_map(Settled::origins) {
-        if !old.join(log::folder_name(origin)).is_dir() {
+    let listed = match Settled::open(old) {
+        Err(DiskError::Damaged { .. }) => None,
+        listed => Some(listed?),
+    };
+    for origin in listed.iter().flat_map(Settled::origins) {
+        if !is_folder(&old.join(log::folder_name(origin)))? {
             left.insert(origin.clone(), "its folder is missing".into());
         }
     }
-    for folder in fs::read_dir(old).into_iter().flatten().flatten() {
-        let name = folder.file_name();
-        let Some(origin) = name.to_str().and_then(log::origin_of) else { continue };
-        if !folder.path().is_dir() {
+    for name in names_in(old)? {
+        let Some(origin) = log::origin_of(&name) else { continue };
+        let folder = old.join(&name);
+        if !is_folder(&folder)? {
             continue;
         }
-        let (log, problem) = copy_log(&folder.path(), new, &origin, keys)?;
+        let (log, problem) = copy_log(&folder, new, &origin, keys)?;
         settled.extend(log.into_iter().flat_map(|log| log.found));
         if let Some(problem) = problem {
-            accused.extend(evidence_in(&folder.path(), &origin, keys)?);
+            accused.extend(evidence_in(&folder, &origin, keys)?);
             left.insert(origin, problem);
         }
     }
@@ -69,11 +74,32 @@ pub(crate) fn salvage(
         StoreError::Fatal(error) | StoreError::Full(error) => io(error),
         other => io(std::io::Error::other(other)),
     })?;
-    let (payloads, _) = Commits::salvage(old);
+    let (payloads, _) = Commits::salvage(old)?;
     let change = |payload: &Vec<u8>| record::read(payload, keys).ok().map(|(_, change)| change);
     let changes = payloads.iter().filter_map(change);
     let changes = changes.chain(accused.into_iter().map(Change::Evidence)).collect();
     Ok(Salvaged { changes, left })
+}
+
+/// What lies in a folder; nothing where there is none.
+fn names_in(folder: &Path) -> Result<Vec<String>, DiskError> {
+    let io = |error| DiskError::io(folder, error);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(io)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(io)?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+fn is_folder(path: &Path) -> Result<bool, DiskError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        found => Ok(found.map_err(|error| DiskError::io(path, error))?.is_dir()),
+    }
 }
 
 /// The evidence in a log's folder, where it holds.

@@ -401,6 +401,27 @@ fn a_whole_file_stays_with_its_draft_and_not_beyond_it() {
     assert!(local.upload(&[5; 16]).is_none());
 }
 
+/// What a disk did not let go is known still, so that nobody says it is gone, and goes with the next try.
+#[test]
+fn a_file_under_way_that_could_not_be_erased_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut local = open(dir.path());
+    let upload = letter(None);
+    local.begin_upload(upload.clone(), &mut rng()).unwrap();
+    local.keep_part(&upload.id, 1, &[7; 700], NOW_MS, &mut rng()).unwrap();
+    let uploads = dir.path().join("local/uploads");
+    let about = uploads.join(format!("{}.about", hex::encode(upload.id)));
+    // Overwriting a folder fails as on a disk that is full.
+    fs::remove_file(&about).unwrap();
+    fs::create_dir(&about).unwrap();
+    assert!(local.discard_uploads_of(&upload.referral).is_err());
+    assert!(local.has_uploads_of(&upload.referral));
+    fs::remove_dir(&about).unwrap();
+    assert_eq!(local.discard_uploads_of(&upload.referral).unwrap(), 1);
+    assert!(!local.has_uploads_of(&upload.referral));
+    assert_eq!(fs::read_dir(&uploads).unwrap().count(), 0);
+}
+
 /// Files with drafts stay as long as those; so one account fills no more than its share.
 #[test]
 fn one_account_leaves_room_for_the_files_of_the_others() {

@@ -198,15 +198,21 @@ impl Local {
         Ok(bytes.ok_or_else(|| disk::unreadable("a part of a file", "it does not open"))?)
     }
 
-    /// Erases all that is here of a file; whether there was something.
+    /// Erases all that is here of a file; whether there was something. Where the disk does not let it, the
+    /// file is still known here, so that it is tried again.
     pub fn discard_upload(&mut self, id: &[u8; 16]) -> Result<bool, StoreError> {
-        let Some(upload) = self.uploads.remove(id) else { return Ok(false) };
+        let Some(upload) = self.uploads.get(id) else { return Ok(false) };
         // First what makes the rest readable as a file that goes on.
         let parts = (1..=upload.held).map(|part| upload.part(part));
-        for name in [upload.about()].into_iter().chain(parts) {
-            self.erase_file(&name)?;
-        }
+        let names: Vec<String> = [upload.about()].into_iter().chain(parts).collect();
+        names.iter().try_for_each(|name| self.erase_file(name))?;
+        self.uploads.remove(id);
         Ok(true)
+    }
+
+    /// Whether anything is under way into that referral.
+    pub fn has_uploads_of(&self, referral: &ReferralId) -> bool {
+        self.uploads.values().any(|upload| upload.referral == *referral)
     }
 
     /// Erases what was under way into that referral; how many files.

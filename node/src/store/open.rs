@@ -132,13 +132,17 @@ fn has_format(dir: &Path) -> Result<bool, DiskError> {
     };
     let Some(bytes) = disk::read(&path, 64).map_err(|error| DiskError::io(&path, error))? else {
         let journal = journal::dir_of(dir);
-        let begun = std::fs::read_dir(&journal)
-            .is_ok_and(|entries| entries.flatten().any(|entry| entry.path().is_dir()));
-        return if begun {
-            Err(damaged("it is missing, and there is a journal"))
-        } else {
-            Ok(false)
+        let io = |error| DiskError::io(&journal, error);
+        let entries = match std::fs::read_dir(&journal) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            entries => entries.map_err(io)?,
         };
+        for entry in entries {
+            if entry.map_err(io)?.path().is_dir() {
+                return Err(damaged("it is missing, and there is a journal"));
+            }
+        }
+        return Ok(false);
     };
     let found = String::from_utf8_lossy(&bytes).trim_ascii().parse::<u64>();
     match found.map_err(|_| damaged("it should hold one number"))? {

@@ -188,7 +188,7 @@ fn build(
         done.bodies = Some((kept, found.count()));
     } else if found.is_none() {
         done.bodies = Some((0, 0));
-    } else if reached < salvage::bodies_mark(&old) {
+    } else if reached < salvage::bodies_mark(&old)? {
         done.bodies = found.map(|found| (found.count(), found.count()));
     }
     drop(store);
