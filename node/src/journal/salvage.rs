@@ -56,7 +56,7 @@ pub(crate) fn salvage(
             left.insert(origin.clone(), "its folder is missing".into());
         }
     }
-    for name in names_in(old)? {
+    for name in disk::names_in(old).map_err(|error| DiskError::io(old, error))? {
         let Some(origin) = log::origin_of(&name) else { continue };
         let folder = old.join(&name);
         if !is_folder(&folder)? {
@@ -79,20 +79,6 @@ pub(crate) fn salvage(
     let changes = payloads.iter().filter_map(change);
     let changes = changes.chain(accused.into_iter().map(Change::Evidence)).collect();
     Ok(Salvaged { changes, left })
-}
-
-/// What lies in a folder; nothing where there is none.
-fn names_in(folder: &Path) -> Result<Vec<String>, DiskError> {
-    let io = |error| DiskError::io(folder, error);
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(io)?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.extend(entry.map_err(io)?.file_name().into_string().ok());
-    }
-    Ok(names)
 }
 
 fn is_folder(path: &Path) -> Result<bool, DiskError> {

@@ -4,7 +4,7 @@
 //! first; once the log names that, the old one is overwritten and removed. What a crash leaves
 //! over, no entry names, and the next start erases it.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
@@ -288,16 +288,7 @@ impl Local {
 
 /// What lies in a folder of this module's; none where there is no folder.
 pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, DiskError> {
-    let io = |error| DiskError::io(folder, error);
-    let files = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        files => files.map_err(io)?,
-    };
-    let mut names = Vec::new();
-    for file in files {
-        names.extend(file.map_err(io)?.file_name().into_string().ok());
-    }
-    Ok(names)
+    disk::names_in(folder).map_err(|error| DiskError::io(folder, error))
 }
 
 /// Overwrites, syncs, removes.

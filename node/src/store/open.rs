@@ -132,15 +132,9 @@ fn has_format(dir: &Path) -> Result<bool, DiskError> {
     };
     let Some(bytes) = disk::read(&path, 64).map_err(|error| DiskError::io(&path, error))? else {
         let journal = journal::dir_of(dir);
-        let io = |error| DiskError::io(&journal, error);
-        let entries = match std::fs::read_dir(&journal) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            entries => entries.map_err(io)?,
-        };
-        for entry in entries {
-            if entry.map_err(io)?.path().is_dir() {
-                return Err(damaged("it is missing, and there is a journal"));
-            }
+        let names = disk::names_in(&journal).map_err(|error| DiskError::io(&journal, error))?;
+        if names.iter().any(|name| journal.join(name).is_dir()) {
+            return Err(damaged("it is missing, and there is a journal"));
         }
         return Ok(false);
     };
@@ -159,13 +153,8 @@ pub(super) fn format_line() -> String {
 
 /// What lies beside the data and should not stay there.
 fn leftovers(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with("damaged-"))
-        .collect();
+    let mut names = disk::names_in(dir).unwrap_or_default();
+    names.retain(|name| name.starts_with("damaged-"));
     names.sort();
     names
         .into_iter()

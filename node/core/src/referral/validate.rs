@@ -45,19 +45,13 @@ pub const FIELDS: [&str; 31] = [
     "category.sex",
 ];
 
-/// Those of [`FIELDS`] that stand in the record of what is sent. It has no name, and both societies'
-/// auditors open it; it says something of a person all the same. The services that are asked for are none
-/// of them: they are what the person is referred for.
-pub const CATEGORIES: [&str; 8] = [
-    "category.stage",
-    "category.country_of_origin",
-    "category.country_of_stay",
-    "category.country_of_destination",
-    "category.services_provided",
-    "category.vulnerabilities",
-    "category.age_band",
-    "category.sex",
-];
+/// Those of [`FIELDS`] that stand in the record of what is sent: the last ones. It has no name, and both
+/// societies' auditors open it; it says something of a person all the same. The services that are asked
+/// for are none of them: they are what the person is referred for.
+pub const CATEGORIES: [&str; 8] = match FIELDS.last_chunk() {
+    Some(last) => *last,
+    None => [""; 8],
+};
 
 /// Of these no person has to agree to: they are the society's own.
 pub(super) const NOT_PERSONAL: [&str; 2] = ["case_code", "focal_point"];
