@@ -404,6 +404,12 @@ fn history_2004239_what_came_back_from_a_referral_stays_confirmed_there() {
     history(2_004_239);
 }
 
+/// A stranger's lie came back from a backup without what it says beside it, which the parties had erased.
+#[test]
+fn history_4000318_nobody_is_waited_for_who_gives_back_a_lie() {
+    history(4_000_318);
+}
+
 /// `cargo test --release -p tutti-tests --lib ten_thousand -- --ignored --nocapture`
 #[test]
 #[ignore = "many minutes"]
