@@ -135,10 +135,15 @@ impl Projector {
         self.wanted.keys()
     }
 
-    /// How many of them are of this log. Of one's own log that is after a restore.
-    pub(super) fn wanted_of(&self, origin: &Origin, before_ms: u64) -> usize {
-        let places = self.wanted.iter();
-        places.filter(|(at, since)| at.origin == *origin && **since <= before_ms).count()
+    /// How many are wanted since `before_ms` or earlier of each log, and since when the first of them is.
+    /// Of one's own log there are some after a restore.
+    pub(super) fn late(&self, before_ms: u64) -> BTreeMap<&Origin, (u64, u64)> {
+        let mut late = BTreeMap::new();
+        for (at, since_ms) in self.wanted.iter().filter(|(_, since_ms)| **since_ms <= before_ms) {
+            let (count, first_ms) = late.entry(&at.origin).or_insert((0, *since_ms));
+            (*count, *first_ms) = (*count + 1, (*first_ms).min(*since_ms));
+        }
+        late
     }
 
     /// How far a log was followed.

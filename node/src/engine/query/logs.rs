@@ -33,6 +33,9 @@ const HEADS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// After how long people are told that a body has not come, milliseconds.
 const BODY_LATE_MS: u64 = 60_000;
 
+/// After how long they are told that it may be lost, milliseconds.
+const BODY_LOST_MS: u64 = 24 * 60 * 60 * 1000;
+
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// What a person sees first. Peers are the caller's to fill in.
     pub fn status(&self, actor: &Actor, now_ms: u64) -> Result<api::StatusResponse, Refused> {
@@ -135,27 +138,42 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         warnings.extend(self.projection_warnings());
         warnings.extend(self.damage_warning());
-        // A body takes moments where its author can be reached; after that people should know.
-        let late_ms = now_ms.saturating_sub(BODY_LATE_MS);
-        let own = self.projector.wanted_of(&self.identity.origin, late_ms);
-        if own > 0 {
-            warnings.push(format!(
-                "{own} bodies of this society's own entries are not here, as after a restore from \
-                 a backup. They are fetched from the societies that they were addressed to, as soon \
-                 as these are connected; until then what these entries say is not shown. `tutti log \
-                 show` lists them; see `tutti peers`"
-            ));
-        }
-        match self.projector.wanted(late_ms) - own {
-            0 => {}
-            1 => {
-                warnings.push("1 body for this node is still on its way. See `tutti peers`".into())
-            }
-            count => warnings.push(format!(
-                "{count} bodies for this node are still on their way. See `tutti peers`"
-            )),
-        }
+        warnings.extend(self.late_warnings(now_ms));
         warnings
+    }
+
+    /// A body takes moments where its author can be reached; after that people should know.
+    fn late_warnings(&self, now_ms: u64) -> Vec<String> {
+        let lost_ms = now_ms.saturating_sub(BODY_LOST_MS);
+        let late = self.projector.late(now_ms.saturating_sub(BODY_LATE_MS));
+        let told = |(origin, (count, since_ms)): (&Origin, (u64, u64))| {
+            if *origin == self.identity.origin {
+                return format!(
+                    "{count} bodies of this society's own entries are not here, as after a restore from \
+                     a backup. They are fetched from the societies that they were addressed to, as soon \
+                     as these are connected; until then what these entries say is not shown. `tutti log \
+                     show` lists them; see `tutti peers`"
+                );
+            }
+            let society = origin.society();
+            let told = match count {
+                1 => format!("1 body from {society} is still on its way. See `tutti peers`"),
+                _ => {
+                    format!(
+                        "{count} bodies from {society} are still on their way. See `tutti peers`"
+                    )
+                }
+            };
+            if since_ms > lost_ms {
+                return told;
+            }
+            format!(
+                "{told}. It has taken longer than a day: where {society} is connected, it may have lost \
+                 them itself, as when a machine comes back from a backup. `tutti log show --of {society}` tells \
+                 which entries these are: ask them, and let them send anew what they have lost"
+            )
+        };
+        late.into_iter().map(told).collect()
     }
 
     /// Every log that is held.
