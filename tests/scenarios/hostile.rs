@@ -123,7 +123,8 @@ fn heard(dir: &Path) -> u64 {
 
 /// Why links of a member end that asks faster than it takes the answers: of this side what waits for it is
 /// too much, or HTTP/2 has enough of its small frames. Or it has ended the link itself.
-const TOO_FAST: [&str; 4] = [
+const TOO_FAST: [&str; 5] = [
+    "the peer ended the stream",
     "too much is waiting",
     "the connection was lost",
     "did not say hello in time",
