@@ -154,6 +154,14 @@ pub(crate) fn names_in(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// Whether a folder is there. What cannot be looked at is an error, and no answer.
+pub(crate) fn is_dir(path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        found => Ok(found?.is_dir()),
+    }
+}
+
 /// The whole of a small file, up to `max` bytes; `None` where there is none.
 pub(crate) fn read(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {

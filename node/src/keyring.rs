@@ -225,7 +225,11 @@ impl Keyring {
         Self::assemble(dir, |file| {
             let name = format!("{file}.key");
             let newer = newer.join(&name);
-            read_key(&if newer.exists() { newer } else { dir.join(name) }, passphrase)
+            match newer.try_exists() {
+                Err(source) => Err(KeyringError::Io { path: newer, source }),
+                Ok(true) => read_key(&newer, passphrase),
+                Ok(false) => read_key(&dir.join(name), passphrase),
+            }
         })
     }
 

@@ -125,7 +125,8 @@ fn known(dir: &Path) -> Result<u64, RostersError> {
         let name = file.map_err(io)?.file_name();
         let name = name.to_str().unwrap_or_default();
         if name == NEWEST {
-            let text = fs::read_to_string(folder.join(NEWEST)).unwrap_or_default();
+            let text = read_bounded(&folder.join(NEWEST)).map_err(io)?;
+            let text = String::from_utf8(text).unwrap_or_default();
             let number = text.split(' ').next().and_then(|number| number.parse().ok());
             known = known.max(number.filter(|number| newest(*number) == text).unwrap_or(0));
         }

@@ -127,8 +127,9 @@ impl Commits {
     }
 
     /// Whether [`Commits::create`] came to its end here.
-    pub(crate) fn exist(dir: &Path) -> bool {
-        paths(dir).iter().all(|path| path.is_file())
+    pub(crate) fn exist(dir: &Path) -> Result<bool, DiskError> {
+        let is_there = |path: PathBuf| path.try_exists().map_err(|e| DiskError::io(&path, e));
+        paths(dir).into_iter().try_fold(true, |all, path| Ok(all & is_there(path)?))
     }
 
     /// Opens and reads both files.

@@ -76,7 +76,7 @@ impl Journal {
         index: &mut Index,
         progress: &mut dyn FnMut(&str, u64, u64),
     ) -> Result<OpenedJournal, DiskError> {
-        if !Commits::exist(dir) {
+        if !Commits::exist(dir)? {
             return Err(DiskError::Damaged {
                 place: dir.display().to_string(),
                 problem: "commits-a and commits-b belong here, and are not both here".into(),
@@ -236,7 +236,7 @@ fn origins(dir: &Path, changes: &[Change]) -> Result<BTreeMap<Origin, Option<u64
         let entry = entry.map_err(io)?;
         let name = entry.file_name();
         if let Some(origin) = name.to_str().and_then(log::origin_of)
-            && entry.path().is_dir()
+            && disk::is_dir(&entry.path()).map_err(io)?
         {
             origins.insert(origin, None);
         }

@@ -52,14 +52,15 @@ pub(crate) fn salvage(
         listed => Some(listed?),
     };
     for origin in listed.iter().flat_map(Settled::origins) {
-        if !is_folder(&old.join(log::folder_name(origin)))? {
+        let folder = old.join(log::folder_name(origin));
+        if !disk::is_dir(&folder).map_err(|error| DiskError::io(&folder, error))? {
             left.insert(origin.clone(), "its folder is missing".into());
         }
     }
     for name in disk::names_in(old).map_err(|error| DiskError::io(old, error))? {
         let Some(origin) = log::origin_of(&name) else { continue };
         let folder = old.join(&name);
-        if !is_folder(&folder)? {
+        if !disk::is_dir(&folder).map_err(|error| DiskError::io(&folder, error))? {
             continue;
         }
         let (log, problem) = copy_log(&folder, new, &origin, keys)?;
@@ -79,13 +80,6 @@ pub(crate) fn salvage(
     let changes = payloads.iter().filter_map(change);
     let changes = changes.chain(accused.into_iter().map(Change::Evidence)).collect();
     Ok(Salvaged { changes, left })
-}
-
-fn is_folder(path: &Path) -> Result<bool, DiskError> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        found => Ok(found.map_err(|error| DiskError::io(path, error))?.is_dir()),
-    }
 }
 
 /// The evidence in a log's folder, where it holds.

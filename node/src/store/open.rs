@@ -132,9 +132,11 @@ fn has_format(dir: &Path) -> Result<bool, DiskError> {
     };
     let Some(bytes) = disk::read(&path, 64).map_err(|error| DiskError::io(&path, error))? else {
         let journal = journal::dir_of(dir);
-        let names = disk::names_in(&journal).map_err(|error| DiskError::io(&journal, error))?;
-        if names.iter().any(|name| journal.join(name).is_dir()) {
-            return Err(damaged("it is missing, and there is a journal"));
+        let io = |error| DiskError::io(&journal, error);
+        for name in disk::names_in(&journal).map_err(io)? {
+            if disk::is_dir(&journal.join(name)).map_err(io)? {
+                return Err(damaged("it is missing, and there is a journal"));
+            }
         }
         return Ok(false);
     };
