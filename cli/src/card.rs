@@ -35,7 +35,7 @@ pub(crate) enum Card {
 /// wait in keys/next, and the card that names them in card-next.note, until a roster that names them is
 /// installed; until then the node goes on with the old ones, which are kept afterwards in keys/old. A TLS or
 /// witness key that was stolen is worthless to the thief from the moment at which the others have
-/// installed that roster.
+/// installed that roster. What else changes while they wait goes into that card, too: send it again.
 #[derive(clap::Args)]
 pub(crate) struct Renew {
     /// A key to be drawn anew: root, witness or tls.
@@ -98,7 +98,9 @@ impl Renew {
         let before = open(&config.card())?;
         let (keys, next) = (config.keys(), rosters::next_keys(&self.dir));
         let waiting = self.dir.join(rosters::NEXT_CARD);
-        if !self.new_key.is_empty() && waiting.exists() {
+        let is_there = |path: &Path| path.try_exists().map_err(|error| Failure::io(path, &error));
+        let waits = is_there(&waiting)?;
+        if !self.new_key.is_empty() && waits {
             return Err(Failure::new(Exit::Usage, format!("{} waits already", waiting.display()))
                 .kept("every key as it was")
                 .todo(
@@ -110,12 +112,19 @@ impl Renew {
         for file in &self.new_key {
             Keyring::draw(&next, file, &config.origin, secret.as_ref(), &mut OsRng).map_err(key)?;
         }
-        let root = match (&self.root_key, self.new_key.iter().any(|file| file == "root")) {
-            (_, true) => next.join("root.key"),
-            (Some(path), false) => path.clone(),
-            (None, false) => keys.join("root.key"),
+        // Where keys wait, the card that the others are to have is the one that names them. The card of
+        // the keys in force stays as it is: rosters that name these are still to be taken.
+        let mut anew = waits;
+        for file in ["root", "witness", "tls"] {
+            anew |= is_there(&next.join(format!("{file}.key")))?;
+        }
+        let next_root = next.join("root.key");
+        let root = match &self.root_key {
+            _ if is_there(&next_root)? => next_root,
+            Some(path) => path.clone(),
+            None => keys.join("root.key"),
         };
-        if !root.exists() {
+        if !is_there(&root)? {
             return Err(Failure::new(Exit::Key, format!("{} is not there", root.display()))
                 .kept("the card as it was")
                 .todo("name the root key where it is kept offline: --root-key FILE"));
@@ -140,8 +149,8 @@ impl Renew {
             Failure::new(Exit::Usage, format!("no card can be made of this: {error}"))
                 .kept("the card as it was")
         })?;
-        let place = if self.new_key.is_empty() { config.card() } else { waiting };
-        match self.new_key.is_empty() {
+        let place = if anew { waiting } else { config.card() };
+        match is_there(&place)? {
             true => files::replace(&place, &bytes)?,
             false => files::write_new(&place, &bytes)?,
         }

@@ -44,7 +44,8 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write(path, bytes, fs::OpenOptions::new().write(true).create_new(true).mode(0o600))
 }
 
-/// Writes a file anew in one step: the old one stays whole until the new one is.
+/// Writes a file anew in one step: the old one stays whole until the new one is, and which of them it is
+/// does not change any more when this returns.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -54,7 +55,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| failed(&e))?;
     file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&error))
 }
 
 /// Writes bytes to standard output as they are. Who has seen enough of them may leave.

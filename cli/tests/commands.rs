@@ -340,6 +340,17 @@ fn a_card_is_renewed_with_another_endpoint_and_with_new_keys() {
     assert_eq!(renewed["root_key"], before["root_key"]);
     assert_eq!(card("sg/card.note"), moved, "the old one is in force");
 
+    // What changes while the keys wait goes into the card that names them: a roster that names the old
+    // ones is still to be taken.
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("sg.example.org:7447", "sg.example.org:7448")).unwrap();
+    ok(at, &words("card renew --dir sg"));
+    let again = card("sg/card-next.note");
+    assert_eq!(again["endpoints"], serde_json::json!(["sg.example.org:7448"]));
+    assert_eq!(again["tls_key"], renewed["tls_key"]);
+    assert_eq!(card("sg/card.note"), moved);
+    let renewed = again;
+
     let made = ok(at, &words("roster change --dir ph --out next.note --update sg/card-next.note"));
     for line in ["sg: reached at", "sg: another TLS key", "sg: another witness key"] {
         assert!(made.contains(line), "{line:?} is not in {made}");

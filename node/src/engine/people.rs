@@ -210,7 +210,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         Ok(api::ListTokensResponse { tokens, next_page_token })
     }
 
-    /// Takes a token back: one's own, or, by an administrator, another's.
+    /// Takes a token back: one's own, with a token that may do all that it may; or, by an administrator,
+    /// any.
     pub fn revoke_token(
         &mut self,
         actor: &Actor,
@@ -220,9 +221,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let mut id = [0; 8];
         hex::decode_to_slice(&request.id, &mut id)
             .map_err(|_| Refused::Invalid("a token's number is 16 hexadecimal digits".into()))?;
-        let whose = self.local.token(&id).map(|token| token.account);
-        if whose.is_none() || actor.account() != whose.as_ref() {
-            self.check(actor, Action::ManagePeople)?;
+        let mine = self.local.token(&id).filter(|token| actor.account() == Some(&token.account));
+        match mine {
+            None => self.check(actor, Action::ManagePeople)?,
+            Some(token) if !actor.holds_all_of(&token.scopes, token.cases.as_ref()) => {
+                return Err(Refused::NotAllowed(
+                    "this token may do less than the one that it would take back; nothing was done. \
+                     Log in, or show one that may do as much"
+                        .into(),
+                ));
+            }
+            Some(_) => {}
         }
         let revoked = self.local.revoke(actor.pseudonym(), &id, now_ms, &mut self.rng);
         let revoked = revoked.map_err(|error| self.local_failed(error))?;

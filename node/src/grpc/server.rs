@@ -19,6 +19,9 @@ use super::{Context, admit::Admit, attachments, information, log, node, people, 
 /// A request: at most a body, which is 1 MiB, and its record.
 const REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// A request of somebody who has shown no token yet: a name and two passwords, or the name of a service.
+const STRANGER_BYTES_MAX: usize = 8 * 1024;
+
 /// An answer, or one message of a stream: what gRPC clients take if nobody tells them otherwise, so that
 /// what leaves here arrives. That an answer is no longer is each question's to see to (`engine::query`).
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -56,7 +59,9 @@ impl Services {
         let access = limited!(AccessServer, service.clone());
         let approvals = limited!(ApprovalsServer, service.clone());
         let drafts = limited!(DraftsServer, service);
-        let login = limited!(LoginServer, people::LoginService::new(context.clone()));
+        let login = LoginServer::new(people::LoginService::new(context.clone()))
+            .max_decoding_message_size(STRANGER_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
         let admit = Admit(context.gate.clone());
         macro_rules! admitted {
             ($service:ident) => {
@@ -84,9 +89,11 @@ impl Services {
             .add_service(admitted!(drafts))
             .add_service(admitted!(approvals))
             .add_service(login)
-            .add_service(health_service)
-            .add_service(reflection().build_v1()?)
-            .add_service(reflection().build_v1alpha()?);
+            .add_service(health_service.max_decoding_message_size(STRANGER_BYTES_MAX))
+            .add_service(reflection().build_v1()?.max_decoding_message_size(STRANGER_BYTES_MAX))
+            .add_service(
+                reflection().build_v1alpha()?.max_decoding_message_size(STRANGER_BYTES_MAX),
+            );
         Ok(Self { routes, health })
     }
 

@@ -63,6 +63,16 @@ impl Actor {
         self.cases.as_ref()
     }
 
+    /// Whether their token is good for all that one with these scopes and cases is good for.
+    pub fn holds_all_of(
+        &self,
+        scopes: &BTreeSet<Scope>,
+        cases: Option<&BTreeSet<ReferralId>>,
+    ) -> bool {
+        let within = |own: &BTreeSet<ReferralId>| cases.is_some_and(|cases| cases.is_subset(own));
+        scopes.is_subset(&self.scopes) && self.cases.as_ref().is_none_or(within)
+    }
+
     /// What they are to the society.
     pub fn roles(&self) -> &Roles {
         &self.roles

@@ -34,6 +34,8 @@ pub(super) struct Node {
     config: Arc<Config>,
     /// The newest roster that was looked at, in force or not.
     roster_seen: u64,
+    /// Why the next one cannot be read, where it cannot.
+    roster_unread: Option<String>,
     pub(super) ready: Ready,
     pub(super) ended: runtime::Ended,
     engine: Handle,
@@ -147,6 +149,7 @@ pub(super) async fn start(dir: &Path, options: Options) -> Result<Node, Stopped>
     Ok(Node {
         config: Arc::new(config),
         roster_seen,
+        roster_unread: None,
         ready,
         ended,
         engine,
@@ -225,6 +228,16 @@ impl Node {
             spawn_blocking(move || rosters::is_there(&dir, next).then(|| rosters::chain(&dir)));
         let chain = match found.await {
             Ok(Some(Ok(chain))) => chain,
+            // What cannot be read now may be in a moment: it is looked at again.
+            Ok(Some(Err(error @ rosters::RostersError::Io { .. }))) => {
+                let why = format!("a roster was installed that cannot be read yet: {error}");
+                if self.roster_unread.as_ref() != Some(&why) {
+                    tracing::error!(%error, "the roster that was installed cannot be read yet");
+                    self.roster_unread = Some(why.clone());
+                    let _ = self.engine.ask(|engine, _| engine.cannot_take_roster(why)).await;
+                }
+                return;
+            }
             Ok(Some(Err(error))) => {
                 self.roster_seen = next;
                 tracing::error!(%error, "the roster that was installed is not in force");
@@ -235,7 +248,7 @@ impl Node {
             Ok(None) | Err(_) => return,
         };
         let roster = Arc::new(chain.newest().clone());
-        self.roster_seen = roster.version();
+        (self.roster_seen, self.roster_unread) = (roster.version(), None);
         let (config, taken) = (self.config.clone(), roster.clone());
         let taken =
             self.engine.ask(move |engine, now| engine.take_roster(&config, &taken, now)).await;

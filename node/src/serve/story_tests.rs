@@ -310,6 +310,15 @@ async fn an_installed_roster_suspends_a_society_without_a_restart() {
         document.members[0].status = tutti_core::roster::Status::Suspended;
         document.data_protection.retention_days = 99;
     });
+    // What cannot be read is told, and looked at again.
+    let blocked = sg.home.join("roster").join("2");
+    fs::create_dir(&blocked).unwrap();
+    until("a warning", async || {
+        let warnings = sg.status().await.warnings;
+        warnings.iter().any(|line| line.contains("cannot be read yet")).then_some(())
+    })
+    .await;
+    fs::remove_dir(&blocked).unwrap();
     let begun = Instant::now();
     for node in [&sg, &qa] {
         crate::rosters::install(&node.home, next.as_bytes()).unwrap();
@@ -319,6 +328,8 @@ async fn an_installed_roster_suspends_a_society_without_a_restart() {
         assert_eq!(node.status().await.roster_version, 2);
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let warnings = sg.status().await.warnings;
+    assert!(!warnings.iter().any(|line| line.contains("cannot be read yet")), "{warnings:?}");
     until("sg and qa again", async || linked(&sg, "qa").await.then_some(())).await;
     // Nothing reaches it any more, and nothing new can be sent to it.
     assert!(sg.referrals().send(referral(2)).await.unwrap_err().message().contains("ph cannot"));

@@ -51,6 +51,18 @@ async fn no_token_opens_nothing_and_a_token_is_good_for_what_it_says() {
         let refused = PeopleClient::new(token.clone()).issue_token(narrow(&["read"], &[])).await;
         assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
     }
+    // Nor does it end one that may do more; itself it may end.
+    let mine = people.list_tokens(api::ListTokensRequest::default()).await.unwrap().into_inner();
+    let login = mine.tokens.into_iter().max_by_key(|token| token.scopes.len()).unwrap().id;
+    for token in [&reader, &keyhole] {
+        let mut narrow_people = PeopleClient::new(token.clone());
+        let request = api::RevokeTokenRequest { id: login.clone() };
+        let refused = narrow_people.revoke_token(request).await;
+        assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
+    }
+    let id = one.info.unwrap().id;
+    PeopleClient::new(keyhole.clone()).revoke_token(api::RevokeTokenRequest { id }).await.unwrap();
+    assert_eq!(get(&keyhole, &first, false, "").await.unwrap_err().code(), Code::Unauthenticated);
     let id = reads.info.unwrap().id;
     people.revoke_token(api::RevokeTokenRequest { id }).await.unwrap();
     assert_eq!(get(&reader, &first, false, "").await.unwrap_err().code(), Code::Unauthenticated);
@@ -87,6 +99,9 @@ async fn a_start_code_becomes_a_password_and_guessing_is_slowed_and_told() {
     assert!(listed(&sg.with(&token).await).await.is_empty());
     assert_eq!(attempt(&code, "another long one").await.unwrap_err().code(), Code::Unauthenticated);
     assert!(attempt("a long password", "").await.is_ok());
+    // Who has shown no token makes nobody keep much for them.
+    let long = "x".repeat(9 * 1024);
+    assert_eq!(attempt(&long, "").await.unwrap_err().code(), Code::OutOfRange);
     let mut codes = Vec::new();
     for _ in 0..6 {
         codes.push(attempt("a wrong password", "").await.unwrap_err().code());
