@@ -13,6 +13,7 @@ use tutti_node::{
     config::{Config, ConfigError, NewNode},
     keyring::{self, Keyring},
     local,
+    store::DiskStore,
 };
 
 use crate::{
@@ -116,7 +117,7 @@ impl Init {
         let made = self.take_place()?;
         self.fill(endpoints, secret).inspect_err(|_| {
             // Only what this very call has made: the directory was new or empty before.
-            for part in ["tutti.toml", "card.note"] {
+            for part in ["tutti.toml", "card.note", "highwater"] {
                 let _ = fs::remove_file(self.dir.join(part));
             }
             for folder in ["keys", "local", "tokens"] {
@@ -198,6 +199,9 @@ impl Init {
         let key = |error: keyring::KeyringError| Failure::new(Exit::Key, error.to_string());
         let (keyring, root) =
             Keyring::create(&keys, &config.origin, secret, &mut OsRng).map_err(key)?;
+        // They have signed nothing yet; keys that are found later may have.
+        DiskStore::begin(&self.dir)
+            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let tls_key = keyring
             .tls
             .spki()

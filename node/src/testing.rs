@@ -136,6 +136,7 @@ fn create(home: PathBuf, code: &str, listen: Option<SocketAddr>, role: Role) -> 
     )
     .unwrap();
     Keyring::create(&config.keys(), &config.origin, None, &mut OsRng).unwrap();
+    crate::store::DiskStore::begin(&home).unwrap();
     let keyring = Keyring::open(&config.keys(), None).unwrap();
     let root = root_key(&config.keys().join("root.key"), None).unwrap();
     let member = Member {

@@ -282,6 +282,7 @@ impl Script for Work {
         let federation = Federation::new(2, 0, 30);
         let (society, origin) = own();
         let keyring = federation.secrets[&society].keyring();
+        DiskStore::begin(dir).map_err(said)?;
         local::found(dir, &keyring.local, &origin, "operator", 1, &mut OsRng).map_err(said)
     }
 

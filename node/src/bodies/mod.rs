@@ -95,6 +95,11 @@ impl Bodies {
         disk::make_dir(dir).map_err(|error| DiskError::io(dir, error))
     }
 
+    /// Whether `dir` holds no more than [`Bodies::create`] makes: no segment.
+    pub(crate) fn is_unused(dir: &Path) -> Result<bool, DiskError> {
+        disk::names_in(dir).map(|names| names.is_empty()).map_err(|error| DiskError::io(dir, error))
+    }
+
     /// Reads every frame's header; what is not whole behind `mark` is cut off, and erasures that
     /// were begun are finished. The index is compared and completed on the way.
     pub(crate) fn open(

@@ -124,9 +124,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 self.exchange(Input::Connected { link, society }, now_ms);
             }
             PeerEvent::Frame { link, frame } => {
-                if let Some(Link { society, .. }) = self.links.get(&link) {
-                    self.peers.entry(*society).or_default().last_heard_ms = now_ms;
-                    self.look_for_own_head(&frame);
+                if let Some(&Link { society, .. }) = self.links.get(&link) {
+                    self.peers.entry(society).or_default().last_heard_ms = now_ms;
+                    self.look_for_own_head(society, &frame);
                     self.exchange(Input::Frame { link, frame }, now_ms);
                 }
             }

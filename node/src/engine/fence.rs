@@ -4,11 +4,15 @@
 //! signs nothing while a larger head of its own log is known than what it holds, nor where the
 //! high-water mark is missing (a restored backup: the mark is kept out of backups), until a peer has
 //! told a head of that log. That peer may itself have been away: so others have a while to tell a
-//! larger one before anything is signed. A brand-new node has its mark and is not fenced, and no
+//! larger one before anything is signed. Where nothing of the log is held, as where the keys alone came
+//! back, a peer that has joined since, or lost its disk too, has no head to tell: that counts once two
+//! have none. A brand-new node has its mark, made when its keys were drawn, and is not fenced; and no
 //! society waits for another in any other case.
 
+use std::collections::BTreeSet;
+
 use rand_core::CryptoRngCore;
-use tutti_core::{head::SignedHead, store::Store};
+use tutti_core::{head::SignedHead, society::Society, store::Store};
 use tutti_proto::v1;
 
 use super::{Engine, Refused};
@@ -20,6 +24,10 @@ const HEAR_MS: u64 = 15_000;
 /// What passes at most between two looks at the clock: a process that was held up has not listened.
 const LOOK_MS: u64 = 1_000;
 
+/// How many societies must know nothing of a log of which nothing is held, before it counts as never signed;
+/// fewer where there are no more.
+const SILENT: usize = 2;
+
 /// What to do with a case until then. Drafts are no part of the log.
 const MEANWHILE: &str = "A referral that is typed already need not be typed again: `tutti referral \
                          draft new --file FILE` keeps it here, sealed, and `draft send` sends it then";
@@ -29,6 +37,8 @@ const MEANWHILE: &str = "A referral that is typed already need not be typed agai
 pub(super) struct Unsure {
     /// A peer has told a head of it that is not smaller than what is held.
     told: bool,
+    /// Who has shown what it holds, and of our log nothing.
+    silent: BTreeSet<Society>,
     /// Since then, and the clock at the last look.
     heard_ms: u64,
     looked_ms: u64,
@@ -100,8 +110,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ///
     /// A smaller head than what is held says nothing: the peer was away. Nor does one outside a
     /// frontier: it may be an echo of the very head that was told from here a moment ago. Where
-    /// nothing is held, a frontier without our log says that nothing was signed.
-    pub(super) fn look_for_own_head(&mut self, frame: &v1::Frame) {
+    /// nothing is held, frontiers of [`SILENT`] societies without our log say that nothing was signed.
+    pub(super) fn look_for_own_head(&mut self, from: Society, frame: &v1::Frame) {
         if self.unsure.is_none() {
             return;
         }
@@ -119,9 +129,23 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .filter_map(|bytes| SignedHead::open(bytes, &self.roster).ok())
             .filter(|head| *head.origin() == self.identity.origin)
             .map(|head| head.size())
-            .max()
-            .unwrap_or_default();
-        self.own_log_was_shown(largest);
+            .max();
+        match largest {
+            Some(size) if size > 0 => self.own_log_was_shown(size),
+            _ => self.own_log_was_left_out(from),
+        }
+    }
+
+    /// What a peer holds was shown, and nothing of the own log was in it.
+    fn own_log_was_left_out(&mut self, by: Society) {
+        let own = self.identity.society;
+        let others = self.roster.active().filter(|member| member.society != own).count();
+        let Some(unsure) = self.unsure.as_mut() else { return };
+        unsure.silent.insert(by);
+        if unsure.silent.len() >= others.min(SILENT) {
+            // Passed over where anything is held.
+            self.own_log_was_shown(0);
+        }
     }
 
     /// A peer has shown, not as an echo, how many entries of the own log it knows.

@@ -16,7 +16,7 @@
 
 use std::{
     fs::File,
-    io::ErrorKind::{InvalidData, IsADirectory},
+    io::ErrorKind::{InvalidData, IsADirectory, NotFound},
     path::{Path, PathBuf},
 };
 
@@ -130,6 +130,24 @@ impl Commits {
     pub(crate) fn exist(dir: &Path) -> Result<bool, DiskError> {
         let is_there = |path: PathBuf| path.try_exists().map_err(|e| DiskError::io(&path, e));
         paths(dir).into_iter().try_fold(true, |all, path| Ok(all & is_there(path)?))
+    }
+
+    /// Whether nothing was ever committed: each file is missing, or holds nothing behind its first block, as
+    /// [`Commits::create`] leaves it however far it came. What cannot be read is an error.
+    pub(crate) fn are_unused(dir: &Path) -> Result<bool, DiskError> {
+        for path in paths(dir) {
+            let io = |error| DiskError::io(&path, error);
+            let file = match disk::open(&path, false) {
+                Err(error) if error.kind() == NotFound => continue,
+                file => file.map_err(io)?,
+            };
+            let len = usize::try_from(file.metadata().map_err(io)?.len()).unwrap_or(usize::MAX);
+            let bytes = disk::read_at(&file, len, 0).map_err(io)?;
+            if bytes.iter().skip(START).any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Opens and reads both files.

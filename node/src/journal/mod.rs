@@ -67,6 +67,18 @@ impl Journal {
             .map_err(|error| DiskError::io(dir, error))
     }
 
+    /// Whether `dir` holds nothing but what [`Journal::create`] may have left half-made: no log, no commit,
+    /// and no note of a start.
+    pub(crate) fn is_unused(dir: &Path) -> Result<bool, DiskError> {
+        let io = |error| DiskError::io(dir, error);
+        for name in disk::names_in(dir).map_err(io)? {
+            if name == "acknowledged" || disk::is_dir(&dir.join(&name)).map_err(io)? {
+                return Ok(false);
+            }
+        }
+        Commits::are_unused(dir)
+    }
+
     /// Reads every log, takes what the commit log has more, derives every root, and compares it
     /// with the signed head. The index is checked and completed on the way.
     pub(crate) fn open(

@@ -270,6 +270,50 @@ async fn a_restored_backup_is_fenced_until_a_peer_has_given_back_what_it_lacks()
     qa.node.stop().await.unwrap();
 }
 
+/// The disk is lost, and of the backup there are configuration, keys, rosters and accounts alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_its_data_signs_nothing_until_a_peer_has_given_back_its_log() {
+    let federation = federation();
+    let sg = Up::start(&federation.home("sg")).await;
+    let qa = Up::start(&federation.home("qa")).await;
+    assert_eq!(sg.status().await.mode, "writing", "a new node writes at once");
+    sg.referrals().send(referral(1)).await.unwrap();
+    qa.log("sg", 1, 1).await;
+    let home = sg.home.clone();
+    sg.node.stop().await.unwrap();
+    qa.node.stop().await.unwrap();
+    for item in fs::read_dir(&home).unwrap() {
+        let path = item.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        if ["tutti.toml", "card.note", "keys", "roster", "local", "tokens"].contains(&name.as_str())
+        {
+            continue;
+        }
+        match path.is_dir() {
+            true => fs::remove_dir_all(&path).unwrap(),
+            false => fs::remove_file(&path).unwrap(),
+        }
+    }
+
+    // The second start is no other: nothing that the first has made counts.
+    for _ in 0..2 {
+        let sg = Up::start(&home).await;
+        assert_eq!(sg.status().await.mode, "fenced");
+        let refused = sg.referrals().send(referral(2)).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+        sg.node.stop().await.unwrap();
+    }
+    let (sg, qa) = (Up::start(&home).await, Up::start(&federation.home("qa")).await);
+    until("the fence to be lifted", async || (sg.status().await.mode == "writing").then_some(()))
+        .await;
+    let receipt = sg.referrals().send(referral(2)).await.unwrap().into_inner();
+    assert_eq!(receipt.index, 1);
+    let log = qa.log("sg", 2, 1).await;
+    assert!(!log.forked);
+    sg.node.stop().await.unwrap();
+    qa.node.stop().await.unwrap();
+}
+
 /// What the manual says to back up.
 fn copy(from: &Path, to: &Path) {
     use std::os::unix::fs::DirBuilderExt as _;

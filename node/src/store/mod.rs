@@ -124,8 +124,16 @@ pub(crate) fn lock(dir: &Path) -> Result<Option<File>, DiskError> {
 }
 
 impl DiskStore {
-    /// Opens `dir` for writing, and makes what is missing for a new node. `own` is the log whose
-    /// size the high-water mark follows. `progress` is told (what, done, of how many).
+    /// Notes in the directory of a new node that its log was never signed. To be called once, when its keys
+    /// are drawn, and at no other time: keys that come from elsewhere may have signed, and a node without
+    /// this mark asks its peers first. Refused where a node has run.
+    pub fn begin(dir: &Path) -> Result<(), DiskError> {
+        open::begin(dir)
+    }
+
+    /// Opens `dir` for writing, and makes what is missing for a new node, but for the mark of
+    /// [`DiskStore::begin`]. `own` is the log whose size the mark follows. `progress` is told (what, done,
+    /// of how many).
     pub fn open(
         dir: &Path,
         own: &Origin,

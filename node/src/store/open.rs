@@ -1,7 +1,11 @@
 //! Opening the data of a node: the lock, the format, then journal, bodies and index against each
 //! other.
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::File,
+    io::{Error, ErrorKind},
+    path::Path,
+};
 
 use fs4::fs_std::FileExt;
 use tutti_core::{head::HeadKeys, society::Origin, store::StoreError};
@@ -112,7 +116,7 @@ pub(super) fn read(dir: &Path, own: &Origin, keys: &impl HeadKeys) -> Result<Ope
 pub(super) fn lock(dir: &Path, writable: bool) -> Result<Option<File>, DiskError> {
     let path = dir.join("lock");
     let file = match disk::open(&path, writable) {
-        Err(error) if !writable && error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if !writable && error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file.map_err(|error| DiskError::io(&path, error))?,
     };
     let locked =
@@ -123,7 +127,8 @@ pub(super) fn lock(dir: &Path, writable: bool) -> Result<Option<File>, DiskError
     }
 }
 
-/// Reads `format`. `false` where this is the place of a new node.
+/// Reads `format`. `false` where no node has ever run here: there is nothing but what [`create`] may have
+/// left half-made.
 fn has_format(dir: &Path) -> Result<bool, DiskError> {
     let path = dir.join("format");
     let damaged = |problem: &str| DiskError::Damaged {
@@ -131,12 +136,11 @@ fn has_format(dir: &Path) -> Result<bool, DiskError> {
         problem: problem.into(),
     };
     let Some(bytes) = disk::read(&path, 64).map_err(|error| DiskError::io(&path, error))? else {
-        let journal = journal::dir_of(dir);
-        let io = |error| DiskError::io(&journal, error);
-        for name in disk::names_in(&journal).map_err(io)? {
-            if disk::is_dir(&journal.join(name)).map_err(io)? {
-                return Err(damaged("it is missing, and there is a journal"));
-            }
+        if !Journal::is_unused(&journal::dir_of(dir))? {
+            return Err(damaged("it is missing, and there is a journal"));
+        }
+        if !Bodies::is_unused(&dir.join("bodies"))? {
+            return Err(damaged("it is missing, and there are bodies"));
         }
         return Ok(false);
     };
@@ -170,14 +174,27 @@ fn leftovers(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// A new node. `format` comes last: where it is missing, all this is done again.
-fn create(dir: &Path) -> Result<(), DiskError> {
+/// See [`DiskStore::begin`].
+pub(super) fn begin(dir: &Path) -> Result<(), DiskError> {
     let io = |error| DiskError::io(dir, error);
+    disk::make_dir(dir).map_err(io)?;
+    if has_format(dir)? {
+        let ran = "a node has run on these data: how far its log was signed is not begun anew";
+        return Err(io(Error::new(ErrorKind::AlreadyExists, ran)));
+    }
+    let (mut highwater, _) = Highwater::open(dir)?;
+    highwater.raise(0).map_err(io)
+}
+
+/// Data where there are none. `format` comes last: where it is missing, all this is done again.
+///
+/// The mark is not made here: the keys may have signed elsewhere, as where the disk was lost and they alone
+/// came back. It is made when they are drawn, by [`begin`].
+fn create(dir: &Path) -> Result<(), DiskError> {
     Journal::create(&journal::dir_of(dir))?;
     Bodies::create(&dir.join("bodies"))?;
-    let (mut highwater, _) = Highwater::open(dir)?;
-    highwater.raise(0).map_err(io)?;
-    disk::replace(&dir.join("format"), format_line().as_bytes()).map_err(io)
+    disk::replace(&dir.join("format"), format_line().as_bytes())
+        .map_err(|error| DiskError::io(dir, error))
 }
 
 /// Brings the folders up to the commits. Without room the node still starts, and reads.

@@ -82,6 +82,7 @@ impl Federation {
             .expect("a configuration");
             let (keyring, root) =
                 Keyring::create(&config.keys(), &config.origin, None, &mut OsRng).expect("keys");
+            DiskStore::begin(&home).expect("a new node");
             let (secret, now_ms) = (&keyring.local, 1_764_000_000_000);
             local::found(&home, secret, &config.origin, "operator", now_ms, &mut OsRng)
                 .expect("an account");

@@ -87,6 +87,9 @@ impl Disk {
         rng: ChaCha20Rng,
         truth: Rc<RefCell<Truth>>,
     ) -> Self {
+        if let Medium::Real(_, dir, _) = &medium {
+            DiskStore::begin(dir).expect("a new disk");
+        }
         Self(Rc::new(RefCell::new(Platter {
             society,
             conduct,

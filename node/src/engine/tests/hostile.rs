@@ -137,7 +137,7 @@ fn a_fence_is_not_lifted_by_a_peer_that_knows_less_and_a_fenced_node_vouches_for
         })),
     };
     for frame in [heads(&old, true), heads(&newest, false)] {
-        sg.look_for_own_head(&frame);
+        sg.look_for_own_head(society("ph"), &frame);
         sg.tick(NOW_MS + 100_000);
         assert_eq!(*sg.mode(), Mode::Fenced { known: None });
     }
@@ -152,7 +152,7 @@ fn a_fence_is_not_lifted_by_a_peer_that_knows_less_and_a_fenced_node_vouches_for
     assert!(sg.store.cosigned(&origin("qa")).is_empty(), "it may have cosigned more before");
     // What is on the wall shortens nothing, nor does a process that was held up.
     sg.tick(NOW_MS);
-    sg.look_for_own_head(&heads(&newest, true));
+    sg.look_for_own_head(society("ph"), &heads(&newest, true));
     for second in 0..14 {
         let wall_ms = NOW_MS + second % 2 * 86_400_000;
         sg.tick(Now { steady_ms: NOW_MS + second * 1_000, wall_ms });
@@ -164,6 +164,41 @@ fn a_fence_is_not_lifted_by_a_peer_that_knows_less_and_a_fenced_node_vouches_for
     assert_eq!(*sg.mode(), Mode::Writing);
     sg.run(Effect::Cosign(head), NOW_MS);
     assert!(sg.store.cosigned(&origin("qa")).contains_key(&society("sg")));
+}
+
+/// Where the keys alone came back, one peer that does not know the log may have joined a moment ago.
+#[test]
+fn a_node_that_holds_nothing_writes_only_after_two_peers_have_shown_that_they_know_nothing_of_it() {
+    let federation = federation();
+    let head = {
+        let mut qa = node(&federation, "qa");
+        let version = super::information::version("one");
+        one(&mut qa, super::information::publish([1; 16], version)).unwrap();
+        qa.store.head(&origin("qa")).unwrap()
+    };
+    let frontier = v1::Frame {
+        frame: Some(v1::frame::Frame::Heads(v1::Heads {
+            checkpoints: vec![head.to_bytes()],
+            frontier: true,
+        })),
+    };
+    let mut sg = node(&federation, "sg");
+    sg.highwater = None;
+    sg.unsure = Some(Default::default());
+    sg.set_mode();
+    let listen = |sg: &mut Node, from: u64| {
+        (from..from + 40).for_each(|second| sg.tick(NOW_MS + second * 1_000));
+    };
+    for from in [0, 40] {
+        sg.look_for_own_head(society("ph"), &frontier);
+        listen(&mut sg, from);
+        assert_eq!(*sg.mode(), Mode::Fenced { known: None });
+    }
+    assert!(matches!(one(&mut sg, send(1)), Err(Refused::NotWriting(_))));
+    sg.look_for_own_head(society("qa"), &frontier);
+    listen(&mut sg, 80);
+    assert_eq!(*sg.mode(), Mode::Writing);
+    one(&mut sg, send(1)).unwrap();
 }
 
 #[test]

@@ -29,8 +29,17 @@ use tutti_core::{
 
 use super::{DiskError, DiskStore, Opened};
 
-/// Opens as the Philippine society.
+/// Opens as the Philippine society; what is new is begun as `tutti init` does.
 fn open(dir: &Path, world: &World) -> Result<Opened, DiskError> {
+    if !dir.join("format").exists() {
+        // Opening tells why it cannot be.
+        let _ = DiskStore::begin(dir);
+    }
+    open_as_found(dir, world)
+}
+
+/// Opens what is there, whoever has left it.
+fn open_as_found(dir: &Path, world: &World) -> Result<Opened, DiskError> {
     DiskStore::open(dir, &world.origin("ph"), world, &mut |_, _, _| ())
 }
 

@@ -77,6 +77,77 @@ fn the_high_water_mark_follows_the_own_log_alone() {
     }
 }
 
+/// Keys that were put into an empty directory may have signed: only who draws them knows that they have not.
+#[test]
+fn data_that_are_made_anew_have_no_mark_but_where_the_keys_were_drawn() {
+    let world = World::new();
+    let found = folder();
+    for _ in 0..2 {
+        let opened = open_as_found(found.path(), &world).unwrap();
+        assert_eq!(opened.highwater, None, "ask the others");
+    }
+    assert!(DiskStore::begin(found.path()).is_err(), "a node has run here");
+    assert!(!found.path().join("highwater").exists());
+
+    let drawn = folder();
+    DiskStore::begin(drawn.path()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(open_as_found(drawn.path(), &world).unwrap().highwater, Some(0));
+    }
+    // What is told of a log by others is no reason to believe that it was all.
+    let mut store = open_as_found(found.path(), &world).unwrap().store;
+    Step::Part("ph", 3, 5).run(&world, &mut store).unwrap();
+    drop(store);
+    assert_eq!(open_as_found(found.path(), &world).unwrap().highwater, None);
+}
+
+/// Nothing is settled in the first run: the commits alone hold what was acknowledged.
+#[test]
+fn where_the_format_is_gone_no_commit_is_written_over() {
+    let world = World::new();
+    let dir = folder();
+    let store = write(dir.path(), &world, &[Step::Append("ph", 1, vec![body(1, 1024)])]);
+    let killed = folder();
+    copy(dir.path(), killed.path());
+    drop(store);
+    let contents = |dir: &Path| -> Vec<_> {
+        files(dir).iter().map(|file| (file.clone(), fs::read(dir.join(file)).unwrap())).collect()
+    };
+    let acknowledged = "journal/acknowledged";
+    let cases: [&[&str]; 4] = [
+        &["format"],
+        &["format", "highwater", acknowledged],
+        &["format", acknowledged, "bodies/00000001"],
+        &["format", acknowledged, "bodies/00000001", "journal/commits-b"],
+    ];
+    for gone in cases {
+        let harmed = folder();
+        copy(killed.path(), harmed.path());
+        gone.iter().for_each(|file| fs::remove_file(harmed.path().join(file)).unwrap());
+        let before = contents(harmed.path());
+        for opened in [open_as_found(harmed.path(), &world), open_read_only(harmed.path(), &world)]
+        {
+            let Err(error @ DiskError::Damaged { .. }) = opened else { panic!("{gone:?}: opened") };
+            assert!(error.to_string().contains("format is damaged: it is missing"), "{error}");
+        }
+        assert!(DiskStore::begin(harmed.path()).is_err());
+        assert!(contents(harmed.path()) == before, "{gone:?}: something was changed");
+        let done = crate::store::repair(harmed.path(), &world.origin("ph"), &world).unwrap();
+        assert_eq!(
+            done.logs.get(&world.origin("ph")),
+            Some(&1),
+            "{gone:?}: what proves itself stays"
+        );
+        assert_eq!(done.highwater, (!gone.contains(&"highwater")).then_some(1));
+    }
+    // What a crash in the midst of making it has left is no such thing.
+    let half = folder();
+    fs::create_dir(half.path().join("journal")).unwrap();
+    fs::write(half.path().join("journal/commits-a"), [0_u8; 700]).unwrap();
+    fs::write(half.path().join("journal/commits-b"), b"tutti-comm").unwrap();
+    assert_eq!(open(half.path(), &world).unwrap().highwater, Some(0));
+}
+
 /// Whether the node ended well or was killed, reading alone changes not one byte.
 #[test]
 fn reading_alone_writes_nothing() {
