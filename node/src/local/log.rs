@@ -5,7 +5,8 @@
 //! besides is the leaf and the root of the tree before it. So a record that was changed, moved or
 //! taken out of the middle stops the start, and so does another key. What a crash has left
 //! half-written at the end was never answered; it is cut, and kept in `log.cut`. Room is made ahead, so that a read of a case can still be recorded
-//! when the disk is full. Invariant: what `append` has returned for is on the disk.
+//! when the disk is full. Invariants: what `append` has returned for is on the disk; behind it there is nothing
+//! but zeros and, after a crash, what is left of one piece.
 
 use std::{
     fs::File,
@@ -32,6 +33,10 @@ const ROOM: u64 = 128 * 1024;
 
 /// A leaf, a record, and what sealing adds.
 const FRAME_BYTES_MAX: usize = local::RECORD_BYTES_MAX + 1024;
+
+/// What is written and synced at a time: the largest frame with its length. A power cut may leave any part of
+/// it; a start that finds more than that behind the last sound frame has found damage.
+const PIECE_BYTES_MAX: usize = FRAME_BYTES_MAX + 4;
 
 const NONCE_BYTES: usize = 24;
 
@@ -136,14 +141,14 @@ impl Log {
         Ok((log, entries, notice))
     }
 
-    /// What follows the last sound frame is zeros, or a frame that a crash has cut; more than one
-    /// frame's worth is damage.
+    /// What follows the last sound frame is zeros, or a piece that a crash has cut; more than that is
+    /// damage.
     fn settle(&self, file: &File, length: u64) -> Result<Option<String>, DiskError> {
         let io = |error| DiskError::io(&self.path, error);
         let rest = usize::try_from(length.saturating_sub(self.end)).unwrap_or(usize::MAX);
         let rest = disk::read_at(file, rest.min(64 * 1024 * 1024), self.end).map_err(io)?;
         let Some(last) = rest.iter().rposition(|byte| *byte != 0) else { return Ok(None) };
-        if last >= FRAME_BYTES_MAX + 4 {
+        if last >= PIECE_BYTES_MAX {
             return Err(self.damaged("a record is not the one that was written"));
         }
         let cut = rest.get(..=last).unwrap_or_default();
@@ -206,7 +211,8 @@ impl Log {
         Ok(opened.map(|(leaf, salted)| (leaf, salted, at + 4 + length as u64)))
     }
 
-    /// Writes records, in order, as one: durable when it returns.
+    /// Writes records, in order: durable when it returns. Where there is no room for all of them, none
+    /// stays.
     pub(super) fn append(
         &mut self,
         keys: &LocalKeys,
@@ -217,7 +223,7 @@ impl Log {
         if self.failed {
             return Err(StoreError::Fatal(std::io::Error::other("an earlier write has failed")));
         }
-        let (mut tree, mut bytes) = (self.tree.clone(), Vec::new());
+        let (mut tree, mut pieces) = (self.tree.clone(), Vec::<Vec<u8>>::new());
         let (mut entries, mut memory) = (Vec::new(), Vec::new());
         let cipher = XChaCha20Poly1305::new((&*keys.seal).into());
         for record in records {
@@ -236,41 +242,26 @@ impl Log {
                 .map_err(|_| StoreError::Fatal(std::io::Error::other("sealing failed")))?;
             let leaf_len = u16::try_from(leaf.len()).unwrap_or(u16::MAX);
             let length = 2 + leaf.len() + NONCE_BYTES + sealed.len();
-            bytes.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-            bytes.extend(leaf_len.to_be_bytes());
-            bytes.extend(&leaf);
-            bytes.extend(nonce);
-            bytes.extend(sealed);
+            let mut frame = Vec::with_capacity(4 + length);
+            frame.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+            frame.extend(leaf_len.to_be_bytes());
+            frame.extend(&leaf);
+            frame.extend(nonce);
+            frame.extend(sealed);
+            let fits = |piece: &&mut Vec<u8>| piece.len() + frame.len() <= PIECE_BYTES_MAX;
+            match pieces.last_mut().filter(fits) {
+                Some(piece) => piece.extend(frame),
+                None => pieces.push(frame),
+            }
             tree.push(local::leaf_hash(&leaf), |_| ());
             memory.push((leaf, salted.to_vec()));
             entries.push(Entry { at_ms: now_ms, record });
         }
-        let end = self.end + bytes.len() as u64;
+        let end = self.end + bytes_of(&pieces);
         if let Some(file) = &self.file {
-            if end > self.room {
-                let room = end + ROOM;
-                // Where there is no room left to make ahead, there may be for this.
-                let ahead = disk::write_zeros(file, self.room, room);
-                if let Err(error) = ahead
-                    && !disk::is_full(&error)
-                {
-                    self.failed = true;
-                    return Err(StoreError::Fatal(error));
-                } else {
-                    self.room = file.metadata().map_err(StoreError::Fatal)?.len();
-                }
-            }
-            if let Err(error) = disk::write_at(file, &bytes, self.end) {
-                if !disk::is_full(&error) {
-                    self.failed = true;
-                }
-                return Err(disk::failed(error));
-            }
-            if let Err(error) = disk::sync(file) {
-                self.failed = true;
-                return Err(StoreError::Fatal(error));
-            }
-            self.room = self.room.max(end);
+            let written = write(file, &pieces, self.end, &mut self.room);
+            self.failed = matches!(written, Err(StoreError::Fatal(_)));
+            written?;
         } else {
             self.memory.extend(memory);
         }
@@ -311,6 +302,66 @@ impl Log {
     }
 }
 
+fn bytes_of(pieces: &[Vec<u8>]) -> u64 {
+    pieces.iter().map(|piece| piece.len() as u64).sum()
+}
+
+/// Makes pieces durable, one after another, from `at` on; `room` is the length of the file. `Full` leaves
+/// zeros alone.
+fn write(file: &File, pieces: &[Vec<u8>], at: u64, room: &mut u64) -> Result<(), StoreError> {
+    make_room(file, at + bytes_of(pieces), room)?;
+    let mut next = at;
+    for (number, piece) in pieces.iter().enumerate() {
+        if let Err(error) = disk::write_at(file, piece, next) {
+            if disk::is_full(&error) {
+                take_back(file, pieces.get(..=number).unwrap_or(pieces), at)?;
+            }
+            return Err(disk::failed(error));
+        }
+        disk::sync(file).map_err(StoreError::Fatal)?;
+        next += piece.len() as u64;
+    }
+    Ok(())
+}
+
+/// Makes the file long enough for what ends at `end`, and longer for what comes later.
+fn make_room(file: &File, end: u64, room: &mut u64) -> Result<(), StoreError> {
+    if end <= *room {
+        return Ok(());
+    }
+    let mut made = disk::write_zeros(file, *room, end + ROOM);
+    *room = file.metadata().map_err(StoreError::Fatal)?.len();
+    if made.as_ref().is_err_and(disk::is_full) {
+        // Where there is no room left to make ahead, there may be for this.
+        made = disk::write_zeros(file, *room, end);
+        *room = file.metadata().map_err(StoreError::Fatal)?.len();
+    }
+    made.map_err(disk::failed)
+}
+
+/// Writes zeros over pieces that nobody is told of, from the last one back: wherever that ends, there is no
+/// more than a part of one behind what is whole. Otherwise what is written there next would be followed by
+/// the rest of them.
+fn take_back(file: &File, pieces: &[Vec<u8>], at: u64) -> Result<(), StoreError> {
+    let took = (|| -> std::io::Result<()> {
+        let length = file.metadata()?.len();
+        let mut end = at + bytes_of(pieces);
+        for piece in pieces.iter().rev() {
+            let start = end - piece.len() as u64;
+            disk::write_zeros(file, start, end.min(length))?;
+            disk::sync(file)?;
+            end = start;
+        }
+        Ok(())
+    })();
+    took.map_err(|error| {
+        StoreError::Fatal(std::io::Error::other(format!(
+            "there was no room in the local log, and what had been begun could not be taken back: \
+             {error}. Free some space and start the node again"
+        )))
+    })
+}
+
 fn acknowledgement(size: u64) -> Vec<u8> {
     let number = size.to_be_bytes();
     let check = Sha256::digest([b"tutti/v1/local-acknowledged".as_slice(), &number].concat());
@@ -322,3 +373,6 @@ fn acknowledged(bytes: &[u8]) -> Option<u64> {
     let size = u64::from_be_bytes(*bytes.first_chunk::<8>()?);
     (acknowledgement(size) == bytes).then_some(size)
 }
+
+#[cfg(test)]
+mod tests;
