@@ -3,12 +3,13 @@
 //! Behind a header that cannot be read the next one is looked for. What is found there might stand inside
 //! a body, where whoever wrote that body could have put it; so of such frames only bodies count, each of
 //! which proves itself by its digest. That something was erased is only believed where frame follows
-//! frame from the beginning; what is due to be erased is erased again by the log at the next start.
+//! frame from the beginning; what is due to be erased is erased again by the log at the next start. What the
+//! disk does not let be read is not given up: that is an error, and the repair is done again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tutti_core::body::{Body, BodyKey};
@@ -24,6 +25,7 @@ pub(crate) struct Found {
     /// Up to where bodies stand, where frame follows frame; there may have been more behind. Bodies
     /// themselves are looked at when they are read.
     pub(crate) whole: Option<BodiesMark>,
+    dir: PathBuf,
     segments: BTreeMap<u32, File>,
     present: Vec<(BodyKey, Spot)>,
     erased: BTreeSet<BodyKey>,
@@ -34,6 +36,7 @@ impl Found {
     pub(crate) fn look(dir: &Path) -> Result<Self, DiskError> {
         let mut found = Self {
             whole: None,
+            dir: dir.into(),
             segments: scan::files(dir, false)?,
             present: Vec::new(),
             erased: BTreeSet::new(),
@@ -100,14 +103,52 @@ impl Found {
     }
 
     /// Each body that is whole and was not erased.
-    pub(crate) fn bodies(&self) -> impl Iterator<Item = Body> {
-        self.present.iter().filter(|(key, _)| !self.erased.contains(key)).filter_map(
-            |(key, spot)| {
-                let file = self.segments.get(&spot.segment)?;
-                let at = spot.offset + HEADER as u64;
-                let bytes = disk::read_at(file, spot.len as usize, at).ok()?;
-                Body::from_bound(bytes).filter(|body| body.key() == *key)
-            },
-        )
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = Result<Body, DiskError>> {
+        let kept = self.present.iter().filter(|(key, _)| !self.erased.contains(key));
+        kept.filter_map(|(key, spot)| self.body(key, spot).transpose())
+    }
+
+    /// `None` where the bytes are not what was written.
+    fn body(&self, key: &BodyKey, spot: &Spot) -> Result<Option<Body>, DiskError> {
+        let Some(file) = self.segments.get(&spot.segment) else { return Ok(None) };
+        let bytes = disk::read_at(file, spot.len as usize, spot.offset + HEADER as u64)
+            .map_err(|error| DiskError::io(&scan::path(&self.dir, spot.segment), error))?;
+        Ok(Body::from_bound(bytes).filter(|body| body.key() == *key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs::{self, OpenOptions};
+
+    use tutti_core::store::contract::World;
+
+    use super::*;
+    use crate::{bodies::Bodies, index::Index};
+
+    #[test]
+    fn a_body_that_cannot_be_read_at_this_moment_is_not_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let body = World::new().body(1, &[7; 300]);
+        let mut index = Index::in_memory();
+        let mark = BodiesMark::default();
+        let (mut bodies, _) =
+            Bodies::open(dir.path(), mark, true, &mut index, &mut |_, _| ()).unwrap();
+        bodies.put(std::slice::from_ref(&body), &mut index).unwrap();
+        drop(bodies);
+        let path = scan::path(dir.path(), 1);
+        let mut found = Found::look(dir.path()).unwrap();
+        assert_eq!(found.bodies().map(Result::unwrap).collect::<Vec<_>>(), [body]);
+        // A file that is open for writing alone fails as a disk does.
+        found.segments.insert(1, OpenOptions::new().write(true).open(&path).unwrap());
+        let failed: Vec<DiskError> = found.bodies().filter_map(Result::err).collect();
+        assert_eq!(failed.len(), 1);
+        assert!(failed[0].to_string().contains("00000001"), "{}", failed[0]);
+        // What can be read and is something else is left.
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[HEADER + 100] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(Found::look(dir.path()).unwrap().bodies().count(), 0);
     }
 }

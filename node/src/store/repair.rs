@@ -184,7 +184,7 @@ fn build(
     }
     done.left = salvaged.left;
     if let (None, Some(found)) = (whole, &found) {
-        let kept = failed(aside, write_bodies(&mut store, found))?;
+        let kept = write_bodies(&mut store, aside, found)?;
         done.bodies = Some((kept, found.count()));
     } else if found.is_none() {
         done.bodies = Some((0, 0));
@@ -215,22 +215,23 @@ fn apply(store: &mut DiskStore, change: Change) -> Result<(), StoreError> {
     }
 }
 
-/// Writes what is whole; says how many bodies that are.
-fn write_bodies(store: &mut DiskStore, found: &Found) -> Result<u64, StoreError> {
+/// Writes what is whole into the store in `aside`; says how many bodies that are.
+fn write_bodies(store: &mut DiskStore, aside: &Path, found: &Found) -> Result<u64, DiskError> {
     for key in found.erased() {
-        store.erase_body(key)?;
+        failed(aside, store.erase_body(key))?;
     }
     let (mut group, mut bytes, mut kept) = (Vec::<Body>::new(), 0, 0);
     for body in found.bodies() {
+        let body = body?;
         bytes += body.bytes().len();
         kept += 1;
         group.push(body);
         if bytes > GROUP_BYTES {
-            store.put_bodies(&std::mem::take(&mut group))?;
+            failed(aside, store.put_bodies(&std::mem::take(&mut group)))?;
             bytes = 0;
         }
     }
-    store.put_bodies(&group)?;
+    failed(aside, store.put_bodies(&group))?;
     Ok(kept)
 }
 
@@ -240,7 +241,7 @@ fn link_all(from: &Path, to: &Path) -> Result<(), DiskError> {
     for file in fs::read_dir(from).map_err(io)? {
         let file = file.map_err(io)?;
         let name = to.join(file.file_name());
-        if file.path().is_file() {
+        if fs::metadata(file.path()).map_err(io)?.is_file() {
             fs::hard_link(file.path(), &name)
                 .or_else(|_| fs::copy(file.path(), &name).map(|_| ()))
                 .map_err(io)?;
