@@ -89,7 +89,8 @@ pub fn was_asked(sent: &v1::Sent, held: Option<&v1::Consent>) -> bool {
 
 /// Of the fields that a later step of a referral discloses, those that nobody has agreed to and that
 /// were not in what was sent; where its basis is another than consent, the person was asked before it
-/// was sent, and `held` is what is known of their word now. What was overridden once is overridden as it was approved, and no further.
+/// was sent, and `held` is what is known of their word now. A consent that does not name the receiver and the
+/// use agrees to nothing here. What was overridden once is overridden as it was approved, and no further.
 pub fn beyond_later<'a>(
     sent: &v1::Sent,
     held: Option<&v1::Consent>,
@@ -99,8 +100,10 @@ pub fn beyond_later<'a>(
     let by_consent = sent.legal_basis == LegalBasis::Consent as i32;
     let was_asked = !by_consent && sent.consent.is_some();
     let Some(held) = held.filter(|_| was_asked) else { return Vec::new() };
-    let ended = check::has_ended(held, now_s);
-    let beyond: Vec<&str> = match check::holds(Some(held)) && !ended {
+    let for_this = held.recipients.contains(&sent.receiver)
+        && (sent.purpose == 0 || held.purposes.contains(&sent.purpose));
+    let holds = check::holds(Some(held)) && !check::has_ended(held, now_s);
+    let beyond: Vec<&str> = match holds && for_this {
         true => validate::uncovered(held, disclosed),
         false => disclosed
             .iter()
@@ -341,11 +344,15 @@ legal_obligation Fields: legal_duty
     fn what_is_told_later_goes_no_further_than_what_was_approved() {
         let consent = |status: ConsentStatus| v1::Consent {
             status: status as i32,
+            recipients: vec!["ph".into()],
+            purposes: vec![v1::Purpose::Assistance as i32],
             fields: vec!["person.name".into()],
             expires_at: 1_000,
             ..Default::default()
         };
         let sent = v1::Sent {
+            receiver: "ph".into(),
+            purpose: v1::Purpose::Assistance as i32,
             legal_basis: LegalBasis::VitalInterest as i32,
             information_disclosed: vec!["reason".into()],
             consent: Some(consent(ConsentStatus::Refused)),
@@ -358,6 +365,20 @@ legal_obligation Fields: legal_duty
         assert_eq!(beyond(Some(&given), 1_000), ["person.name", "risk"]);
         let refused = consent(ConsentStatus::Refused);
         assert_eq!(beyond(Some(&refused), 1), ["person.name", "risk"]);
+        // What they allowed another society, or for another use, they did not allow here: with a list of
+        // fields or without one.
+        for fields in [vec!["person.name".to_owned(), "risk".into()], vec![]] {
+            let elsewhere = v1::Consent { recipients: vec!["my".into()], ..given.clone() };
+            let other_use =
+                v1::Consent { purposes: vec![v1::Purpose::FamilyLinks as i32], ..given.clone() };
+            for consent in [elsewhere, other_use] {
+                let consent = v1::Consent { fields: fields.clone(), ..consent };
+                assert_eq!(beyond(Some(&consent), 1), ["person.name", "risk"], "{consent:?}");
+            }
+        }
+        let for_no_use = v1::Sent { purpose: 0, ..sent.clone() };
+        let unnamed = v1::Consent { purposes: Vec::new(), ..given.clone() };
+        assert_eq!(beyond_later(&for_no_use, Some(&unnamed), &fields, 1), ["risk"]);
         let unasked = v1::Sent { consent: None, ..sent.clone() };
         assert!(beyond_later(&unasked, Some(&given), &fields, 1).is_empty(), "nobody was asked");
         let by_it = v1::Sent { legal_basis: LegalBasis::Consent as i32, ..sent.clone() };

@@ -346,6 +346,47 @@ fn a_case_goes_on_no_further_than_the_persons_word_on_whatever_basis_it_came() {
     }
 }
 
+/// Sent on another basis than theirs, beyond their word: that society gets no more of it than was approved, until
+/// the person agrees that it may.
+#[test]
+fn what_another_society_or_use_was_allowed_lets_nothing_be_told_later() {
+    let elsewhere = v1::Consent { recipients: vec!["my".into()], ..consent() };
+    let other_use = v1::Consent { purposes: vec![v1::Purpose::FamilyLinks as i32], ..consent() };
+    for (word, may) in [(consent(), true), (elsewhere, false), (other_use, false)] {
+        let mut book = sent_on(v1::LegalBasis::VitalInterest, Some(word.clone()));
+        book.apply(event("ph", 1, Kind::InformationRequested, Some(0)));
+        let later = |book: &Book| {
+            let answer = v1::InformationProvided { information_disclosed: vec!["risk".into()] };
+            let first = EventRef { origin: origin("sg"), index: 0 }.to_seen();
+            let anew = v1::Corrected { event: Some(first), information_disclosed: Vec::new() };
+            let letter = v1::Attached {
+                attachment_id: vec![3; 16],
+                part: 1,
+                parts: 1,
+                kind: v1::AttachmentKind::MedicalLetter as i32,
+                source: None,
+            };
+            [
+                (Command::ProvideInformation(answer), "he fell"),
+                (Command::Correct(anew, Some(Box::new(content()))), ""),
+                (Command::Attach(letter), ""),
+            ]
+            .map(|(command, note)| {
+                let from = origin("sg");
+                decide(book.get(&id()), command, &context(&from, note)).map(|_| ())
+            })
+        };
+        for told in later(&book) {
+            match may {
+                true => assert_eq!(told, Ok(()), "{word:?}"),
+                false => assert!(matches!(told, Err(Refusal::Consent(_))), "{told:?} {word:?}"),
+            }
+        }
+        book.apply(event("sg", 1, Kind::ConsentRenewed, Some(1)));
+        assert_eq!(later(&book), [Ok(()), Ok(()), Ok(())], "{word:?}");
+    }
+}
+
 /// What an answer discloses is what was asked for, unless it is named.
 #[test]
 fn an_answer_discloses_what_was_asked_and_no_more_than_the_person_agreed_to() {

@@ -87,3 +87,55 @@ fn what_is_told_later_stays_within_what_was_agreed_to_or_sent() {
         assert_eq!(codes(&world.audit(3)), expected, "{fields:?}");
     }
 }
+
+/// They agreed that another society may have it, or for another use, and that was overridden: nothing but what
+/// was sent then is told later, though the consent covers every field.
+#[test]
+fn what_another_society_or_use_was_allowed_is_not_told_later() {
+    let letter = || {
+        Transition::Attached(v1::Attached {
+            attachment_id: vec![1; 16],
+            part: 1,
+            parts: 1,
+            kind: v1::AttachmentKind::MedicalLetter as i32,
+            source: None,
+        })
+    };
+    let own = |world: &World| {
+        let event = Some(v1::Seen { origin: world.by(SG).origin().to_string(), index: 0 });
+        let information_disclosed = vec!["risk".into()];
+        Transition::Corrected(v1::Corrected { event, information_disclosed })
+    };
+    type Narrow = fn(&mut v1::Consent);
+    let cases: [(Narrow, bool); 3] = [
+        (|_| (), false),
+        (|consent| consent.recipients = vec!["my".into()], true),
+        (|consent| consent.purposes = vec![v1::Purpose::FamilyLinks as i32], true),
+    ];
+    for (narrow, overridden) in cases {
+        let mut world = World::new();
+        let transition = sent(|sent| {
+            sent.legal_basis = LegalBasis::VitalInterest as i32;
+            let consent = sent.consent.as_mut().unwrap();
+            consent.fields.clear();
+            narrow(consent);
+            let reason = OverrideReason::LifeAtRisk as i32;
+            sent.consent_override = Some(v1::ConsentOverride { reason }).filter(|_| overridden);
+        });
+        world.write(SG, 0, true, transition);
+        world.logs[SG][0].record.actor = "a1".into();
+        world.logs[SG][0].record.approver = "b2".into();
+        world.write(PH, 1, false, asked());
+        for (later, new) in [
+            (provided(&["reason"]), false),
+            (provided(&["risk"]), true),
+            (letter(), true),
+            (own(&world), true),
+        ] {
+            world.write(SG, 2, true, later.clone());
+            let expected = BTreeSet::from_iter((overridden && new).then_some("consent-scope"));
+            assert_eq!(codes(&world.audit(3)), expected, "{later:?}");
+            world.logs[SG].truncate(1);
+        }
+    }
+}
