@@ -2,10 +2,14 @@
 //!
 //! The rule is that of `Referral::waits_for` (`referral::owes`), followed from step to step: who owes an answer, and
 //! since when. Times are those that the two sides wrote down, each by its own clock. Nobody is late for the
-//! time during which the side that waits had withdrawn its question, though it took that back.
+//! time during which the side that waits had withdrawn its question, though it took that back. Nor is anybody
+//! accused for what crossed on its way: who waits no longer is judged by what they had seen then, and an
+//! answer that lost to their giving up was given all the same.
 
-use super::{Case, Code, Findings};
-use crate::referral::{EventRef, Kind, Owed, Side, State, Why, hours, owes, transition};
+use super::{Case, Code, Findings, disclosures::known_to};
+use crate::referral::{
+    Event, EventRef, Kind, Owed, Side, State, Why, hours, owes, tell, transition,
+};
 
 /// Hours, in milliseconds.
 const HOUR_MS: u64 = 3_600_000;
@@ -40,7 +44,7 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
             state.and_then(owes).map(|side| Owing { side, since_ms: asked_ms[slot(side.other())] });
         let Some(before) = before else { continue };
         let due_ms = before.since_ms.saturating_add(limit_ms);
-        if kind == Kind::Expired && now_ms <= due_ms {
+        if kind == Kind::Expired && is_early(case, event) {
             let text = "it expired before the time to answer had passed";
             findings.add(Code::ExpiredEarly, case.place(&event.at), text);
         }
@@ -73,11 +77,10 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
                 case.place(&event.at),
                 format!("{kind}: {who} answered {late} after it was due"),
             ),
-            false => findings.add(
-                Code::AnswerNever,
-                case.place(&event.at),
-                format!("{kind}: {who} had not answered {late} after it was due"),
-            ),
+            false => {
+                let due_ms = due_ms.saturating_add(away_ms);
+                gave_up(case, event, (before, due_ms), &late, findings);
+            }
         }
     }
     if let Some(owing) = owing {
@@ -97,6 +100,60 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// Whether no answer was late when it expired, by all that its author had seen: what crossed it on its way
+/// started no time anew for whoever could not know.
+fn is_early(case: &Case, event: &Event) -> bool {
+    let known = known_to(case, event).map(|outcome| outcome.event.clone());
+    let then = tell(case.referral.id, known).referral;
+    let due_ms = then.and_then(|then| then.due_at_ms(&case.rules));
+    due_ms.is_some_and(|due_ms| event.recorded_at_ms <= due_ms)
+}
+
+/// The side that waited has ended the wait after the answer was due. Where the answer was under way, it was
+/// given, in time or late.
+fn gave_up(
+    case: &Case,
+    event: &Event,
+    (owing, due_ms): (Owing, u64),
+    late: &str,
+    findings: &mut Findings,
+) {
+    let who = case.referral.society(owing.side);
+    let answer =
+        crossed(case, owing).filter(|answer| answer.recorded_at_ms <= event.recorded_at_ms);
+    let Some(answer) = answer else {
+        let kind = event.kind().map_or("", Kind::name);
+        let text = format!("{kind}: {who} had not answered {late} after it was due");
+        return findings.add(Code::AnswerNever, case.place(&event.at), text);
+    };
+    let late_ms = answer.recorded_at_ms.saturating_sub(due_ms);
+    if late_ms > 0 {
+        let (kind, late) = (answer.kind().map_or("", Kind::name), spell(late_ms));
+        let text = format!("{kind}: {who} answered {late} after it was due");
+        findings.add(Code::AnswerLate, case.place(&answer.at), text);
+    }
+}
+
+/// The first answer in that wait that lost to what its author had not seen.
+fn crossed<'a>(case: &Case<'a>, owing: Owing) -> Option<&'a Event> {
+    const ANSWERS: [Kind; 4] =
+        [Kind::InformationRequested, Kind::InformationProvided, Kind::Accepted, Kind::Declined];
+    let [who, waiting] = [owing.side, owing.side.other()].map(|side| case.referral.society(side));
+    let lost = case.referral.outcomes.iter().filter(|outcome| {
+        outcome.event.society == who && matches!(outcome.why, Some(Why::Overtaken { .. }))
+    });
+    let answers = lost.map(|outcome| &outcome.event);
+    let answers = answers.filter(|event| event.kind().is_some_and(|kind| ANSWERS.contains(&kind)));
+    let to_this = |event: &&Event| {
+        known_to(case, event).map(|known| &known.event).any(|known| {
+            known.society == waiting
+                && known.kind().is_some_and(Kind::asks)
+                && known.recorded_at_ms == owing.since_ms
+        })
+    };
+    answers.filter(to_this).min_by_key(|event| event.recorded_at_ms)
 }
 
 /// For how long, since it asked and until `until_ms`, the side that waits had ended the wait by a step that

@@ -110,3 +110,70 @@ fn an_acknowledgement_that_is_late_is_another_finding_than_an_answer() {
         assert_eq!(world(apart, &steps, now), found, "{apart} {steps:?} {now}");
     }
 }
+
+fn expired() -> Transition {
+    Transition::Expired(v1::Expired {})
+}
+
+/// The receiver asks back in time, and the link is down: who waits knows of no question.
+#[test]
+fn whoever_gives_up_is_judged_by_what_had_come() {
+    for (asked_at, seen, expired_at, found) in [
+        (71, false, 73, None),
+        (71, true, 73, Some("expired-early")),
+        (71, false, 72, Some("expired-early")),
+        (71, true, 144, None),
+        (75, false, 73, Some("answer-late")),
+    ] {
+        let mut world = asked_at_0();
+        world.write(PH, asked_at, false, asked());
+        world.blind(SG, expired_at, false, u64::from(seen), expired());
+        let mut expected = BTreeSet::from_iter(found);
+        // Who had the question, and gave up when its own answer was late.
+        if expired_at == 144 {
+            expected.insert("answer-late");
+        }
+        assert_eq!(codes(&world.audit(145)), expected, "{asked_at} {seen} {expired_at}");
+    }
+}
+
+/// Accepted in time, and the other side, which had not seen that, gave up: the answer counts for nothing, and was
+/// given.
+#[test]
+fn an_answer_that_lost_to_giving_up_was_given() {
+    let withdrawn =
+        || Transition::Withdrawn(v1::Withdrawn { code: v1::WithdrawCode::PersonLeft as i32 });
+    for (accepted_at, gave_up_at, found) in [
+        (71, 73, None),
+        (72, 80, None),
+        (73, 80, Some("answer-late")),
+        (81, 80, Some("answer-never")),
+    ] {
+        for giving_up in [expired(), withdrawn()] {
+            let mut world = asked_at_0();
+            world.write(PH, accepted_at, false, accepted());
+            world.blind(SG, gave_up_at, false, 0, giving_up.clone());
+            let mut expected = BTreeSet::from(["step-overtaken"]);
+            expected.extend(found);
+            let audit = world.audit(82);
+            assert_eq!(codes(&audit), expected, "{accepted_at} {gave_up_at} {giving_up:?}");
+            if found == Some("answer-late") {
+                let text = format!("{:?}", audit.process.unwrap().findings);
+                assert!(text.contains("accepted: ph answered 1 h after it was due"), "{text}");
+            }
+        }
+    }
+}
+
+/// What lost in one wait is no answer in the next.
+#[test]
+fn an_answer_to_the_question_before_is_none() {
+    let mut world = asked_at_0();
+    let corrected = v1::Corrected { event: own(&world, 0), ..Default::default() };
+    world.write(SG, 4, false, Transition::Corrected(corrected));
+    world.blind(PH, 5, false, 1, accepted());
+    world.write(PH, 10, false, asked());
+    world.write(SG, 20, true, provided(&["reason"]));
+    world.write(SG, 93, false, expired());
+    assert_eq!(codes(&world.audit(94)), BTreeSet::from(["answer-never", "step-overtaken"]));
+}
