@@ -74,6 +74,7 @@ impl From<referral::Refusal> for Refused {
             | R::NotDue
             | R::TimeIsOver { .. }
             | R::Consent(_)
+            | R::Onward { .. }
             | R::Unasked
             | R::Unseen { .. }
             | R::TooMany => Self::State(text),

@@ -136,7 +136,8 @@ pub struct Context<'a> {
     /// For sending: an open referral of the same case, service and receiver
     /// ([`super::Book::open_like`]).
     pub duplicate: Option<&'a Referral>,
-    /// For sending onward, and for a file that goes along from there: the referral that is passed on.
+    /// For sending onward, and for whatever that referral's sender tells there or records of consent later:
+    /// the referral that is passed on.
     pub onward_of: Option<&'a Referral>,
     /// The federation's deadlines, and its time to keep.
     pub rules: &'a DataProtection,
@@ -191,6 +192,15 @@ pub enum Refusal {
     },
     /// The consent does not allow it.
     Consent(&'static str),
+    /// This referral passes another one on, and the person's consent for that one does not allow it.
+    Onward {
+        /// The referral that is passed on.
+        first: ReferralId,
+        /// Who has sent that.
+        society: Society,
+        /// What its consent does not allow.
+        problem: &'static str,
+    },
     /// Nobody has asked the person whether a third society may have the case.
     Unasked,
     /// The person's consent to passing on stands on this society's word alone.
@@ -246,6 +256,13 @@ impl fmt::Display for Refusal {
                 f,
                 "the person's consent does not allow it: {problem}. Nothing was written. Ask the \
                  person; `renew-consent` records what they agree to"
+            ),
+            Self::Onward { first, society, problem } => write!(
+                f,
+                "this referral passes on {first}, and the person's consent for that does not allow it: \
+                 {problem}. Nothing was written. Ask the person; `renew-consent` on referral {first} \
+                 records what they agree to, and what it adds counts here once somebody at {society} has \
+                 gone on with it"
             ),
             Self::Unasked => f.write_str(
                 "nobody has asked the person whether that society may have the case, so it is not \

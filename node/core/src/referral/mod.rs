@@ -46,7 +46,7 @@ pub use evolve::Passed;
 pub use ids::{EventRef, IdError, ReferralId, Side, case_digest};
 pub(crate) use ids::{derive, parse_id};
 pub(crate) use keeping::{Keeping, may_follow_the_end, moves_the_end};
-pub(crate) use onward::{Further, Words};
+pub(crate) use onward::{Further, Words, wider};
 pub use register::{Brief, Due, Register, Taken};
 pub use search::Search;
 pub use standing::{Standing, Word, is_seen};

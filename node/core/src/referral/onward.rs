@@ -4,8 +4,11 @@
 //! travels along: the third society, every field and the use must be covered by the consent that
 //! holds for the first, on whatever basis that came; what nobody may learn of it stays so; it is kept no
 //! longer than the first. A consent that reaches further than before on the passer's word alone lets nothing
-//! go on until somebody at the first society has gone on with it ([`Words`], ADR 12).
-//! Invariant: a case is passed on by [`may_send`] alone, whoever composed it.
+//! go on until somebody at the first society has gone on with it ([`Words`], ADR 12). The same holds for all
+//! that the passer tells the third society later, and for the consent that it sends or records there: the
+//! next society goes by that.
+//! Invariants: a case is passed on by [`may_send`] alone, whoever composed it; what its passer adds
+//! later has come by [`later`].
 
 use tutti_proto::v1::{self, referral_event::Transition};
 
@@ -36,7 +39,10 @@ pub fn compose(
     sent.information_withheld = withheld.collect();
     sent.information_disclosed = Vec::new();
     sent.receiver = to.to_string();
-    sent.consent = first.consent.clone();
+    // What this society alone has recorded is not handed on before it may go further.
+    let words = Words::of(first.sender, || first.outcomes.iter());
+    let held = words.held.clone();
+    sent.consent = words.common().filter(|common| validate::covers(common, &filled)).or(held);
     // What went beyond the person's word once goes no further on the strength of that.
     sent.consent_override = None;
     if !services.is_empty() {
@@ -79,7 +85,8 @@ fn leave_out(sent: &mut v1::Sent, content: &mut v1::ReferralContent, field: &str
     }
 }
 
-/// Whether `sent` with these fields may go out as what passes `first` on.
+/// Whether `sent` with these fields may go out as what passes `first` on. A consent in it allows the third society
+/// no more than the person allowed.
 pub(super) fn may_send(
     first: &Referral,
     sent: &v1::Sent,
@@ -105,7 +112,83 @@ pub(super) fn may_send(
         "is later than the case may be kept here",
     );
     fields.finish().map_err(Refusal::Fields)?;
-    covered(first, &sent.receiver, disclosed, sent.purpose, now_ms)
+    covered(first, &sent.receiver, disclosed, sent.purpose, now_ms)?;
+    match sent.consent.as_ref().filter(|own| check::holds(Some(own))) {
+        Some(own) => within(first, own),
+        None => Ok(()),
+    }
+}
+
+/// Whether what the sender of `onward` tells there after it was sent, and a consent that it records there, reach
+/// no further than the person's word for the referral that it passes on: `first`, where that is known. What
+/// narrows the consent that holds in `onward` may always be recorded.
+pub(super) fn later(
+    first: Option<&Referral>,
+    onward: &Referral,
+    disclosed: Option<&[String]>,
+    recorded: Option<&v1::Consent>,
+    now_ms: u64,
+) -> Result<(), Refusal> {
+    if onward.sent.onward_of.is_empty() {
+        return Ok(());
+    }
+    let first = first.filter(|first| onward.sent.onward_of == first.id.as_bytes());
+    let first = first.ok_or(Refusal::NotFound)?;
+    let here = |refusal: Refusal| match refusal {
+        Refusal::Consent(problem) => {
+            Refusal::Onward { first: first.id, society: first.sender, problem }
+        }
+        other => other,
+    };
+    if first.state.is_stopped() {
+        // Once that was carried here, this one goes on only where the person has agreed to it afresh.
+        return match first.to_carry_on(onward) {
+            None => Ok(()),
+            Some(_) => Err(here(Refusal::Consent("the referral was stopped"))),
+        };
+    }
+    if let Some(disclosed) = disclosed {
+        let (to, purpose) = (&onward.sent.receiver, onward.sent.purpose);
+        covered(first, to, disclosed, purpose, now_ms).map_err(here)?;
+    }
+    let held = onward.consent.as_ref().filter(|held| check::holds(Some(held)));
+    match recorded.filter(|own| held.is_none_or(|held| wider(own, held).is_some())) {
+        Some(own) => within(first, own).map_err(here),
+        None => Ok(()),
+    }
+}
+
+/// Whether a consent that goes along, or is recorded further on, allows no more than the person's word for
+/// `first` as it holds now, and as the society there has seen it.
+fn within(first: &Referral, own: &v1::Consent) -> Result<(), Refusal> {
+    let words = Words::of(first.sender, || first.outcomes.iter());
+    if words.held.is_none() && !overriding::was_asked(&first.sent, None) {
+        return Err(Refusal::Unasked);
+    }
+    let Some(held) = words.held.as_ref().filter(|held| check::holds(Some(held))) else {
+        return Err(Refusal::Consent("the person has not agreed, or agrees no longer"));
+    };
+    match wider(own, held) {
+        Some(problem) => Err(Refusal::Consent(problem)),
+        None if words.narrower_before(own) => Err(Refusal::Unseen { society: first.sender }),
+        None => Ok(()),
+    }
+}
+
+/// What of a consent, `own`, reaches further than another one.
+pub(crate) fn wider(own: &v1::Consent, than: &v1::Consent) -> Option<&'static str> {
+    if own.recipients.iter().any(|society| !than.recipients.contains(society)) {
+        return Some("the new consent names a society that it does not name");
+    }
+    let everything = own.fields.is_empty() && !than.fields.is_empty();
+    if everything || !validate::covers(than, &own.fields) {
+        return Some("the new consent goes for fields that it does not cover");
+    }
+    if own.purposes.iter().any(|purpose| !than.purposes.contains(purpose)) {
+        return Some("the new consent names a use that it does not cover");
+    }
+    let longer = own.expires_at == 0 || own.expires_at > than.expires_at;
+    (than.expires_at != 0 && longer).then_some("the new consent holds for longer than it does")
 }
 
 /// Whether the person's word for `first` as it holds now covers the third society, these fields and that
@@ -205,6 +288,41 @@ impl Words {
 
     fn begin(&mut self, held: Option<v1::Consent>) {
         *self = Self { held, before: Vec::new() };
+    }
+
+    /// Whether a consent that goes along allows what one of those before did not.
+    pub(crate) fn narrower_before(&self, own: &v1::Consent) -> bool {
+        let allows =
+            |before: &v1::Consent| check::holds(Some(before)) && wider(own, before).is_none();
+        !self.before.iter().all(|before| before.as_ref().is_some_and(allows))
+    }
+
+    /// The consent that goes along where the case is passed on: what the one that holds allows, and each before
+    /// it. Where these have nothing in common the one that holds, which then does not go.
+    fn common(self) -> Option<v1::Consent> {
+        let held = self.held?;
+        let mut common = held.clone();
+        for before in &self.before {
+            let Some(before) = before else { return Some(held) };
+            common.recipients.retain(|society| before.recipients.contains(society));
+            common.purposes.retain(|purpose| before.purposes.contains(purpose));
+            match (common.fields.is_empty(), before.fields.is_empty()) {
+                (_, true) => {}
+                (true, false) => common.fields.clone_from(&before.fields),
+                (false, false) => {
+                    common.fields.retain(|field| before.fields.contains(field));
+                    // An empty list would allow everything.
+                    if common.fields.is_empty() {
+                        return Some(held);
+                    }
+                }
+            }
+            common.expires_at = match (common.expires_at, before.expires_at) {
+                (0, end_s) | (end_s, 0) => end_s,
+                (one_s, other_s) => one_s.min(other_s),
+            };
+        }
+        Some(common)
     }
 
     /// Whether the receiver's word alone lets that go further, so that it waits for the sender to see it.

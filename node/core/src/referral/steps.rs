@@ -248,6 +248,12 @@ pub(super) fn consent(
     context: &Context,
 ) -> Result<(), Refusal> {
     let now_ms = context.now_ms;
+    // Where this referral passes another one on, the person's word for that counts, too.
+    let further =
+        |told: Option<&[String]>, recorded: Option<&v1::Consent>| match by == referral.sender {
+            true => super::onward::later(context.onward_of, referral, told, recorded, now_ms),
+            false => Ok(()),
+        };
     let fields = match command {
         Command::ProvideInformation(given) => given.information_disclosed.clone(),
         Command::Correct(_, Some(case)) => disclosed(case),
@@ -257,19 +263,20 @@ pub(super) fn consent(
             attachment::fields(attached.kind)
         }
         Command::Reopen(reopened, Some(case)) => {
-            let fresh = reopened.consent.as_ref();
-            return match fresh.is_none_or(|fresh| validate::covers(fresh, &disclosed(case))) {
-                true => Ok(()),
+            let (fresh, told) = (reopened.consent.as_ref(), disclosed(case));
+            return match fresh.is_none_or(|fresh| validate::covers(fresh, &told)) {
+                true => further(Some(&told), fresh),
                 false => Err(Refusal::Consent("it does not cover every field of the case")),
             };
         }
+        Command::Reopen(reopened, None) => return further(Some(&[]), reopened.consent.as_ref()),
+        Command::RenewConsent(renewed) => return further(None, renewed.consent.as_ref()),
         // Of the fields and the use, what is sent there is asked.
         Command::PassOn(onward) => {
             let purpose = referral.sent.purpose;
             return super::onward::covered(referral, &onward.receiver, &[], purpose, now_ms);
         }
-        // These bring a fresh consent, or are owed all the same.
-        Command::Reopen(..) | Command::RenewConsent(_) => return Ok(()),
+        // These are owed all the same.
         Command::RequestInformation(_) | Command::Decline(_) => return Ok(()),
         // Of a note nobody can tell what it says of the person.
         _ if !context.note.trim().is_empty() => {
@@ -283,7 +290,8 @@ pub(super) fn consent(
         }
         _ => return Ok(()),
     };
-    covered(&referral.sent, referral.consent.as_ref(), &fields, now_ms)
+    covered(&referral.sent, referral.consent.as_ref(), &fields, now_ms)?;
+    further(Some(&fields), None)
 }
 
 /// Whether these fields may be disclosed after what was sent, while the person's word is `held`.

@@ -160,8 +160,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ) -> Result<Draft, Refused> {
         let referral = self.case_in(group, &id)?;
         let referral = referral.as_deref();
-        let first = match (&command, referral) {
-            (referral::Command::Attach(v1::Attached { source: Some(_), .. }), Some(onward)) => {
+        // What is told further on is held against the person's word for what is passed on.
+        let first = match referral {
+            Some(onward) if onward.sender == self.identity.society && reaches_on(&command) => {
                 let first = <[u8; 16]>::try_from(onward.sent.onward_of.as_slice()).ok();
                 let first = first.map(|id| self.case_in(group, &ReferralId::from_bytes(id)));
                 first.transpose()?.flatten()
@@ -212,4 +213,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         command
     }
+}
+
+/// Whether it tells the other society of a person, or says what may be told.
+fn reaches_on(command: &referral::Command) -> bool {
+    use referral::Command as C;
+    matches!(
+        command,
+        C::ProvideInformation(_)
+            | C::Correct(_, Some(_))
+            | C::Attach(_)
+            | C::Reopen(..)
+            | C::RenewConsent(_)
+    )
 }

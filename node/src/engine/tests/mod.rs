@@ -14,6 +14,7 @@ mod duplicates;
 mod erasing;
 mod exchange;
 mod faults;
+mod further;
 mod hidden;
 mod hostile;
 mod information;

@@ -73,7 +73,7 @@ impl World {
         let from = origin(CODES[who]);
         let note = if command.kind().ends() { "" } else { "a note" };
         let first = self.books[who].get(&super::id());
-        let passes_on = id == onward_id() && command.kind() == Kind::Sent;
+        let passes_on = id == onward_id();
         let context = Context {
             origin: &from,
             event_id,

@@ -277,3 +277,167 @@ fn between_the_two_a_renewal_holds_at_once() {
     events.push(renewed("sg", 1, 1, consent()));
     assert_eq!(answer(&events), Ok(()));
 }
+
+fn onward_id() -> ReferralId {
+    ReferralId::of(&origin("ph"), &[8; 16])
+}
+
+/// ph has passed the case on to qa with that consent, and qa asks.
+fn passed_on(consent: v1::Consent) -> Book {
+    let sent = v1::Sent {
+        receiver: "qa".into(),
+        legal_basis: v1::LegalBasis::Consent as i32,
+        consent: Some(consent),
+        onward_of: id().as_bytes().to_vec(),
+        ..sent_body()
+    };
+    let says = |seen: Option<v1::Seen>, transition| v1::ReferralEvent {
+        referral_id: onward_id().as_bytes().to_vec(),
+        seen,
+        transition: Some(transition),
+    };
+    let sent = Event {
+        event_id: [8; 16],
+        addressees: vec![society("qa")],
+        body: says(None, Transition::Sent(sent)),
+        ..event("ph", 10, Kind::Acknowledged, None)
+    };
+    let asked = Transition::InformationRequested(v1::InformationRequested::default());
+    let asked = Event {
+        at: EventRef { origin: origin("qa"), index: 0 },
+        society: society("qa"),
+        event_id: [6; 16],
+        addressees: vec![society("ph")],
+        body: says(Some(sent.at.to_seen()), asked),
+        ..event("ph", 0, Kind::Acknowledged, None)
+    };
+    book([sent, asked])
+}
+
+/// Whether ph may write that to qa, having these events of the first referral.
+fn tells(first: &[Event], command: Command) -> Result<(), Refusal> {
+    let first = book(first.iter().cloned());
+    let there = passed_on(agreed_to(&["qa"]));
+    let from = origin("ph");
+    let answers = matches!(command, Command::ProvideInformation(_));
+    let context = Context {
+        origin: &from,
+        event_id: [9; 16],
+        now_ms: NOW_MS,
+        note: if answers { "as she says" } else { "" },
+        duplicate: None,
+        onward_of: first.get(&id()),
+        rules: &RULES,
+    };
+    decide(there.get(&onward_id()), command, &context).map(|_| ())
+}
+
+/// An answer, the case told anew, and a file of ph's own, of which each tells that one thing.
+fn each_way() -> [(Command, &'static str); 3] {
+    let given = v1::InformationProvided { information_disclosed: texts(&["risk"]) };
+    let own = EventRef { origin: origin("ph"), index: 10 }.to_seen();
+    let corrected = v1::Corrected { event: Some(own), information_disclosed: Vec::new() };
+    let case = v1::ReferralContent { risk: "he follows her".into(), ..Default::default() };
+    let letter = v1::Attached {
+        attachment_id: vec![3; 16],
+        part: 1,
+        parts: 1,
+        kind: v1::AttachmentKind::MedicalLetter as i32,
+        source: None,
+    };
+    [
+        (Command::ProvideInformation(given), "risk"),
+        (Command::Correct(corrected, Some(Box::new(case))), "risk"),
+        (Command::Attach(letter), "attachment.medical_letter"),
+    ]
+}
+
+/// The consent that went along with the case is not all that counts: the person speaks to the first society, too.
+#[test]
+fn what_is_told_further_on_later_stays_within_the_word_for_the_first_referral() {
+    let only = |fields: &[&str]| v1::Consent { fields: texts(fields), ..agreed_to(&["qa"]) };
+    for (command, field) in each_way() {
+        let with = |consent: v1::Consent, more: &[Event]| {
+            tells(&[begun(Some(consent)), more.to_vec()].concat(), command.clone())
+        };
+        assert_eq!(with(agreed_to(&["qa"]), &[]), Ok(()), "{field}");
+        assert_eq!(with(only(&["reason", field]), &[]), Ok(()), "{field}");
+        // No longer that society, no longer that field, or nothing any more.
+        for word in [consent(), only(&["reason"])] {
+            let told = with(agreed_to(&["qa"]), &[renewed("sg", 1, 0, word)]);
+            let Err(Refusal::Onward { first, society: by, .. }) = &told else { panic!("{told:?}") };
+            assert_eq!((*first, *by), (id(), society("sg")));
+            let text = told.unwrap_err().to_string();
+            assert!(text.contains(&id().to_string()) && text.contains("renew-consent"), "{text}");
+        }
+        let stopped = with(agreed_to(&["qa"]), &[event("sg", 1, Kind::ConsentWithdrawn, Some(0))]);
+        assert!(matches!(stopped, Err(Refusal::Onward { .. })), "{stopped:?}");
+        // What ph alone has recorded as agreed to anew waits here as it does for passing on.
+        let wider = renewed("ph", 1, 0, agreed_to(&["qa"]));
+        assert_eq!(with(only(&["reason"]), std::slice::from_ref(&wider)), UNSEEN(), "{field}");
+        let seen = event("sg", 1, Kind::Corrected, Some(1));
+        assert_eq!(with(only(&["reason"]), &[wider, seen]), Ok(()), "{field}");
+    }
+    let [(command, _), ..] = each_way();
+    assert_eq!(tells(&[], command), Err(Refusal::NotFound), "what is not known allows nothing");
+}
+
+/// qa goes by the consent that came with the case: what it allows is what sg has seen.
+#[test]
+fn the_consent_that_goes_along_allows_no_more_than_the_first() {
+    let renew = |first: &[Event], consent: v1::Consent| {
+        tells(first, Command::RenewConsent(v1::ConsentRenewed { consent: Some(consent) }))
+    };
+    let narrow = v1::Consent { fields: texts(&["reason"]), ..agreed_to(&["qa"]) };
+    let longer = v1::Consent { expires_at: 0, ..agreed_to(&["qa"]) };
+    let send = |first: &[Event], consent: v1::Consent| {
+        let first = book(first.iter().cloned());
+        let from = origin("ph");
+        let context = Context {
+            origin: &from,
+            event_id: [8; 16],
+            now_ms: NOW_MS,
+            note: "",
+            duplicate: None,
+            onward_of: first.get(&id()),
+            rules: &RULES,
+        };
+        let sent = v1::Sent {
+            receiver: "qa".into(),
+            legal_basis: v1::LegalBasis::Consent as i32,
+            consent: Some(consent),
+            onward_of: id().as_bytes().to_vec(),
+            ..sent_body()
+        };
+        let content = v1::ReferralContent { reason: "he fell".into(), ..Default::default() };
+        let command = Command::Send { sent: Box::new(sent), content: Box::new(content) };
+        decide(None, command, &context).map(|_| ())
+    };
+    let first = begun(Some(agreed_to(&["qa"])));
+    let listed = begun(Some(narrow.clone()));
+    assert_eq!(send(&first, agreed_to(&["qa"])), Ok(()));
+    assert_eq!(send(&first, narrow.clone()), Ok(()));
+    assert_eq!(send(&listed, narrow.clone()), Ok(()));
+    for (first, wider) in
+        [(&first, agreed_to(&["qa", "it"])), (&listed, agreed_to(&["qa"])), (&first, longer)]
+    {
+        let sent = send(first, wider.clone());
+        assert!(matches!(sent, Err(Refusal::Consent(_))), "{sent:?} {wider:?}");
+    }
+    // Nor may it be made so later; what takes away is recorded at once, whatever the first says.
+    let more = agreed_to(&["qa", "it"]);
+    assert!(matches!(renew(&first, more.clone()), Err(Refusal::Onward { .. })));
+    let alone = [first.clone(), vec![renewed("ph", 1, 0, more.clone())]].concat();
+    assert_eq!(renew(&alone, more.clone()), UNSEEN());
+    let seen = [alone.clone(), vec![event("sg", 1, Kind::Corrected, Some(1))]].concat();
+    assert_eq!(renew(&seen, more.clone()), Ok(()));
+    let dropped = [first, vec![renewed("sg", 1, 0, consent())]].concat();
+    assert_eq!(renew(&dropped, narrow), Ok(()));
+    // The case goes on as it may, with what both consents allow.
+    let told = book(alone.clone());
+    let case = v1::ReferralContent { reason: "he fell".into(), ..Default::default() };
+    let (sent, _) = compose(told.get(&id()).unwrap(), &case, society("qa"), &[], &[]);
+    assert_eq!(sent.consent, Some(agreed_to(&["qa"])));
+    assert_eq!(send(&alone, agreed_to(&["qa"])), Ok(()));
+    assert_eq!(send(&alone, more), UNSEEN());
+}
