@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// What a step gives away.
-struct Disclosure<'a> {
+pub(super) struct Disclosure<'a> {
     /// Names of fields, and of categories.
-    fields: Vec<String>,
+    pub(super) fields: Vec<String>,
     /// The consent that it brings itself, if it does.
     own: Option<&'a v1::Consent>,
     /// Whether recipients and purposes are looked at: where the case as such is sent.
@@ -60,7 +60,7 @@ pub(super) fn check(case: &Case, findings: &mut Findings) {
     }
 }
 
-fn disclosure(transition: &Transition) -> Option<Disclosure<'_>> {
+pub(super) fn disclosure(transition: &Transition) -> Option<Disclosure<'_>> {
     let of = |fields: &[String]| Disclosure {
         fields: fields.to_vec(),
         own: None,

@@ -14,6 +14,7 @@ mod erasures;
 mod figures;
 mod onward;
 mod onward_files;
+mod onward_later;
 mod retention;
 mod shares;
 mod steps;

@@ -12,11 +12,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tutti_proto::v1::{self, referral_event::Transition};
 
-use super::{Case, Code, Findings, deadlines::spell, disclosures::in_view, onward_files};
+use super::{
+    Case, Code, Findings, deadlines::spell, disclosures::in_view, onward_files, onward_later,
+};
 use crate::{
     referral::{
         Event, EventRef, FIELDS, Further, Kind, Outcome, Referral, ReferralId, Why,
-        consent_has_ended, consent_is_given, disclosed_by, overriding, uncovered,
+        consent_has_ended, consent_is_given, disclosed_by, overriding, uncovered, wider,
     },
     society::Society,
 };
@@ -73,6 +75,7 @@ pub(super) fn check(case: &Case, latest: &Latest, findings: &mut Findings) -> Ve
         disclosed(case, event, onward, findings);
         if onward.sent.onward_of == case.referral.id.as_bytes() && onward.sender == event.society {
             onward_files::check(case, onward, findings);
+            onward_later::check(case, onward, findings);
         }
         elsewhere.extend(carried_on(case, event, onward, latest, findings));
         recalled(case, onward, latest, findings);
@@ -145,6 +148,16 @@ fn disclosed(case: &Case, event: &Event, onward: &Referral, findings: &mut Findi
             findings.add(Code::OnwardConsent, &place, text);
         }
     }
+    // The next society goes by what is in it. Whether the third is named is judged above, or at the step.
+    let own = sent.consent.clone().filter(|own| consent_is_given(Some(own)));
+    let own = own.filter(|_| consent_is_given(Some(&held))).map(|mut own| {
+        own.recipients.retain(|society| *society != sent.receiver);
+        own
+    });
+    if let Some(what) = own.and_then(|own| wider(&own, &held)) {
+        let text = format!("passed on with more than the consent for the first referral: {what}");
+        findings.add(Code::OnwardConsent, &place, text);
+    }
     if sent.purpose != 0 && !held.purposes.contains(&sent.purpose) {
         let text = "passed on for a purpose that the person had not agreed to";
         findings.add(Code::OnwardConsent, &place, text);
@@ -178,7 +191,14 @@ fn on_one_word(case: &Case, event: &Event, onward: Option<&Referral>, findings: 
         purpose: sent.map_or(0, |sent| sent.purpose),
         now_s: event.recorded_at_ms / 1000,
     };
-    if further.lies_within(words.held.as_ref()).is_ok() && words.waits(&further) {
+    let own = sent.and_then(|sent| sent.consent.as_ref());
+    let own = own.filter(|own| consent_is_given(Some(own)));
+    let allows_more = |own: &v1::Consent| {
+        words.held.as_ref().is_some_and(|held| wider(own, held).is_none())
+            && words.narrower_before(own)
+    };
+    let waits = words.waits(&further) || own.is_some_and(allows_more);
+    if further.lies_within(words.held.as_ref()).is_ok() && waits {
         let text = format!(
             "passed on by what {} alone had recorded of the person's word; nobody at {} had gone on with \
              that",

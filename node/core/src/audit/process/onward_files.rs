@@ -62,7 +62,12 @@ pub(super) fn check(case: &Case, onward: &Referral, findings: &mut Findings) {
 /// The consents that `who` may have gone by when it wrote the entry `at`: the one that held as far as it
 /// had seen for certain, and each that may have reached it by then. What the referral was sent with counts
 /// only where `with_sent`.
-fn consents(referral: &Referral, who: Society, at: &EventRef, with_sent: bool) -> Vec<v1::Consent> {
+pub(super) fn consents(
+    referral: &Referral,
+    who: Society,
+    at: &EventRef,
+    with_sent: bool,
+) -> Vec<v1::Consent> {
     let seen = |event: &Event| event.body.seen.as_ref().and_then(EventRef::from_seen);
     let own = || referral.outcomes.iter().map(|o| &o.event).filter(|event| event.society == who);
     let certain = own().filter(|event| event.at <= *at).filter_map(seen).max();
