@@ -24,7 +24,7 @@ use tutti_proto::{
 
 use tonic::Code;
 
-use crate::writer::{runtime, socket};
+use crate::writer::{Gate, runtime, socket};
 
 /// What a caseworker does with the n-th case after it was sent.
 const AFTER: [Option<&str>; 4] =
@@ -101,12 +101,13 @@ fn after(case: u64, id: &str, what: &str) -> Asked {
 
 impl Caseworkers {
     /// `count` of them at the node in `dir`.
-    pub(crate) fn start(dir: &Path, count: u64) -> Self {
+    pub(crate) fn start(dir: &Path, count: u64, gate: &Gate) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let said = Arc::new(Mutex::new(Vec::new()));
         let threads = (0..count).map(|_| {
             let (dir, stop, said) = (dir.to_path_buf(), stop.clone(), said.clone());
-            thread::spawn(move || runtime().block_on(work(&dir, &stop, &said)))
+            let gate = gate.clone();
+            thread::spawn(move || runtime().block_on(work(&dir, &stop, &gate, &said)))
         });
         Self { threads: threads.collect(), stop, said }
     }
@@ -126,7 +127,7 @@ impl Caseworkers {
 }
 
 /// One caseworker's day: what was not answered is asked for again under the same key.
-async fn work(dir: &Path, stop: &AtomicBool, said: &Mutex<Vec<Said>>) {
+async fn work(dir: &Path, stop: &AtomicBool, gate: &Gate, said: &Mutex<Vec<Said>>) {
     static CASES: AtomicU64 = AtomicU64::new(0);
     let mut case = CASES.fetch_add(1, Ordering::SeqCst);
     let mut next = (sending(case), "sent");
@@ -135,6 +136,7 @@ async fn work(dir: &Path, stop: &AtomicBool, said: &Mutex<Vec<Said>>) {
         let Ok(channel) = socket(dir).await else { continue };
         let mut client = ReferralsClient::new(channel);
         while !stop.load(Ordering::SeqCst) {
+            gate.pass(stop).await;
             let answer = match &next.0 {
                 Asked::Send(request) => client.send((**request).clone()).await,
                 Asked::Advance(request) => client.advance((**request).clone()).await,

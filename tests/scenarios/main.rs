@@ -26,7 +26,7 @@ use std::{collections::BTreeMap, fs, time::Duration};
 
 use harness::{Federation, eventually};
 use tutti_proto::node::v1::Receipt;
-use writer::{Writers, entries, publish};
+use writer::{Gate, Writers, entries, publish};
 
 /// Every receipt's entry stands where the receipt says, once, and nothing stands twice.
 fn nothing_acknowledged_is_lost(federation: &Federation, society: &str, receipts: &[Receipt]) {
@@ -118,7 +118,7 @@ fn a_partition_stops_nobody_and_heals_by_itself() {
 fn each_node_restarted_in_turn_while_all_write() {
     let mut federation = Federation::found(&["ph", "qa", "sg"]);
     let writers: Vec<(&str, Writers)> = ["ph", "qa", "sg"]
-        .map(|society| (society, Writers::start(&federation.at(society).dir, 2)))
+        .map(|society| (society, Writers::start(&federation.at(society).dir, 2, &Gate::default())))
         .into();
     for society in ["ph", "qa", "sg"] {
         federation.node(society).stop();

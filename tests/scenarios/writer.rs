@@ -117,6 +117,27 @@ pub(crate) fn mode(dir: &Path) -> String {
     })
 }
 
+/// Where all who write in the background pass: closed, none asks for more.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    pub(crate) fn close(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    /// Returns once it is open, or when `stop` says so.
+    pub(crate) async fn pass(&self, stop: &AtomicBool) {
+        while self.0.load(Ordering::SeqCst) && !stop.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
 /// Writers in the background that go on through every failure until they are stopped. What is not
 /// acknowledged is asked for again under the same key.
 pub(crate) struct Writers {
@@ -127,11 +148,12 @@ pub(crate) struct Writers {
 
 impl Writers {
     /// `count` writers at the node in `dir`.
-    pub(crate) fn start(dir: &Path, count: u64) -> Self {
+    pub(crate) fn start(dir: &Path, count: u64, gate: &Gate) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let receipts = Arc::new(Mutex::new(Vec::new()));
         let threads = (0..count).map(|_| {
             let (dir, stop, receipts) = (dir.to_path_buf(), stop.clone(), receipts.clone());
+            let gate = gate.clone();
             thread::spawn(move || {
                 runtime().block_on(async {
                     let mut number = 1;
@@ -141,6 +163,7 @@ impl Writers {
                         let Ok(channel) = socket(&dir).await else { continue };
                         let mut client = InformationClient::new(channel);
                         while !stop.load(Ordering::SeqCst) {
+                            gate.pass(&stop).await;
                             let Ok(receipt) = client.publish(next.clone()).await else { break };
                             receipts.lock().expect("lock").push(receipt.into_inner());
                             number += 1;
