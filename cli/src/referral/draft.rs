@@ -97,7 +97,8 @@ pub(crate) struct AskApproval {
 
 /// Send a draft as a referral, with its files; the draft is erased then.
 ///
-/// If no answer comes, send it again: it goes out once.
+/// If no answer comes, send it again: it goes out once. An hour later the node itself erases what was
+/// sent and has no file left to add; with a case that is erased, its draft goes at once.
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     #[command(flatten)]
@@ -294,7 +295,7 @@ impl Send {
         let receipt = key.write(node.referrals().send(request)).await?;
         let referral = short(&receipt.id).to_owned();
         let added = self::along::add_all(&node, &id, &info.files).await?;
-        let erased = node::ask(node.drafts().delete(DraftRequest { id })).await;
+        let erased = erase_sent(&node, id).await;
         let done = format!("Referral {referral} is sent to {}.", text::line(&receiver));
         show_receipt(&done, &receipt, "", self.json);
         if !self.json {
@@ -306,6 +307,19 @@ impl Send {
         erased.map_err(|failure| failure.kept("it is sent; the draft is there still"))?;
         Ok(Exit::Ok)
     }
+}
+
+/// Erases a draft that was sent, where the node has not done so itself by now.
+async fn erase_sent(node: &Node, id: String) -> Result<(), Failure> {
+    let erased = async {
+        match node.drafts().delete(DraftRequest { id }).await {
+            Err(status) if status.code() == tonic::Code::NotFound => {
+                Ok(tonic::Response::new(DraftInfo::default()))
+            }
+            erased => erased,
+        }
+    };
+    node::ask(erased).await.map(drop)
 }
 
 /// What was kept, and what is wrong with it yet.

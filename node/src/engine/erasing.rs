@@ -4,8 +4,9 @@
 //! restore or an absence changes nothing: at the start, after each event and as time passes the
 //! same is found due, and done before anything is shown. The store makes each erasure durable in
 //! its own order; the receipt is written after it. Invariants: nothing that is due is wanted, taken or
-//! opened any more; a receipt names only what is not held. A body belongs to one entry alone, so
-//! that nobody loses another by it.
+//! opened any more; a receipt names only what is not held, and none is written while a draft that was sent
+//! as this case, or a file on its way into it, lies here. A body belongs to one entry alone, so that nobody
+//! loses another by it.
 
 use std::collections::BTreeSet;
 
@@ -171,24 +172,36 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let own = self.identity.society;
         let owed = !erasure.open(own).is_empty() || self.has_news(&referral, &erasure, now_ms);
         match erasure.of_case {
-            true => self.discard_uploads_of(id),
+            true => {
+                self.discard_uploads_of(id);
+                self.discard_drafts_of(id, now_ms);
+            }
             false => {
                 let files: Vec<[u8; 16]> = referral.taken_back_by(own).copied().collect();
                 self.discard_uploads_named(&files);
             }
         }
         self.discard_copies(&referral);
-        let kept = self.keeps_uploads(&referral, &erasure);
+        let kept = self.keeps_beside(&referral, &erasure);
         if self.erase_entries(id, &entries, now_ms) && (owed || kept) {
             self.erasing.owed.insert(*id);
         }
     }
 
-    /// Whether something is here still that was under way into it and is to go: a disk did not let it be erased.
-    fn keeps_uploads(&self, referral: &Referral, erasure: &Erasure) -> bool {
+    /// Erases what lies in the local folder of cases that are to be erased, confirmed or not: a crash may have
+    /// come in between, or a backup have brought it back.
+    pub(super) fn erase_local(&mut self, now_ms: u64) {
+        for id in self.referrals_kept_for() {
+            self.erase_due(&id, now_ms, now_ms);
+        }
+    }
+
+    /// Whether something is here still that was under way into it, or that it was sent from, and is to go: a
+    /// disk did not let it be erased.
+    fn keeps_beside(&self, referral: &Referral, erasure: &Erasure) -> bool {
         let mut taken_back = referral.taken_back_by(self.identity.society);
         match erasure.of_case {
-            true => self.local.has_uploads_of(&referral.id),
+            true => self.local.has_uploads_of(&referral.id) || self.keeps_drafts_of(&referral.id),
             false => taken_back.any(|id| self.local.upload(id).is_some()),
         }
     }
@@ -318,7 +331,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             self.erase_due(id, now_ms, now_ms);
             let Some(referral) = self.case(id) else { continue };
             let Some((erasure, due)) = self.due(&referral, now_ms) else { continue };
-            if self.keeps_uploads(&referral, &erasure) {
+            if self.keeps_beside(&referral, &erasure) {
                 // No receipt before that is gone, too.
                 self.erasing.owed.insert(*id);
                 continue;

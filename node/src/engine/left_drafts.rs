@@ -1,5 +1,7 @@
-//! The end of every draft: sent or deleted by its author, else erased when nobody has worked on it for
-//! as long as the society keeps them; and what becomes of those whose author has left.
+//! The end of every draft: deleted by its author, else erased an hour after it was sent, or when nobody has
+//! worked on it for as long as the society keeps them; and what becomes of those whose author has left.
+//!
+//! What was sent may still lie here, for it is deleted apart from that: it goes with the case.
 //!
 //! A draft holds a person's case, and no referral says how long that may be kept. Whoever has left can
 //! neither send nor delete one: the focal point may go on with it, as with a case that is nobody's, and
@@ -9,6 +11,8 @@
 use rand_core::CryptoRngCore;
 use tutti_core::{
     people::{Action, Relation, Verdict},
+    referral::ReferralId,
+    society::Origin,
     store::Store,
 };
 use tutti_proto::node::v1 as api;
@@ -20,9 +24,13 @@ use super::{
     query::slice,
     reading::people_refused,
 };
-use crate::local::{Actor, Use};
+use crate::local::{Actor, PeopleError, Use};
 
 const DAY_MS: u64 = 24 * 3_600_000;
+
+/// How long a draft that was sent is kept, where no file waits with it and nobody works on it, milliseconds:
+/// whoever had no answer may send it again meanwhile, and it goes out once.
+const SENT_KEPT_MS: u64 = 3_600_000;
 
 /// So long before a draft goes its author is told by `tutti status`, milliseconds.
 const TOLD_BEFORE_MS: u64 = 7 * DAY_MS;
@@ -36,18 +44,90 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// When a draft is erased unless somebody works on it before, milliseconds since the Unix epoch.
     pub(super) fn draft_ends_ms(&self, id: &[u8; 16], now_ms: u64) -> u64 {
         let kept_ms = u64::from(self.draft_days).saturating_mul(DAY_MS);
-        self.local.draft_touched_ms(id, now_ms).saturating_add(kept_ms)
+        let touched_ms = self.local.draft_touched_ms(id, now_ms);
+        let unsent_ms = touched_ms.saturating_add(kept_ms);
+        match self.done_with_at_ms(id) {
+            Some(sent_ms) => unsent_ms.min(touched_ms.max(sent_ms).saturating_add(SENT_KEPT_MS)),
+            None => unsent_ms,
+        }
+    }
+
+    /// When a draft was sent with which no file waits.
+    fn done_with_at_ms(&self, draft: &[u8; 16]) -> Option<u64> {
+        let sent = self.referrals.get(&ReferralId::of(&self.identity.origin, draft))?;
+        let waits = self.local.uploads_of_draft(draft).next().is_some();
+        (!waits).then_some(sent.sent_at_ms)
+    }
+
+    /// The drafts of which something lies here and that were sent as that referral: each goes out under its
+    /// own number.
+    fn drafts_sent_as(&self, id: &ReferralId) -> Vec<[u8; 16]> {
+        let own = self.own_logs();
+        let sent_as = |draft: &[u8; 16]| own.iter().any(|log| ReferralId::of(log, draft) == *id);
+        self.local.drafts_here().into_iter().filter(sent_as).collect()
+    }
+
+    /// The logs of this society: a draft outlives the log into which it was sent.
+    fn own_logs(&self) -> Vec<Origin> {
+        let own = self.identity.society;
+        let mut logs: Vec<Origin> = self.store.logs();
+        logs.retain(|log| log.society() == own && *log != self.identity.origin);
+        logs.push(self.identity.origin.clone());
+        logs
+    }
+
+    /// Whether something of a draft that was sent as that referral is here still.
+    pub(super) fn keeps_drafts_of(&self, id: &ReferralId) -> bool {
+        !self.drafts_sent_as(id).is_empty()
+    }
+
+    /// Erases the drafts that were sent as a referral that is to be erased, with their files. What the disk does
+    /// not let go is still known, so that it is tried again.
+    pub(super) fn discard_drafts_of(&mut self, id: &ReferralId, now_ms: u64) {
+        for draft in self.drafts_sent_as(id) {
+            match self.discard_one(&draft, now_ms) {
+                Ok(()) => {
+                    tracing::info!(referral = %id, "the draft of a case that is erased was erased")
+                }
+                Err(error) => drop(self.local_failed(error)),
+            }
+        }
+    }
+
+    /// The referrals of which something lies in the local folder: drafts that were sent, files under way.
+    pub(super) fn referrals_kept_for(&self) -> Vec<ReferralId> {
+        let mut ids = self.local.referrals_of_uploads();
+        let own = self.own_logs();
+        for draft in self.local.drafts_here() {
+            ids.extend(own.iter().map(|log| ReferralId::of(log, &draft)));
+        }
+        ids.into_iter().filter(|id| self.referrals.get(id).is_some()).collect()
+    }
+
+    /// Erases one draft, whoever's it is, and what was left of it, with its files.
+    fn discard_one(&mut self, draft: &[u8; 16], now_ms: u64) -> Result<(), PeopleError> {
+        let known = self.local.kept_drafts().find(|(id, ..)| *id == draft);
+        if let Some(account) = known.map(|(_, account, _)| *account) {
+            self.local.delete_draft(&account, draft, now_ms, &mut self.rng)?;
+        }
+        self.local.erase_again()?;
+        self.local.discard_uploads_of_draft(draft)?;
+        Ok(())
     }
 
     /// Erases the drafts whose time is over, with their files.
     pub(super) fn discard_old_drafts(&mut self, now_ms: u64) {
-        let drafts = self.local.kept_drafts().map(|(id, account, _)| (*id, *account));
-        let over: Vec<_> =
-            drafts.filter(|(id, _)| self.draft_ends_ms(id, now_ms) <= now_ms).collect();
-        for (id, account) in over {
-            let gone = self.local.delete_draft(&account, &id, now_ms, &mut self.rng);
-            match gone.and_then(|()| Ok(self.local.discard_uploads_of_draft(&id)?)) {
-                Ok(_) => tracing::info!("a draft was erased: nobody has worked on it for long"),
+        if let Err(error) = self.local.erase_again() {
+            self.local_failed(error.into());
+        }
+        let drafts = self.local.kept_drafts().map(|(id, ..)| *id);
+        let over: Vec<[u8; 16]> =
+            drafts.filter(|id| self.draft_ends_ms(id, now_ms) <= now_ms).collect();
+        for id in over {
+            match self.discard_one(&id, now_ms) {
+                Ok(()) => tracing::info!(
+                    "a draft was erased: it was sent, or nobody worked on it for long"
+                ),
                 Err(error) => {
                     let refused = self.local_failed(error);
                     tracing::warn!(%refused, "a draft whose time is over was not erased; it will be");
@@ -120,7 +200,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let mut warnings = Vec::new();
         let soon_ms = now_ms.saturating_add(TOLD_BEFORE_MS);
         let own = actor.account().map(|account| self.local.drafts(account)).unwrap_or_default();
-        let soon = own.iter().filter(|(id, _)| self.draft_ends_ms(id, now_ms) <= soon_ms).count();
+        // One that was sent is no work that would be lost.
+        let unsent = own.iter().filter(|(id, _)| self.done_with_at_ms(id).is_none());
+        let soon = unsent.filter(|(id, _)| self.draft_ends_ms(id, now_ms) <= soon_ms).count();
         // Where drafts are kept for a week or less, each would be told of from the beginning.
         if soon > 0 && u64::from(self.draft_days) * DAY_MS > TOLD_BEFORE_MS {
             warnings.push(format!(

@@ -226,9 +226,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         engine
     }
 
-    /// Puts the local log of a node's directory in place of the one in memory.
+    /// Puts the local log of a node's directory in place of the one in memory, and erases what lies there of
+    /// cases that are to be erased.
     pub fn set_local(&mut self, local: Local) {
         self.local = local;
+        self.erase_local(self.now.wall_ms);
     }
 
     /// Who this node is.

@@ -2,9 +2,10 @@
 //!
 //! The log tells whose a draft is and which file holds it. A new text is written into a new file
 //! first; once the log names that, the old one is overwritten and removed. What a crash leaves
-//! over, no entry names, and the next start erases it.
+//! over, no entry names, and the next start erases it. Invariant: while a text of a draft lies here,
+//! named or not, the draft counts as kept.
 
-use std::{io, path::Path};
+use std::{collections::BTreeSet, io, path::Path};
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
@@ -156,6 +157,8 @@ impl Local {
             .encrypt(XNonce::from_slice(&nonce), payload)
             .map_err(|_| disk::unreadable("a draft", "sealing failed"))?;
         let bytes = [nonce.as_slice(), &sealed].concat();
+        // Until the log names it.
+        self.unerased.insert(file.clone(), id);
         match &self.dir {
             None => drop(self.kept.insert(file.clone(), bytes)),
             Some(dir) => {
@@ -168,18 +171,20 @@ impl Local {
         let draft = LocalDraft {
             draft: id.to_vec(),
             account: account.to_vec(),
-            file,
+            file: file.clone(),
             r#use: number,
             target,
         };
         self.write(vec![Event::Draft(draft)], now_ms, rng)?;
+        self.unerased.remove(&file);
         if let Some(before) = before {
-            self.erase(&before)?;
+            self.erase(&id, before)?;
         }
         Ok(id)
     }
 
-    /// Erases a draft: the log says so first, then its bytes go.
+    /// Erases a draft: the log says so first, then its bytes go. Where the disk does not let them,
+    /// [`erase_again`](Self::erase_again) tries it again.
     pub fn delete_draft(
         &mut self,
         account: &[u8; 16],
@@ -192,7 +197,24 @@ impl Local {
         let gone =
             LocalDraft { draft: id.to_vec(), account: account.to_vec(), ..LocalDraft::default() };
         self.write(vec![Event::Draft(gone)], now_ms, rng)?;
-        Ok(self.erase(&file)?)
+        Ok(self.erase(id, file)?)
+    }
+
+    /// Erases what the disk kept of drafts that were erased or written anew, or could not be saved.
+    /// Nothing where the log itself has failed: it may name such a file, and the next start knows.
+    pub fn erase_again(&mut self) -> Result<(), StoreError> {
+        if self.log.has_failed() {
+            return Ok(());
+        }
+        for (file, id) in self.unerased.clone() {
+            self.erase(&id, file)?;
+        }
+        Ok(())
+    }
+
+    /// The number of every draft of which a text lies here, also of one that the log no longer names.
+    pub fn drafts_here(&self) -> BTreeSet<[u8; 16]> {
+        self.state.drafts.keys().chain(self.unerased.values()).copied().collect()
     }
 
     /// Every draft: its number, whose it is, and what it is to become.
@@ -263,13 +285,19 @@ impl Local {
             count: 1,
         };
         self.write(vec![Event::Draft(gone), Event::Alert(alert)], now_ms, rng)?;
-        Ok(self.erase(&file)?)
+        Ok(self.erase(id, file)?)
     }
 
-    fn erase(&mut self, file: &str) -> Result<(), StoreError> {
-        self.kept.remove(file);
-        let Some(dir) = &self.dir else { return Ok(()) };
-        erase(&dir.join("drafts").join(file)).map_err(disk::failed)
+    /// Erases a file that no entry names any more; where that fails it is known as one that is left.
+    fn erase(&mut self, id: &[u8; 16], file: String) -> Result<(), StoreError> {
+        self.kept.remove(&file);
+        if let Some(dir) = &self.dir {
+            let path = dir.join("drafts").join(&file);
+            self.unerased.insert(file.clone(), *id);
+            erase(&path).map_err(disk::failed)?;
+        }
+        self.unerased.remove(&file);
+        Ok(())
     }
 
     /// Erases what no entry names: the rest of what a crash has interrupted.

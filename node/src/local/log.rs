@@ -275,6 +275,11 @@ impl Log {
         self.end
     }
 
+    /// Whether a write has failed so that nobody knows what of it is on the disk.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// How many entries.
     pub(super) fn size(&self) -> u64 {
         self.tree.size()

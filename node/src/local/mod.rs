@@ -58,6 +58,8 @@ pub struct Local {
     /// Where drafts and uploads lie; `None`: in memory.
     dir: Option<PathBuf>,
     kept: BTreeMap<String, Vec<u8>>,
+    /// Files of drafts that no entry names and that are not erased yet, and whose they are.
+    unerased: BTreeMap<String, [u8; 16]>,
     /// Active accounts by pseudonym.
     here: BTreeMap<String, [u8; 16]>,
 }
@@ -75,6 +77,7 @@ impl Local {
             uploads: uploads::Uploads::new(),
             dir: None,
             kept: BTreeMap::new(),
+            unerased: BTreeMap::new(),
             here: BTreeMap::new(),
         })
     }
@@ -103,6 +106,7 @@ impl Local {
             uploads: uploads::Uploads::new(),
             dir: Some(place),
             kept: BTreeMap::new(),
+            unerased: BTreeMap::new(),
             here: BTreeMap::new(),
         };
         for entry in &entries {

@@ -12,6 +12,7 @@ use tutti_core::{
 };
 
 use super::*;
+use crate::disk::faults::{self, Fault};
 
 const NOW_MS: u64 = 1_764_000_000_000;
 
@@ -399,6 +400,30 @@ fn a_whole_file_stays_with_its_draft_and_not_beyond_it() {
     local.delete_draft(&account, &draft, later, &mut rng()).unwrap();
     assert_eq!(local.discard_old_uploads(later).unwrap(), 1);
     assert!(local.upload(&[5; 16]).is_none());
+}
+
+/// The log says first that it is gone: until its bytes are, it counts as kept.
+#[test]
+fn a_draft_that_could_not_be_erased_is_still_known_and_tried_again() {
+    for at in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let mut local = open(dir.path());
+        let (me, mut rng) = ([1; 16], rng());
+        let draft = local.save_draft(&me, None, Use::Referral, "a = 1", NOW_MS, &mut rng).unwrap();
+        faults::strike(Fault::Full, at);
+        let gone = local.delete_draft(&me, &draft, NOW_MS, &mut rng);
+        if !faults::heal() {
+            assert!(gone.is_ok() && at > 2);
+            break;
+        }
+        assert_eq!(local.drafts_here().contains(&draft), gone.is_err(), "operation {at}");
+        if local.use_of(&draft).is_some() {
+            local.delete_draft(&me, &draft, NOW_MS, &mut rng).unwrap();
+        }
+        local.erase_again().unwrap();
+        assert!(local.drafts_here().is_empty());
+        assert_eq!(fs::read_dir(dir.path().join("local/drafts")).unwrap().count(), 0);
+    }
 }
 
 /// What a disk did not let go is known still, so that nobody says it is gone, and goes with the next try.

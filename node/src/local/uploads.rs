@@ -231,6 +231,11 @@ impl Local {
         })
     }
 
+    /// Into which referrals something is under way, or will be once a draft is sent.
+    pub fn referrals_of_uploads(&self) -> BTreeSet<ReferralId> {
+        self.uploads.values().map(|upload| upload.referral).collect()
+    }
+
     /// What goes along from another referral, and which file it is there.
     pub fn copies_under_way(&self) -> impl Iterator<Item = (&Upload, Source)> {
         self.uploads.values().filter_map(|upload| Some((upload, upload.source?)))

@@ -1,8 +1,15 @@
-//! The end of a draft: untouched for too long, or left behind by somebody who has gone.
+//! The end of a draft: untouched for too long, sent and left here, or left behind by somebody who has gone.
+
+use std::{fs, path::Path};
 
 use tutti_core::people::Role;
 
-use super::{approvals::person, *};
+use super::{approvals::person, onward::withdraw_consent, *};
+use crate::{
+    disk::faults::{Fault, heal, strike},
+    engine::Order,
+    local::Local,
+};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 const KEPT_MS: u64 = crate::local::DRAFT_KEEP_DAYS as u64 * DAY_MS;
@@ -141,4 +148,119 @@ fn what_somebody_has_left_is_gone_on_with_by_the_focal_point_or_erased_unread() 
         v1::local_record::Event::Alert(alert)
             if alert.what == "draft_discarded" && alert.pseudonym == admin.pseudonym()
     )));
+}
+
+/// sg on that store, with its local folder on a disk.
+fn with_folder(federation: &Federation, store: MemoryStore, dir: &Path) -> Node {
+    let mut sg = engine(federation, "sg", store);
+    let local = Local::open(dir, &federation.keyring("sg").local, &origin("sg")).unwrap().0;
+    sg.set_local(local);
+    sg
+}
+
+/// How many files lie in each part of that folder.
+fn lying(dir: &Path) -> [usize; 2] {
+    ["drafts", "uploads"].map(|part| match fs::read_dir(dir.join("local").join(part)) {
+        Ok(files) => files.count(),
+        Err(_) => 0,
+    })
+}
+
+/// Sends a draft under its own number, as a program does that only sends.
+fn send_only(node: &mut Node, by: &Actor, draft: &str, code: &str) -> ReferralId {
+    let Write::Send { sent, mut content, .. } = send(0) else { panic!() };
+    content.case_code = code.into();
+    let mut key = [0; 16];
+    hex::decode_to_slice(draft, &mut key).unwrap();
+    let write = Write::Send { key, sent, content };
+    let order = Order { by: by.clone(), write, draft: None };
+    id_of(&node.write_all(vec![order], NOW_MS).remove(0).unwrap())
+}
+
+fn size(node: &Node) -> u64 {
+    node.store.tree(&origin("sg")).size()
+}
+
+#[test]
+fn a_draft_that_was_sent_goes_with_its_case_and_no_receipt_is_signed_while_it_is_here() {
+    let federation = federation();
+    let dir = tempfile::tempdir().unwrap();
+    let mut sg = with_folder(&federation, MemoryStore::new(), dir.path());
+    let maria = person(&mut sg, "maria", &[Role::Caseworker]);
+    let [draft, unsent] = [(); 2].map(|()| save(&mut sg, &maria, "", NOW_MS).id);
+    let id = send_only(&mut sg, &maria, &draft, "C-1");
+    assert_eq!(ids(&sg, &maria).len(), 2, "nobody has deleted it");
+
+    // There is no room to say in the local log that it is gone, now and at the next try.
+    strike(Fault::Full, 0);
+    one(&mut sg, advance(2, id, withdraw_consent(), "")).unwrap();
+    assert!(heal());
+    strike(Fault::Full, 0);
+    sg.tick(NOW_MS);
+    assert!(heal());
+    assert!(ids(&sg, &maria).contains(&draft));
+    assert_eq!(size(&sg), 2, "sent and withdrawn, and no receipt");
+
+    sg.tick(NOW_MS + 2000);
+    assert_eq!((ids(&sg, &maria), lying(dir.path())), (vec![unsent], [1, 0]));
+    assert_eq!(size(&sg), 3, "the receipt");
+    assert!(sg.fatal().is_none());
+}
+
+#[test]
+fn a_sent_draft_that_a_crash_left_or_a_backup_brought_back_goes_with_its_file_at_the_start() {
+    let federation = federation();
+    let dir = tempfile::tempdir().unwrap();
+    let mut sg = with_folder(&federation, MemoryStore::new(), dir.path());
+    let maria = person(&mut sg, "maria", &[Role::Caseworker]);
+    let draft = save(&mut sg, &maria, "", NOW_MS).id;
+    attach(&mut sg, &maria, &draft, NOW_MS);
+    let id = send_only(&mut sg, &maria, &draft, "C-1");
+    let store = sg.store.clone();
+    drop(sg);
+    // The folder as it was then; the log says more: that it is stopped, and that it was confirmed.
+    let mut away = engine(&federation, "sg", store);
+    one(&mut away, advance(2, id, withdraw_consent(), "")).unwrap();
+    let stopped = away.store.clone();
+    away.tick(NOW_MS);
+    assert_eq!(size(&away), 3);
+    for store in [stopped, away.store.clone()] {
+        let copy = tempfile::tempdir().unwrap();
+        for part in ["", "drafts", "uploads"] {
+            let [from, to] = [&dir, &copy].map(|dir| dir.path().join("local").join(part));
+            fs::create_dir_all(&to).unwrap();
+            for file in fs::read_dir(&from).unwrap().flatten() {
+                if file.path().is_file() {
+                    fs::copy(file.path(), to.join(file.file_name())).unwrap();
+                }
+            }
+        }
+        let mut again = with_folder(&federation, store, copy.path());
+        assert_eq!((ids(&again, &maria), lying(copy.path())), (Vec::new(), [0, 0]));
+        again.tick(NOW_MS);
+        assert_eq!(size(&again), 3, "confirmed once");
+    }
+}
+
+#[test]
+fn a_draft_that_a_program_only_sends_goes_after_an_hour_unless_a_file_waits_with_it() {
+    const HOUR_MS: u64 = 3_600_000;
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let maria = person(&mut sg, "maria", &[Role::Caseworker]);
+    let [plain, with_file] = [(); 2].map(|()| save(&mut sg, &maria, "", NOW_MS).id);
+    let file = attach(&mut sg, &maria, &with_file, NOW_MS);
+    let id = send_only(&mut sg, &maria, &plain, "C-1");
+    send_only(&mut sg, &maria, &with_file, "C-2");
+    let told = sg.drafts(&maria, &Default::default(), NOW_MS).unwrap().drafts;
+    let ends = |id: &str| told.iter().find(|draft| draft.id == id).unwrap().erased_at_ms;
+    assert_eq!((ends(&plain), ends(&with_file)), (NOW_MS + HOUR_MS, NOW_MS + KEPT_MS));
+    sg.tick(NOW_MS + HOUR_MS - 1);
+    assert_eq!(ids(&sg, &maria).len(), 2);
+    assert_eq!(send_only(&mut sg, &maria, &plain, "C-1"), id, "it is sent once");
+    sg.tick(NOW_MS + HOUR_MS + 60_000);
+    assert_eq!(ids(&sg, &maria), [with_file.as_str()]);
+    assert!(sg.discard_upload(&maria, &file).unwrap());
+    sg.tick(NOW_MS + HOUR_MS + 120_000);
+    assert!(ids(&sg, &maria).is_empty());
 }
