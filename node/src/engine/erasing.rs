@@ -343,7 +343,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             if gone.is_empty() && self.has_news(&referral, &erasure, now_ms) {
                 // What was confirmed before is named again, with what is known of the others.
                 let open = erasure.open(own);
-                let before = erasure.entries.iter().filter(|at| !open.contains(at));
+                let before = erasure.entries.iter();
+                let before = before.filter(|at| !open.contains(at) && self.is_gone(at));
                 gone = before.take(LIST_MAX).cloned().collect();
             }
             if gone.is_empty() {
@@ -365,9 +366,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
     }
 
-    /// Whether the content of an entry is not here and will never be.
+    /// Whether the content of an entry is not here and will never be. Of what cannot be looked at that is not
+    /// known: the receipt for it stays owed, and is tried again with the next look.
     fn is_gone(&self, at: &EventRef) -> bool {
-        self.content_state_at(at).is_none_or(|state| state == BodyState::Erased)
+        match self.header_at(at) {
+            Ok(Some(header)) => {
+                let content = header.body_key(Part::Content);
+                content.is_none_or(|key| self.store.body_state(&key) == BodyState::Erased)
+            }
+            Ok(None) | Err(_) => false,
+        }
     }
 
     /// Referrals whose content is to be erased and that not everybody who had it has confirmed.

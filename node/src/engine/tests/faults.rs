@@ -7,13 +7,14 @@ use tutti_core::{
     entry::EntryBytes,
     evidence::Evidence,
     head::SignedHead,
+    referral::EventRef,
     session::{Effect, Unkept},
     society::Society,
     store::{BodyState, Reader, StoreError},
     tree::Tree,
 };
 
-use super::*;
+use super::{onward::withdraw_consent, *};
 use crate::engine::Mode;
 
 /// What the next append does.
@@ -27,6 +28,12 @@ enum Next {
 struct Faulty {
     memory: MemoryStore,
     next: Next,
+    /// The entry that the disk does not give back at this moment.
+    unreadable: Option<EventRef>,
+}
+
+fn faulty(next: Next) -> Faulty {
+    Faulty { memory: MemoryStore::new(), next, unreadable: None }
 }
 
 impl Reader for Faulty {
@@ -49,7 +56,15 @@ impl Reader for Faulty {
         count: u64,
         max_bytes: usize,
     ) -> Result<Vec<EntryBytes>, StoreError> {
-        self.memory.entries(origin, start, count, max_bytes)
+        let unreadable = self.unreadable.as_ref().filter(|at| at.origin == *origin);
+        let asked = start..start.saturating_add(count);
+        match unreadable.is_some_and(|at| asked.contains(&at.index)) {
+            true => Err(StoreError::Damaged {
+                place: origin.to_string(),
+                problem: "input/output error".into(),
+            }),
+            false => self.memory.entries(origin, start, count, max_bytes),
+        }
     }
     fn root_at(&self, origin: &Origin, size: u64) -> Result<Hash, StoreError> {
         self.memory.root_at(origin, size)
@@ -116,8 +131,7 @@ impl Store for Faulty {
 #[test]
 fn a_full_disk_refuses_and_loses_nothing() {
     let federation = federation();
-    let mut sg =
-        engine(&federation, "sg", Faulty { memory: MemoryStore::new(), next: Next::Works });
+    let mut sg = engine(&federation, "sg", faulty(Next::Works));
     let id = id_of(&one(&mut sg, send(1)).unwrap());
     sg.inbox.clear();
     sg.store.next = Next::Full;
@@ -148,8 +162,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
 #[test]
 fn a_disk_that_fails_ends_the_engine() {
     let federation = federation();
-    let mut sg =
-        engine(&federation, "sg", Faulty { memory: MemoryStore::new(), next: Next::Fails });
+    let mut sg = engine(&federation, "sg", faulty(Next::Fails));
     assert!(matches!(one(&mut sg, send(1)), Err(Refused::Stopping)));
     assert!(sg.fatal().unwrap().contains("fsync"));
     // It is never tried again.
@@ -163,7 +176,7 @@ fn a_disk_that_fails_ends_the_engine() {
 fn what_a_full_disk_did_not_take_from_a_peer_is_told_to_the_exchange() {
     let federation = federation();
     let mut sg = node(&federation, "sg");
-    let mut ph = engine(&federation, "ph", Faulty { memory: MemoryStore::new(), next: Next::Full });
+    let mut ph = engine(&federation, "ph", faulty(Next::Full));
     let writes = vec![send(3)];
     assert!(sg.write(writes, NOW_MS)[0].is_ok());
     let log = origin("sg");
@@ -190,4 +203,30 @@ fn a_fenced_node_signs_nothing_and_still_knows_its_receipts() {
     assert!(matches!(refused, Refused::NotWriting(_)), "{refused}");
     assert_eq!(one(&mut sg, send(1)).unwrap(), first);
     assert_eq!(sg.store.tree(&origin("sg")).size(), 1);
+}
+
+/// Its header says which content it is. Without that none was looked for, and none was erased.
+#[test]
+fn a_receipt_names_no_content_whose_entry_could_not_be_read() {
+    let federation = federation();
+    let mut sg = node(&federation, "sg");
+    let mut ph = engine(&federation, "ph", faulty(Next::Works));
+    let id = id_of(&one(&mut sg, send(1)).unwrap());
+    pass(&sg, &mut ph);
+    let at = EventRef { origin: origin("sg"), index: 0 };
+    let key = sg.header_at(&at).unwrap().unwrap().body_key(Part::Content).unwrap();
+    assert_eq!(ph.store.body_state(&key), BodyState::Present);
+    ph.store.unreadable = Some(at);
+    one(&mut sg, advance(2, id, withdraw_consent(), "")).unwrap();
+    pass(&sg, &mut ph);
+    let receipts = |ph: &On<Faulty>| ph.store.tree(&origin("ph")).size();
+    for later_ms in [0, 2000, 61_000, 63_000] {
+        ph.tick(NOW_MS + later_ms);
+        assert_eq!((ph.store.body_state(&key), receipts(&ph)), (BodyState::Present, 0));
+    }
+    ph.store.unreadable = None;
+    ph.tick(NOW_MS + 125_000);
+    assert_eq!((ph.store.body_state(&key), receipts(&ph)), (BodyState::Erased, 1));
+    let erasure = shown(&ph, id).erasure.unwrap();
+    assert!(erasure.confirmations.iter().any(|side| side.society == "ph" && side.confirmed));
 }
