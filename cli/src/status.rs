@@ -58,6 +58,12 @@ fn describe(status: &StatusResponse) -> String {
              call there"
         ),
     };
+    let unstopped = match status.unstopped {
+        0 => String::new(),
+        count => format!(
+            "{count}, of cases that the person has taken back: tutti referral list says which; ask them"
+        ),
+    };
     let head = fields([
         ("society", format!("{}, {}", status.society, status.name)),
         ("federation", status.federation.clone()),
@@ -66,6 +72,7 @@ fn describe(status: &StatusResponse) -> String {
         ("listening", status.listen.clone()),
         ("referrals", referrals),
         ("overdue", overdue),
+        ("not stopped", unstopped),
     ]);
     let mut parts = vec![format!("{}  {mode}", paint(Style::Bold, "mode")), head];
     if let Some(relay) = &status.relay {

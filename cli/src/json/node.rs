@@ -27,6 +27,7 @@ pub(crate) struct Status {
     overdue: u64,
     acknowledgements_overdue: u64,
     answers_overdue: u64,
+    unstopped: u64,
     relay: Option<Relay>,
     put_off: Vec<PutOff>,
     warnings: Vec<String>,
@@ -130,6 +131,7 @@ impl From<&api::StatusResponse> for Status {
             overdue: status.overdue,
             acknowledgements_overdue: status.acknowledgements_overdue,
             answers_overdue: status.answers_overdue,
+            unstopped: status.unstopped,
             relay: status.relay.as_ref().map(Relay::from),
             put_off: status
                 .put_off

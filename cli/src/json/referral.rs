@@ -63,6 +63,15 @@ pub(crate) struct Referral {
     receiver_desk: Option<Desk>,
     /// How many there are before them: more than fit.
     events_left: u32,
+    /// Others of the case that go on, where the person has taken back the whole case here.
+    unstopped: Vec<Unstopped>,
+}
+
+#[derive(Serialize)]
+struct Unstopped {
+    id: String,
+    receiver: String,
+    state: &'static str,
 }
 
 #[derive(Serialize)]
@@ -187,6 +196,15 @@ impl From<&api::Referral> for Referral {
             sender_desk: referral.sender_desk.as_ref().map(desk::of),
             receiver_desk: referral.receiver_desk.as_ref().map(desk::of),
             events_left: referral.events_left,
+            unstopped: referral
+                .unstopped
+                .iter()
+                .map(|other| Unstopped {
+                    id: other.id.clone(),
+                    receiver: other.receiver.clone(),
+                    state: names::referral_state(other.state()),
+                })
+                .collect(),
         }
     }
 }

@@ -6,14 +6,14 @@ use tutti_proto::{
     v1::{Priority, ServiceCategory},
 };
 
-use super::{due, names as codes, short, story};
+use super::{beside, due, names as codes, short, story};
 use crate::{
     desk,
     failure::{Exit, Outcome},
     json, names,
     node::Asked,
     pages,
-    screen::{Style, paint, say, table},
+    screen::{Style, paint, say, table, text_width},
     text, time,
 };
 
@@ -88,6 +88,9 @@ impl List {
             let line = format!("{overdue} referral{} overdue.", text::s(overdue));
             say(format!("\n{}", paint(Style::Warn, line)));
             desk::overdue(&referrals).iter().for_each(say);
+        }
+        for line in referrals.iter().filter_map(beside::unstopped) {
+            say(format!("\n{}", paint(Style::Bad, text::wrap(&line, "", text_width()))));
         }
         Ok(Exit::Ok)
     }

@@ -4,6 +4,7 @@ mod advance;
 mod assign;
 mod attach;
 pub(crate) mod attachments;
+mod beside;
 pub(crate) mod draft;
 mod due;
 mod list;

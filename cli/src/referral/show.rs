@@ -7,7 +7,7 @@ use tutti_proto::{
     v1,
 };
 
-use super::{IdArg, due, joined, names as listed, story, word};
+use super::{IdArg, beside, due, joined, names as listed, story, word};
 use crate::{
     desk,
     failure::{Exit, Outcome},
@@ -62,6 +62,8 @@ fn describe(referral: &Referral, with_content: bool) -> String {
         parts.push(super::attachments::files(&referral.attachments));
     }
     parts.extend(referral.erasure.as_ref().map(erasure));
+    let unstopped = beside::unstopped(referral);
+    parts.extend(unstopped.map(|line| paint(Style::Bad, text::wrap(&line, "", text_width()))));
     parts.extend(notes(referral));
     parts.push(match (&referral.content, with_content, referral.content_state()) {
         (Some(content), true, _) => case(content),

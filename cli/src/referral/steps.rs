@@ -135,7 +135,8 @@ impl RequestErasure {
 /// The person no longer agrees: stop at all societies, and erase the content, for good.
 ///
 /// Either society may say so, at any time. Nothing more is disclosed from then on. What happened
-/// stays told, without the person. `show` tells which society has confirmed.
+/// stays told, without the person. `show` tells which society has confirmed. Other referrals of the case
+/// that were sent apart go on: the sender's `show` names them; ask the person, and withdraw there, too.
 #[derive(Debug, Args)]
 pub(crate) struct WithdrawConsent {
     #[command(flatten)]
@@ -166,7 +167,8 @@ impl WithdrawConsent {
             v1::Extent::Referral => THIS_REFERRAL,
             v1::Extent::Case | v1::Extent::Unspecified => WHOLE_CASE,
         };
-        self.step.take(transition, None, done, "show, to see who has confirmed")
+        let next = "show, to see who has confirmed, and which others of the case go on";
+        self.step.take(transition, None, done, next)
     }
 }
 

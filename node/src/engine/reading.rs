@@ -52,7 +52,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.gate_reading(actor, id, reason, what, now_ms)?;
         let hidden = || Refused::from(referral::Refusal::NotFound);
         let referral = self.case(&id).ok_or_else(hidden)?;
-        self.referral_message(&referral, Depth::Shown { with_content: true, before }, now_ms)
+        let depth = Depth::Shown { with_content: true, before };
+        self.referral_message(actor, &referral, depth, now_ms)
     }
 
     /// Whether somebody may read a case, where not by right then for a reason; what is recorded of it.

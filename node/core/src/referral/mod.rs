@@ -9,6 +9,7 @@
 //! Source: `docs/protocol.md`, "The referral".
 
 pub mod attachment;
+mod beside;
 mod book;
 mod carrying;
 mod check;

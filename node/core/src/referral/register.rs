@@ -14,7 +14,10 @@ use std::{
 
 use tutti_proto::v1;
 
-use super::{Event, EventRef, Keeping, Kind, Referral, ReferralId, Side, State, Told, book::Class};
+use super::{
+    Event, EventRef, Keeping, Kind, Referral, ReferralId, Side, State, Told, beside::Beside,
+    book::Class,
+};
 use crate::{
     places::{Logs, Places},
     roster::DataProtection,
@@ -45,6 +48,7 @@ pub struct Brief {
     services: u64,
     pub(super) priority: i32,
     keeping: Keeping,
+    beside: Beside,
     stopped: Option<Due>,
     over: Due,
 }
@@ -87,6 +91,7 @@ impl Brief {
             services: sent.services_requested.iter().filter_map(bit).fold(0, |all, bit| all | bit),
             priority: sent.priority,
             keeping: referral.keeping.clone(),
+            beside: Beside::of(referral, own),
             stopped: due(false),
             // Once the time is over there is always something to say.
             over: due(true).unwrap_or(Due { confirmed: true, own_open: false, has_others: false }),
@@ -118,6 +123,11 @@ impl Brief {
     /// Whether one of these services is asked for.
     pub fn asks_for(&self, services: &[v1::ServiceCategory]) -> bool {
         services.iter().any(|service| self.services & (1 << *service as i32) != 0)
+    }
+
+    /// Whether its content may be kept: it is not stopped, and the time to keep it lasts at `now_ms`.
+    fn is_kept(&self, now_ms: u64, rules: &DataProtection) -> bool {
+        !self.state.is_stopped() && self.keeping.end_ms(rules) > now_ms
     }
 
     /// What is to be erased at `now_ms`, as [`Referral::erasure`] says; `None` where nothing is.
@@ -242,10 +252,33 @@ impl Register {
     /// [is like](Referral::is_like) it is among them.
     pub fn of_case(&self, sent: &v1::Sent) -> Vec<ReferralId> {
         let Some(digest) = sent.case_digest.first_chunk() else { return Vec::new() };
+        self.sent_of(*digest).filter(|id| self.get(id).is_some()).collect()
+    }
+
+    fn sent_of(&self, case: [u8; 8]) -> impl Iterator<Item = ReferralId> {
         let first = ReferralId::from_bytes([0; 16]);
         let last = ReferralId::from_bytes([u8::MAX; 16]);
-        let same = self.cases.range((*digest, first)..=(*digest, last));
-        same.map(|(_, id)| *id).filter(|id| self.get(id).is_some()).collect()
+        self.cases.range((case, first)..=(case, last)).map(|(_, id)| *id)
+    }
+
+    /// Other referrals of the case of `id` that this society has sent and that are kept at `now_ms`, although the
+    /// person's word for the whole case stands in `id`. What was sent, or agreed to anew, after this society knew of
+    /// that word is none of them.
+    pub fn unstopped_beside(
+        &self,
+        id: &ReferralId,
+        now_ms: u64,
+        rules: &DataProtection,
+    ) -> Vec<ReferralId> {
+        let Some(Beside { case: Some(case), word_ms: Some(word_ms), .. }) =
+            self.get(id).map(|brief| brief.beside)
+        else {
+            return Vec::new();
+        };
+        let goes_on =
+            |brief: &Brief| brief.beside.agreed_ms <= word_ms && brief.is_kept(now_ms, rules);
+        let others = self.sent_of(case).filter(|other| other != id);
+        others.filter(|other| self.get(other).is_some_and(goes_on)).collect()
     }
 
     /// Where events stand that belong to no referral that is known to have been sent.

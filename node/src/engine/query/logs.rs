@@ -63,6 +63,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             mode: self.mode().name().into(),
             listen: self.identity.listen.clone(),
             erasures_open: self.erasures_open(actor, now_ms),
+            unstopped: self.unstopped_count(actor, now_ms),
             waiting: self.waiting(actor, now_ms),
             relay: self.relay_message(),
             put_off: self

@@ -4,6 +4,7 @@
 //! kept. Invariants: nothing here writes; every answer is bounded, in bytes too, whatever others have
 //! written; every list comes in one stable order, the newest first; no error holds anything out of a body.
 
+mod beside;
 mod desk;
 mod information;
 mod logs;

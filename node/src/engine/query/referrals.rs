@@ -48,7 +48,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         }
         let before = events_before(&request.events_before)?;
         let referral = self.case(&id).ok_or(referral::Refusal::NotFound)?;
-        self.referral_message(&referral, Depth::Shown { with_content, before }, now_ms)
+        self.referral_message(actor, &referral, Depth::Shown { with_content, before }, now_ms)
     }
 
     /// A page of the referrals that somebody sees and asks for, and what was opened to find them.
@@ -92,8 +92,9 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                     return Ok(Read { item: None, bytes });
                 }
             }
-            let item = Some(self.referral_message(&referral, Depth::Listed, now_ms)?);
-            Ok(Read { item, bytes })
+            let item = self.referral_message(actor, &referral, Depth::Listed, now_ms)?;
+            bytes += item.unstopped.len() * EVENT_BYTES;
+            Ok(Read { item: Some(item), bytes })
         };
         let (referrals, next_page_token) =
             page(found, key, read, request.page_size, &request.page_token)?;
@@ -104,7 +105,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     }
 
     /// The cases that somebody sees.
-    fn seen_by<'a>(
+    pub(super) fn seen_by<'a>(
         &'a self,
         actor: &'a Actor,
     ) -> impl Iterator<Item = (&'a ReferralId, &'a Brief)> {
@@ -144,8 +145,10 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         self.counted_by(actor).filter(|(_, brief)| late(brief)).count() as u64
     }
 
+    /// A referral, as whoever asks may see it.
     pub(in crate::engine) fn referral_message(
         &self,
+        actor: &Actor,
         referral: &Referral,
         depth: Depth,
         now_ms: u64,
@@ -208,6 +211,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 .unwrap_or_default(),
             sender_desk: self.desk_of(referral.sender),
             receiver_desk: self.desk_of(referral.receiver),
+            unstopped: self.unstopped_messages(actor, &referral.id, now_ms),
         })
     }
 
@@ -337,7 +341,7 @@ fn erasure_message(erasure: &referral::Erasure) -> api::Erasure {
     }
 }
 
-fn state_message(state: referral::State) -> api::ReferralState {
+pub(super) fn state_message(state: referral::State) -> api::ReferralState {
     use api::ReferralState as S;
     match state {
         referral::State::Sent => S::Sent,

@@ -4,6 +4,7 @@
 
 mod along;
 mod approvals;
+mod beside;
 mod bounded;
 mod cases;
 mod damaged;

@@ -61,8 +61,9 @@ pub(super) const WORDS: Words = Words {
     withdraw_text: "You may say at any time that you no longer agree. You need not say why, and it \
                     costs you nothing. Say it to {sender} or to {receiver}, in whatever way is safe \
                     for you, with the number below or without it. Then both stop at once and erase \
-                    what they hold about you, and so does everybody to whom it was passed on. You \
-                    may also ask what is written about you, and have it put right.",
+                    what was passed on with this referral, and so does everybody to whom it went on \
+                    from there. If others were asked to help you, too, say whether they should stop \
+                    as well. You may also ask what is written about you, and have it put right.",
     whom_to_ask: "Whom to ask",
     how_to_reach: "How to reach them",
     number: "Number",

@@ -62,9 +62,10 @@ pub(super) const WORDS: Words = Words {
     withdraw_text: "Puede decir en cualquier momento que ya no está de acuerdo. No tiene que decir \
                     por qué y no le cuesta nada. Dígaselo a {sender} o a {receiver}, de la manera \
                     que sea segura para usted, con el número de abajo o sin él. Entonces ambas se \
-                    detienen de inmediato y borran lo que guardan sobre usted, igual que todos \
-                    aquellos a quienes se haya transmitido. También puede preguntar qué hay escrito \
-                    sobre usted y pedir que se corrija.",
+                    detienen de inmediato y borran lo que se transmitió con esta solicitud, igual \
+                    que todos aquellos a quienes haya llegado desde allí. Si se pidió también a \
+                    otros que le ayuden, diga si ellos deben detenerse igualmente. También puede \
+                    preguntar qué hay escrito sobre usted y pedir que se corrija.",
     whom_to_ask: "A quién preguntar",
     how_to_reach: "Cómo contactar",
     number: "Número",

@@ -62,9 +62,10 @@ pub(super) const WORDS: Words = Words {
     withdraw_text: "Vous pouvez dire à tout moment que vous n’êtes plus d’accord. Vous n’avez pas à \
                     dire pourquoi, et cela ne vous coûte rien. Dites-le à {sender} ou à {receiver}, \
                     de la manière qui est sûre pour vous, avec le numéro ci-dessous ou sans lui. Les \
-                    deux s’arrêtent alors aussitôt et effacent ce qu’elles gardent à votre sujet, de \
-                    même que tous ceux à qui cela a été transmis. Vous pouvez aussi demander ce qui \
-                    est écrit à votre sujet, et le faire corriger.",
+                    deux s’arrêtent alors aussitôt et effacent ce qui a été transmis avec cette \
+                    demande, de même que tous ceux à qui cela est parvenu ensuite. Si d’autres ont \
+                    aussi été priés de vous aider, dites s’ils doivent s’arrêter également. Vous \
+                    pouvez aussi demander ce qui est écrit à votre sujet, et le faire corriger.",
     whom_to_ask: "À qui s’adresser",
     how_to_reach: "Comment les joindre",
     number: "Numéro",

@@ -1,0 +1,53 @@
+//! Other referrals of a case that go on, though the person's word for the whole case stands in one of them.
+//!
+//! A society that has referred one case to several knows all of these referrals, and each other society only its own.
+//! No node stops one because another was stopped: people ask the person, and are told here of which. Invariant:
+//! nobody is told of a referral that they may not see, nor counts it.
+
+use std::collections::BTreeSet;
+
+use rand_core::CryptoRngCore;
+use tutti_core::{limits::LIST_MAX, referral::ReferralId, store::Store};
+use tutti_proto::node::v1 as api;
+
+use super::referrals::state_message;
+use crate::{engine::Engine, local::Actor};
+
+impl<S: Store, R: CryptoRngCore> Engine<S, R> {
+    /// How many referrals go on, as far as somebody sees them and the one in which the word stands.
+    pub fn unstopped_count(&self, actor: &Actor, now_ms: u64) -> u64 {
+        let seen = self.seen_by(actor);
+        let beside = seen.flat_map(|(id, _)| self.unstopped_beside(actor, id, now_ms));
+        beside.collect::<BTreeSet<ReferralId>>().len() as u64
+    }
+
+    /// Which they are beside the one where the word stands.
+    pub(super) fn unstopped_messages(
+        &self,
+        actor: &Actor,
+        id: &ReferralId,
+        now_ms: u64,
+    ) -> Vec<api::UnstoppedReferral> {
+        let message = |id: ReferralId| {
+            let brief = self.referrals.get(&id)?;
+            Some(api::UnstoppedReferral {
+                id: id.to_string(),
+                receiver: brief.receiver.to_string(),
+                state: state_message(brief.state) as i32,
+            })
+        };
+        let beside = self.unstopped_beside(actor, id, now_ms).into_iter();
+        beside.take(LIST_MAX).filter_map(message).collect()
+    }
+
+    fn unstopped_beside(&self, actor: &Actor, id: &ReferralId, now_ms: u64) -> Vec<ReferralId> {
+        let mut beside = self.referrals.unstopped_beside(id, now_ms, self.roster.data_protection());
+        beside.retain(|other| self.sees_case(actor, other) && !self.is_about_to_stop(other));
+        beside
+    }
+
+    /// Whether a word from further on or before is to be carried there, and is not written yet.
+    fn is_about_to_stop(&self, id: &ReferralId) -> bool {
+        self.case(id).is_some_and(|case| self.is_stopped_elsewhere(&case))
+    }
+}
