@@ -1,7 +1,7 @@
 //! kill -9 at random moments, under load, again and again: while the node writes and while it
 //! starts. Half of the load are notices, half sealed cases: they are sent, taken a step on, taken back, and
 //! erased because the person no longer agrees; now and then their addressee is away, and a relay keeps what
-//! is for it. After each restart what was acknowledged is there, at the place that was told, once;
+//! is for it. After each restart, while all rest, what was acknowledged is there, at the place that was told, once;
 //! the whole log is exported and audited, and is, entry by entry, what was ever seen in it; each case is
 //! shown as it was answered, each erasure that was answered is done; and the node writes on. At intervals
 //! the writing stops, the log is audited at its author's and at the peer's, and both agree on every case.
