@@ -87,6 +87,11 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let held = self.store.tree(origin).size();
         let signed = self.store.head(origin).map_or(0, |head| head.size());
         let known = signed.max(self.highwater.unwrap_or(0));
+        let own = self.identity.society;
+        if held == 0 && self.roster.members().iter().all(|member| member.society == own) {
+            // Nobody else could hold it.
+            self.unsure = None;
+        }
         let frozen = self.exchange.log_status(origin).frozen;
         self.mode = if frozen || self.store.evidence(origin).is_some() {
             Mode::Forked
@@ -110,17 +115,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     ///
     /// A smaller head than what is held says nothing: the peer was away. Nor does one outside a
     /// frontier: it may be an echo of the very head that was told from here a moment ago. Where
-    /// nothing is held, frontiers of [`SILENT`] societies without our log say that nothing was signed.
+    /// nothing is held, frontiers of [`SILENT`] societies say that nothing was signed: whoever holds the log
+    /// has told its head before the first one on a link, or fences us by it.
     pub(super) fn look_for_own_head(&mut self, from: Society, frame: &v1::Frame) {
         if self.unsure.is_none() {
             return;
         }
-        let Some(v1::frame::Frame::Heads(heads)) = &frame.frame else {
-            return;
+        let heads = match &frame.frame {
+            Some(v1::frame::Frame::Heads(heads)) if heads.frontier => heads,
+            Some(v1::frame::Frame::Frontier(_)) => return self.own_log_was_left_out(from),
+            _ => return,
         };
-        if !heads.frontier {
-            return;
-        }
         // Few: this is looked at in the first moments after a restore alone.
         let largest = heads
             .checkpoints
@@ -130,9 +135,8 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
             .filter(|head| *head.origin() == self.identity.origin)
             .map(|head| head.size())
             .max();
-        match largest {
-            Some(size) if size > 0 => self.own_log_was_shown(size),
-            _ => self.own_log_was_left_out(from),
+        if let Some(size) = largest {
+            self.own_log_was_shown(size);
         }
     }
 

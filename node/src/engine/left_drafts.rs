@@ -47,16 +47,17 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let touched_ms = self.local.draft_touched_ms(id, now_ms);
         let unsent_ms = touched_ms.saturating_add(kept_ms);
         match self.done_with_at_ms(id) {
-            Some(sent_ms) => unsent_ms.min(touched_ms.max(sent_ms).saturating_add(SENT_KEPT_MS)),
+            Some(sent_ms) => unsent_ms.min(sent_ms.saturating_add(SENT_KEPT_MS)),
             None => unsent_ms,
         }
     }
 
-    /// When a draft was sent with which no file waits.
+    /// When a draft was sent with which no file waits, and on which nobody has worked since.
     fn done_with_at_ms(&self, draft: &[u8; 16]) -> Option<u64> {
         let sent = self.referrals.get(&ReferralId::of(&self.identity.origin, draft))?;
         let waits = self.local.uploads_of_draft(draft).next().is_some();
-        (!waits).then_some(sent.sent_at_ms)
+        let worked_on = self.local.draft_touched_ms(draft, u64::MAX) > sent.sent_at_ms;
+        (!waits && !worked_on).then_some(sent.sent_at_ms)
     }
 
     /// The drafts of which something lies here and that were sent as that referral: each goes out under its

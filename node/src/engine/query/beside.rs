@@ -16,9 +16,13 @@ use crate::{engine::Engine, local::Actor};
 impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// How many referrals go on, as far as somebody sees them and the one in which the word stands.
     pub fn unstopped_count(&self, actor: &Actor, now_ms: u64) -> u64 {
+        let rules = self.roster.data_protection();
         let seen = self.seen_by(actor);
-        let beside = seen.flat_map(|(id, _)| self.unstopped_beside(actor, id, now_ms));
-        beside.collect::<BTreeSet<ReferralId>>().len() as u64
+        let beside: BTreeSet<ReferralId> =
+            seen.flat_map(|(id, _)| self.referrals.unstopped_beside(id, now_ms, rules)).collect();
+        // Cases are read for this, each once.
+        let goes_on = |id: &&ReferralId| self.sees_case(actor, id) && !self.is_about_to_stop(id);
+        beside.iter().filter(goes_on).count() as u64
     }
 
     /// Which they are beside the one where the word stands.

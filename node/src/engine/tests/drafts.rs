@@ -263,4 +263,10 @@ fn a_draft_that_a_program_only_sends_goes_after_an_hour_unless_a_file_waits_with
     assert!(sg.discard_upload(&maria, &file).unwrap());
     sg.tick(NOW_MS + HOUR_MS + 120_000);
     assert!(ids(&sg, &maria).is_empty());
+    // What somebody has written since is not sent, and is kept as any draft.
+    let again = save(&mut sg, &maria, "", NOW_MS).id;
+    send_only(&mut sg, &maria, &again, "C-3");
+    save(&mut sg, &maria, &again, NOW_MS + 60_000);
+    sg.tick(NOW_MS + 5 * HOUR_MS);
+    assert_eq!(ids(&sg, &maria), [again.as_str()]);
 }
