@@ -7,7 +7,10 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use rand_core::OsRng;
@@ -49,7 +52,7 @@ impl Federation {
         let dir = tempfile::tempdir().unwrap();
         let (mut cards, mut listeners) = (Vec::new(), BTreeMap::new());
         for code in codes {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let listener = bind();
             listener.set_nonblocking(true).unwrap();
             let listen = (!silent.contains(code)).then(|| listener.local_addr().unwrap());
             let role = if relays.contains(code) { Role::Relay } else { Role::Member };
@@ -116,6 +119,19 @@ impl Federation {
     /// Frees the port for a node that binds it by itself.
     pub(crate) fn release(&mut self, code: &str) {
         self.listeners.remove(&society(code));
+    }
+}
+
+/// A port that the system gives to no connection: a node that is not up yet, or not any more, keeps its own.
+fn bind() -> TcpListener {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let from = std::process::id().wrapping_mul(61);
+    loop {
+        let number = from.wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst));
+        let port = 10_000 + (number % 10_000) as u16;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener;
+        }
     }
 }
 
