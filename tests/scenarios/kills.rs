@@ -259,7 +259,7 @@ fn kill_9_under_cases_loses_nothing_acknowledged_and_both_sides_agree() {
 /// The long form: `cargo test --release -p tutti-cli --test scenarios -- --ignored --nocapture
 /// two_thousand_kills`. `TUTTI_KILLS` makes it another number, to the next fifty.
 #[test]
-#[ignore = "an hour: cargo test --release -p tutti-cli --test scenarios -- --ignored --nocapture"]
+#[ignore = "hours: cargo test --release -p tutti-cli --test scenarios -- --ignored --nocapture"]
 fn two_thousand_kills() {
     const EACH: u64 = 50;
     let count: u64 = std::env::var("TUTTI_KILLS").map_or(2_000, |n| n.parse().expect("a number"));

@@ -116,7 +116,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
     /// A smaller head than what is held says nothing: the peer was away. Nor does one outside a
     /// frontier: it may be an echo of the very head that was told from here a moment ago. Where
     /// nothing is held, frontiers of [`SILENT`] societies say that nothing was signed: whoever holds the log
-    /// has told its head before the first one on a link, or fences us by it.
+    /// tells its head before the first frontier on a link, and by a larger head than what is held we stay fenced.
     pub(super) fn look_for_own_head(&mut self, from: Society, frame: &v1::Frame) {
         if self.unsure.is_none() {
             return;
