@@ -21,8 +21,7 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
         let beside: BTreeSet<ReferralId> =
             seen.flat_map(|(id, _)| self.referrals.unstopped_beside(id, now_ms, rules)).collect();
         // Cases are read for this, each once.
-        let goes_on = |id: &&ReferralId| self.sees_case(actor, id) && !self.is_about_to_stop(id);
-        beside.iter().filter(goes_on).count() as u64
+        beside.iter().filter(|id| self.is_told_of(actor, id)).count() as u64
     }
 
     /// Which they are beside the one where the word stands.
@@ -40,18 +39,16 @@ impl<S: Store, R: CryptoRngCore> Engine<S, R> {
                 state: state_message(brief.state) as i32,
             })
         };
-        let beside = self.unstopped_beside(actor, id, now_ms).into_iter();
-        beside.take(LIST_MAX).filter_map(message).collect()
+        let beside = self.referrals.unstopped_beside(id, now_ms, self.roster.data_protection());
+        let told = beside.into_iter().filter(|other| self.is_told_of(actor, other));
+        told.take(LIST_MAX).filter_map(message).collect()
     }
 
-    fn unstopped_beside(&self, actor: &Actor, id: &ReferralId, now_ms: u64) -> Vec<ReferralId> {
-        let mut beside = self.referrals.unstopped_beside(id, now_ms, self.roster.data_protection());
-        beside.retain(|other| self.sees_case(actor, other) && !self.is_about_to_stop(other));
-        beside
-    }
-
-    /// Whether a word from further on or before is to be carried there, and is not written yet.
-    fn is_about_to_stop(&self, id: &ReferralId) -> bool {
-        self.case(id).is_some_and(|case| self.is_stopped_elsewhere(&case))
+    /// Whether somebody sees that one, and no word from further on or before is to be carried there that is not
+    /// written yet.
+    fn is_told_of(&self, actor: &Actor, id: &ReferralId) -> bool {
+        let is_about_to_stop =
+            || self.case(id).is_some_and(|case| self.is_stopped_elsewhere(&case));
+        self.sees_case(actor, id) && !is_about_to_stop()
     }
 }

@@ -56,6 +56,11 @@ fn others(node: &Node, by: &Actor, id: ReferralId) -> Vec<(String, String)> {
     told.into_iter().map(|other| (other.id, other.receiver)).collect()
 }
 
+fn tells_of_none(node: &Node, id: ReferralId) {
+    let by = Actor::node();
+    assert_eq!((others(node, &by, id), node.unstopped_count(&by, LATER_MS)), (vec![], 0));
+}
+
 #[test]
 fn the_sender_is_told_which_others_of_the_case_go_on_until_the_person_agrees_there_anew() {
     let federation = federation();
@@ -87,10 +92,7 @@ fn the_sender_is_told_which_others_of_the_case_go_on_until_the_person_agrees_the
     assert_eq!(nodes[0].unstopped_count(&by, LATER_MS), 1, "a step says nothing of the person");
     at(&mut nodes[2], 8, advance(5, shelter, renewed, ""));
     meet(&mut nodes, 9);
-    assert_eq!(
-        (others(&nodes[0], &by, legal), nodes[0].unstopped_count(&by, LATER_MS)),
-        (vec![], 0)
-    );
+    tells_of_none(&nodes[0], legal);
 }
 
 #[test]
@@ -102,10 +104,7 @@ fn what_is_stopped_too_or_was_sent_afterwards_is_not_told_of() {
     assert_eq!(others(&nodes[0], &by, legal), []);
     at(&mut nodes[0], 7, to_qa(5));
     meet(&mut nodes, 8);
-    assert_eq!(
-        (others(&nodes[0], &by, legal), nodes[0].unstopped_count(&by, LATER_MS)),
-        (vec![], 0)
-    );
+    tells_of_none(&nodes[0], legal);
 
     // A word for one referral alone says nothing of the others.
     let alone = v1::ConsentWithdrawn {
@@ -115,10 +114,7 @@ fn what_is_stopped_too_or_was_sent_afterwards_is_not_told_of() {
         ..Default::default()
     };
     let (nodes, legal, _) = taken_back(&federation, Command::WithdrawConsent(alone));
-    assert_eq!(
-        (others(&nodes[0], &by, legal), nodes[0].unstopped_count(&by, LATER_MS)),
-        (vec![], 0)
-    );
+    tells_of_none(&nodes[0], legal);
 }
 
 #[test]

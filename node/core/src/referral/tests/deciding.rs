@@ -359,17 +359,10 @@ fn what_another_society_or_use_was_allowed_lets_nothing_be_told_later() {
             let answer = v1::InformationProvided { information_disclosed: vec!["risk".into()] };
             let first = EventRef { origin: origin("sg"), index: 0 }.to_seen();
             let anew = v1::Corrected { event: Some(first), information_disclosed: Vec::new() };
-            let letter = v1::Attached {
-                attachment_id: vec![3; 16],
-                part: 1,
-                parts: 1,
-                kind: v1::AttachmentKind::MedicalLetter as i32,
-                source: None,
-            };
             [
                 (Command::ProvideInformation(answer), "he fell"),
                 (Command::Correct(anew, Some(Box::new(content()))), ""),
-                (Command::Attach(letter), ""),
+                (Command::Attach(letter()), ""),
             ]
             .map(|(command, note)| {
                 let from = origin("sg");

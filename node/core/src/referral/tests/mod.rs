@@ -72,6 +72,17 @@ fn consent() -> v1::Consent {
 }
 
 /// What an event of that kind says; `about` is the event that it corrects, takes back, or erases.
+/// A file of one part.
+fn letter() -> v1::Attached {
+    v1::Attached {
+        attachment_id: vec![3; 16],
+        part: 1,
+        parts: 1,
+        kind: v1::AttachmentKind::MedicalLetter as i32,
+        source: None,
+    }
+}
+
 fn body(kind: Kind, about: Option<&EventRef>) -> Transition {
     match kind {
         Kind::Sent => Transition::Sent(sent_body()),

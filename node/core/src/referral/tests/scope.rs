@@ -338,17 +338,10 @@ fn each_way() -> [(Command, &'static str); 3] {
     let own = EventRef { origin: origin("ph"), index: 10 }.to_seen();
     let corrected = v1::Corrected { event: Some(own), information_disclosed: Vec::new() };
     let case = v1::ReferralContent { risk: "he follows her".into(), ..Default::default() };
-    let letter = v1::Attached {
-        attachment_id: vec![3; 16],
-        part: 1,
-        parts: 1,
-        kind: v1::AttachmentKind::MedicalLetter as i32,
-        source: None,
-    };
     [
         (Command::ProvideInformation(given), "risk"),
         (Command::Correct(corrected, Some(Box::new(case))), "risk"),
-        (Command::Attach(letter), "attachment.medical_letter"),
+        (Command::Attach(letter()), "attachment.medical_letter"),
     ]
 }
 
